@@ -1,0 +1,45 @@
+"""krbxmlrpc: XML-RPC over HTTPS with Kerberos, both sides authenticated before a reply is parsed."""
+
+from ._version import __version__
+from .errors import (
+    AuthenticationRejected,
+    CallOutcomeUnknown,
+    CertificateRejected,
+    ClockSkew,
+    ClockSkewRejected,
+    GSSStatus,
+    InvalidResponse,
+    KDCUnreachable,
+    KerberosXMLRPCError,
+    MutualAuthenticationError,
+    NegotiateNotOffered,
+    NoCredentials,
+    ResponseTooLarge,
+    ServerUnreachable,
+    ServiceUnknown,
+    TicketExpired,
+    UnexpectedStatus,
+    UnsafeResponse,
+)
+
+__all__ = [
+    "AuthenticationRejected",
+    "CallOutcomeUnknown",
+    "CertificateRejected",
+    "ClockSkew",
+    "ClockSkewRejected",
+    "GSSStatus",
+    "InvalidResponse",
+    "KDCUnreachable",
+    "KerberosXMLRPCError",
+    "MutualAuthenticationError",
+    "NegotiateNotOffered",
+    "NoCredentials",
+    "ResponseTooLarge",
+    "ServerUnreachable",
+    "ServiceUnknown",
+    "TicketExpired",
+    "UnexpectedStatus",
+    "UnsafeResponse",
+    "__version__",
+]

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Installs what tests and examples need: the system packages of realm/packages.txt, where one is missing, and a virtual
+# environment in .venv-tests. Does nothing, and quickly, where all is there.
+set -eu
+cd "$(dirname "$0")/.."
+
+packages=$(cat tests/realm/packages.txt)
+# shellcheck disable=SC2086  # one word a package
+present=$(dpkg-query --show --showformat '${db:Status-Status}\n' $packages 2>/dev/null | grep -cx installed || true)
+if [ "$present" -ne "$(echo "$packages" | wc -l)" ]; then
+    if [ "$(id -u)" -eq 0 ]; then as_root="env"
+    elif command -v sudo >/dev/null; then as_root="sudo env"
+    else
+        echo "Some system packages are missing. Install them as root:" >&2
+        echo "apt-get update && apt-get install -y" $packages >&2
+        exit 1
+    fi
+    echo "Installing system packages ..." >&2
+    $as_root apt-get update -qq >/dev/null
+    # shellcheck disable=SC2086
+    $as_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
+fi
+
+stamp="$PWD $(cksum setup.cfg setup.py krbxmlrpc/_version.py) $(python3 -VV)"
+if [ "$(cat .venv-tests/stamp 2>/dev/null)" != "$stamp" ]; then
+    echo "Making the virtual environment .venv-tests ..." >&2
+    rm -rf .venv-tests
+    python3 -m venv .venv-tests
+    .venv-tests/bin/python -m pip install --quiet --use-pep517 --disable-pip-version-check --editable '.[tests]' >&2
+    echo "$stamp" >.venv-tests/stamp
+fi
