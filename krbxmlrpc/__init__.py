@@ -1,6 +1,7 @@
 """krbxmlrpc: XML-RPC over HTTPS with Kerberos, both sides authenticated before a reply is parsed."""
 
 from ._version import __version__
+from .challenge import www_auth
 from .errors import (
     AuthenticationRejected,
     CallOutcomeUnknown,
@@ -42,4 +43,5 @@ __all__ = [
     "UnexpectedStatus",
     "UnsafeResponse",
     "__version__",
+    "www_auth",
 ]

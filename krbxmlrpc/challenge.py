@@ -1,0 +1,103 @@
+"""Reads ``WWW-Authenticate``: schemes, parameters and tokens (RFC 9110, sections 11.2, 11.3 and 11.6.1).
+
+Plain functions on header values. What a server sends is never an error here: what does not follow the grammar is
+taken as it is up to the next comma, so that one odd challenge does not hide the others.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Iterable, Iterator, Mapping, NamedTuple, Optional, Tuple, Union
+
+HeaderValues = Union[str, Iterable[str]]
+
+TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+"""A token of HTTP, as a regular expression (RFC 9110, section 5.6.2)."""
+
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_END = r"(?=[ \t]*(?:,|\Z))"  # a scheme alone, a token68 and a parameter end at a comma or with the line
+_SCHEME = re.compile(rf"({TOKEN})(?:{_END}|[ \t]+)")
+_TOKEN68 = re.compile(rf"[A-Za-z0-9\-._~+/]+=*{_END}")
+_PARAMETER = re.compile(rf"{TOKEN}[ \t]*=[ \t]*(?:{TOKEN}|{_QUOTED}){_END}", re.DOTALL)
+_COMMAS = re.compile(r"[ \t,]*")
+# Up to the next comma that stands in no quoted string; one that does not end goes to the end of the line.
+_JUNK = re.compile(rf'(?:{_QUOTED}|"(?:[^"\\]|\\.)*\\?\Z|[^",])*', re.DOTALL)
+
+
+class Challenge(NamedTuple):
+    """One challenge of a ``WWW-Authenticate`` header."""
+
+    scheme: str
+    """The authentication scheme, in lower case."""
+    details: str
+    """A token (token68), parameters joined by a comma and a space, or nothing; else the text as it came."""
+
+
+def challenges(headers: HeaderValues) -> Iterator[Challenge]:
+    """Yield the challenges of one header value, or of several, in their order; TypeError for anything else."""
+    if isinstance(headers, (bytes, Mapping)) or not isinstance(headers, Iterable):
+        raise TypeError(f"accepted is a WWW-Authenticate value (str), or a list of them, not {type(headers).__name__}")
+    for value in [headers] if isinstance(headers, str) else headers:
+        if not isinstance(value, str):
+            raise TypeError(f"a WWW-Authenticate value is a str, not {type(value).__name__}")
+        yield from _challenges_of_line(value)
+
+
+def _challenges_of_line(line: str) -> Iterator[Challenge]:
+    position = _skip(_COMMAS, line, 0)
+    while position < len(line):
+        scheme = _SCHEME.match(line, position)
+        if scheme is None:
+            position = _skip(_JUNK, line, position)
+        else:
+            details, position = _details(line, scheme.end())
+            yield Challenge(scheme.group(1).lower(), details)
+        position = _skip(_COMMAS, line, position)
+
+
+def _details(line: str, position: int) -> Tuple[str, int]:
+    """Read what belongs to the scheme that ends at `position`; return it, and where it ends."""
+    token68 = _TOKEN68.match(line, position)
+    if token68 is not None:
+        return token68.group(), token68.end()
+    parameters = []
+    after = position
+    parameter = _PARAMETER.match(line, position)
+    while parameter is not None:
+        parameters.append(parameter.group())
+        after = parameter.end()
+        parameter = _PARAMETER.match(line, _skip(_COMMAS, line, after))
+    if not parameters:  # keep what is there: a token that cannot be read is not the same as no token
+        after = _skip(_JUNK, line, position)
+        parameters.append(line[position:after].strip(" \t"))
+    return ", ".join(parameters), after
+
+
+def _skip(pattern: re.Pattern[str], line: str, position: int) -> int:
+    found = pattern.match(line, position)
+    return position if found is None else found.end()
+
+
+def www_auth(headers: HeaderValues) -> Dict[str, str]:
+    """Return the challenges as ``{scheme: details}``, for example ``{"negotiate": "", "basic": 'realm="Example"'}``.
+
+    Schemes are in lower case. Where a scheme comes more than once, the first one with details counts.
+
+    Args:
+        headers: one ``WWW-Authenticate`` value with any number of challenges, or a list of such values.
+
+    Raises:
+        TypeError: it is anything else; what a server sends is never an error.
+
+    Source: RFC 9110, sections 11.2 and 11.6.1.
+    """
+    found: Dict[str, str] = {}
+    for challenge in challenges(headers):
+        if not found.get(challenge.scheme):
+            found[challenge.scheme] = challenge.details
+    return found
+
+
+def negotiate_details(headers: HeaderValues) -> Optional[str]:
+    """Return what stands behind ``Negotiate`` (RFC 4559, section 4.1): a token, or ``""``; None where it is absent."""
+    return www_auth(headers).get("negotiate")
