@@ -1,0 +1,165 @@
+"""Reads the tokens of an exchange strictly: the client's own first one, and the server's answers.
+
+Plain functions on bytes, without GSSAPI. They exist because GSSAPI libraries read the server's token leniently: of the
+frame around the part that is encrypted, MIT's ignores lengths, the state of the negotiation and the encryption type.
+No key protects that frame, so here each of its bits has to be the one that the standards prescribe, and an altered
+token is never taken for the server's. It also holds SPNEGO to Kerberos: a server that picks another mechanism, one
+that could not prove who it is, is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import NamedTuple, Optional, Tuple
+
+# Object identifiers in DER, without tag and length.
+_SPNEGO = b"\x2b\x06\x01\x05\x05\x02"  # 1.3.6.1.5.5.2, RFC 4178
+_KRB5 = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"  # 1.2.840.113554.1.2.2, RFC 4121
+
+# What the first two bytes of a Kerberos token inside its frame say (RFC 4121, section 4.1).
+_AP_REQ = b"\x01\x00"
+_AP_REP = b"\x02\x00"
+
+# DER tags.
+_INTEGER, _OCTETS, _OID, _ENUMERATED, _SEQUENCE = 0x02, 0x04, 0x06, 0x0A, 0x30
+_FRAME = 0x60  # RFC 2743, section 3.1
+_NEG_TOKEN_RESP = 0xA1  # RFC 4178, section 4.2
+_APPLICATION_14, _APPLICATION_15 = 0x6E, 0x6F  # AP-REQ and AP-REP, RFC 4120, section 5.5
+
+_ACCEPT_COMPLETED, _ACCEPT_INCOMPLETE, _REQUEST_MIC = b"\x00", b"\x01", b"\x03"  # negState, RFC 4178, section 4.2.2
+
+
+class Offer(NamedTuple):
+    """What the client's first token commits the server's answer to."""
+
+    mechanisms: Tuple[bytes, ...]
+    """The mechanisms offered by SPNEGO; none where the token is a bare Kerberos one."""
+    enctype: bytes
+    """The encryption type of the session key, with which the server's proof is encrypted, as a DER integer's bytes."""
+
+
+def decode_token(token: str) -> bytes:
+    """Return the bytes of a base64 token, which has to be just what encoding them yields (RFC 4648, section 3.5)."""
+    try:
+        data = base64.b64decode(token, validate=True)
+    except (binascii.Error, ValueError):
+        data = b""
+    if not data or base64.b64encode(data).decode() != token:
+        raise ValueError("the token is not base64")
+    return data
+
+
+def read_offer(token: bytes) -> Offer:
+    """Read the client's first token; ValueError where it is not a Kerberos one."""
+    mechanisms: Tuple[bytes, ...] = ()
+    frame = _Fields(token).take(_FRAME)
+    if frame.take(_OID).rest == _SPNEGO:
+        init = frame.take(0xA0).take(_SEQUENCE)
+        listed = init.take(0xA0).take(_SEQUENCE)
+        while listed.rest:
+            mechanisms += (listed.take(_OID).rest,)
+        init.take_optional(0xA1)
+        token = init.take(0xA2).take(_OCTETS).rest
+    request = _kerberos_message(token, _AP_REQ).take(_APPLICATION_14).take(_SEQUENCE)
+    for tag in (0xA0, 0xA1, 0xA2, 0xA3):  # version, type, options, ticket
+        request.take(tag)
+    return Offer(mechanisms, request.take(0xA4).take(_SEQUENCE).take(0xA0).take(_INTEGER).rest)
+
+
+def check_reply(token: bytes, offer: Offer, *, final: bool) -> None:
+    """Check the frame of a server's token; ValueError says what is wrong with it.
+
+    Args:
+        token: the server's token.
+        offer: what the client's first token said.
+        final: whether the token ends the exchange, so that the negotiation must be complete.
+    """
+    if not offer.mechanisms:
+        _check_proof(token, offer.enctype)
+        return
+    whole = _Fields(token)
+    answer = whole.take(_NEG_TOKEN_RESP).take(_SEQUENCE)
+    state = answer.take_optional(0xA0)
+    if state is not None:
+        _expect(state, _ENUMERATED, (_ACCEPT_COMPLETED,) if final else (_ACCEPT_INCOMPLETE, _REQUEST_MIC))
+    mechanism = answer.take_optional(0xA1)
+    if mechanism is not None:
+        _expect(mechanism, _OID, (_KRB5,) if _KRB5 in offer.mechanisms else ())
+    proof = answer.take_optional(0xA2)
+    if proof is not None:
+        _check_proof(proof.take(_OCTETS).rest, offer.enctype)
+        proof.end()
+    mic = answer.take_optional(0xA3)
+    if mic is not None:
+        mic.take(_OCTETS)  # its contents are protected: GSSAPI checks them
+        mic.end()
+    answer.end()
+    whole.end()
+
+
+def _check_proof(token: bytes, enctype: bytes) -> None:
+    """Check all of an AP-REP but its encrypted part (RFC 4120, sections 5.2.9 and 5.5.2)."""
+    message = _kerberos_message(token, _AP_REP)
+    reply = message.take(_APPLICATION_15)
+    fields = reply.take(_SEQUENCE)
+    _expect(fields.take(0xA0), _INTEGER, (b"\x05",))  # pvno
+    _expect(fields.take(0xA1), _INTEGER, (b"\x0f",))  # msg-type
+    wrapped = fields.take(0xA2)
+    encrypted = wrapped.take(_SEQUENCE)
+    _expect(encrypted.take(0xA0), _INTEGER, (enctype,))
+    # A key version goes only with long-term keys (section 5.2.9), and this is a session key: there is none.
+    cipher = encrypted.take(0xA2)
+    cipher.take(_OCTETS)  # its contents are protected: GSSAPI checks them
+    for part in (cipher, encrypted, wrapped, fields, reply, message):
+        part.end()
+
+
+def _kerberos_message(token: bytes, kind: bytes) -> "_Fields":
+    """Unwrap a Kerberos token (RFC 4121, section 4.1; RFC 2743, section 3.1)."""
+    whole = _Fields(token)
+    frame = whole.take(_FRAME)
+    whole.end()
+    if frame.take(_OID).rest != _KRB5 or frame.rest[:2] != kind:
+        raise ValueError("the token is not a Kerberos token of the kind that is due here")
+    return _Fields(frame.rest[2:])
+
+
+def _expect(field: "_Fields", tag: int, accepted: Tuple[bytes, ...]) -> None:
+    if field.take(tag).rest not in accepted:
+        raise ValueError("a field of the token has a value that is not allowed there")
+    field.end()
+
+
+class _Fields:
+    """DER fields one after the other, in just the form that X.690 prescribes."""
+
+    __slots__ = ("rest",)
+
+    def __init__(self, data: bytes) -> None:
+        self.rest = data
+
+    def take(self, tag: int) -> "_Fields":
+        """Take the next field, which has to have this tag; return what is in it."""
+        data = self.rest
+        if len(data) < 2 or data[0] != tag:
+            raise ValueError("a field of the token is missing, or another is in its place")
+        length, start = data[1], 2
+        if length > 0x7F:
+            start += length & 0x7F
+            length = int.from_bytes(data[2:start], "big")
+            if length < 0x80 or data[2] == 0:
+                raise ValueError("a length in the token is not in its shortest form")
+        if start + length > len(data):
+            raise ValueError("the token is cut off")
+        self.rest = data[start + length :]
+        return _Fields(data[start : start + length])
+
+    def take_optional(self, tag: int) -> Optional["_Fields"]:
+        """Take the next field if it has this tag."""
+        return self.take(tag) if self.rest[:1] == bytes((tag,)) else None
+
+    def end(self) -> None:
+        """Check that nothing follows."""
+        if self.rest:
+            raise ValueError("the token goes on after its end")

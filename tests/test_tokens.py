@@ -1,0 +1,126 @@
+"""The strict reading of tokens: what the exhaustive bit test over real ones does not reach."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from krbxmlrpc.tokens import Offer, check_reply, decode_token, read_offer
+
+KRB5 = bytes.fromhex("2a864886f712010202")
+MICROSOFT = bytes.fromhex("2a864882f712010202")
+NTLM = bytes.fromhex("2b06010401823702020a")
+AES256 = b"\x12"
+
+
+def der(tag, *parts):
+    data = b"".join(parts)
+    if len(data) < 128:
+        return bytes([tag, len(data)]) + data
+    size = len(data).to_bytes((len(data).bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(size)]) + size + data
+
+
+def proof(enctype=AES256, cipher=b"c" * 200, kvno=b""):
+    encrypted = der(0x30, der(0xA0, der(2, enctype)), kvno, der(0xA2, der(4, cipher)))
+    reply = der(0x30, der(0xA0, der(2, b"\x05")), der(0xA1, der(2, b"\x0f")), der(0xA2, encrypted))
+    return der(0x60, der(6, KRB5), b"\x02\x00", der(0x6F, reply))
+
+
+def answer(*fields):
+    return der(0xA1, der(0x30, *fields))
+
+
+def state(value):
+    return der(0xA0, der(0x0A, bytes([value])))
+
+
+def mechanism(oid):
+    return der(0xA1, der(6, oid))
+
+
+PROOF = der(0xA2, der(4, proof()))
+SPNEGO = Offer((KRB5,), AES256)
+BARE = Offer((), AES256)
+
+
+@pytest.mark.parametrize(
+    "token, offer, final",
+    [
+        (proof(), BARE, True),
+        (proof(cipher=b"c" * 100_000), BARE, True),
+        (answer(state(0), mechanism(KRB5), PROOF), SPNEGO, True),
+        (answer(state(0), PROOF), SPNEGO, True),
+        (answer(PROOF), SPNEGO, True),
+        (answer(state(0), mechanism(KRB5), PROOF, der(0xA3, der(4, b"checksum"))), SPNEGO, True),
+        (answer(state(1), mechanism(KRB5), PROOF), SPNEGO, False),
+        (answer(state(3), mechanism(KRB5), PROOF), SPNEGO, False),
+    ],
+)
+def test_what_the_standards_allow(token, offer, final):
+    check_reply(token, offer, final=final)
+    for extra in (token + b"\0", token[:-1]):
+        with pytest.raises(ValueError):
+            check_reply(extra, offer, final=final)
+
+
+@pytest.mark.parametrize(
+    "token, offer, final",
+    [
+        (b"", BARE, True),
+        (b"\x60", BARE, True),
+        (b"\x60\x80", BARE, True),
+        (b"\x60\x84\xff\xff\xff\xff", BARE, True),
+        (proof(enctype=b"\x11"), BARE, True),
+        (proof(kvno=der(0xA1, der(2, b"\x01"))), BARE, True),
+        (proof(), SPNEGO, True),
+        (answer(PROOF), BARE, True),
+        (answer(state(1), mechanism(KRB5), PROOF), SPNEGO, True),
+        (answer(state(2), mechanism(KRB5), PROOF), SPNEGO, True),
+        (answer(state(0), mechanism(KRB5), PROOF), SPNEGO, False),
+        (answer(state(0), mechanism(NTLM), PROOF), SPNEGO, True),
+        (answer(state(0), mechanism(MICROSOFT), PROOF), SPNEGO, True),
+        (answer(state(0), mechanism(KRB5), PROOF), Offer((NTLM,), AES256), True),
+        (answer(mechanism(KRB5), state(0), PROOF), SPNEGO, True),
+        (answer(state(0), state(0), PROOF), SPNEGO, True),
+        (answer(state(0), PROOF, PROOF), SPNEGO, True),
+        (answer(state(0), der(0xA2, der(4, proof(), b"\0"))), SPNEGO, True),
+        (answer(state(0), der(0xA2, der(4, proof()), b"\0")), SPNEGO, True),
+        (answer(state(0), PROOF, der(0xA3, der(4, b"checksum"), b"\0")), SPNEGO, True),
+        # Lengths in a form that is not the shortest.
+        (b"\xa1\x81\x07" + answer(state(0))[2:], SPNEGO, True),
+        (b"\xa1\x82\x00\x07" + answer(state(0))[2:], SPNEGO, True),
+    ],
+)
+def test_what_they_do_not(token, offer, final):
+    with pytest.raises(ValueError):
+        check_reply(token, offer, final=final)
+
+
+@given(st.binary(max_size=60) | st.binary(max_size=30).map(lambda data: der(0xA1, der(0x30, data))))
+def test_any_bytes_are_refused_or_allowed(data):
+    for offer in (SPNEGO, BARE):
+        for final in (True, False):
+            try:
+                check_reply(data, offer, final=final)
+            except ValueError:
+                pass
+    try:
+        read_offer(data)
+    except ValueError:
+        pass
+
+
+@given(st.binary(min_size=1))
+def test_tokens_are_decoded(data):
+    assert decode_token(base64.b64encode(data).decode()) == data
+
+
+@given(st.text())
+def test_what_decodes_is_what_it_encodes_to(text):
+    try:
+        data = decode_token(text)
+    except ValueError:
+        return
+    assert base64.b64encode(data).decode() == text
