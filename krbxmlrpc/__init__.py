@@ -22,6 +22,7 @@ from .errors import (
     UnexpectedStatus,
     UnsafeResponse,
 )
+from .ticket import KerberosTicket
 
 __all__ = [
     "AuthenticationRejected",
@@ -32,6 +33,7 @@ __all__ = [
     "GSSStatus",
     "InvalidResponse",
     "KDCUnreachable",
+    "KerberosTicket",
     "KerberosXMLRPCError",
     "MutualAuthenticationError",
     "NegotiateNotOffered",

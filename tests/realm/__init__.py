@@ -1,0 +1,5 @@
+"""A real Kerberos realm and a real Apache with mod_auth_gssapi, on loopback, for tests and examples.
+
+`kdc` starts the realm, `apache` the web server with the hub (`hub.conf`, `hub.py`), `scripted` a server of our own that
+misbehaves as a test wants it to. ``python -m realm COMMAND`` runs a command beside the first two.
+"""

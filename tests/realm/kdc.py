@@ -1,0 +1,89 @@
+"""A throwaway Kerberos realm: an MIT KDC on loopback, by k5test."""
+
+import os
+import random
+import socket
+from typing import Any, Dict, Optional
+
+import k5test
+
+from . import software
+
+REALM = "EXAMPLE.TEST"
+HOST = "localhost"
+SERVICE = f"HTTP/{HOST}"
+
+_LIBDEFAULTS = {
+    # The names in the tests are just what they say, whatever the machine's DNS thinks of them.
+    "dns_canonicalize_hostname": "false",
+    "dns_lookup_realm": "false",
+    "rdns": "false",
+    "qualify_shortname": '""',
+    "forwardable": "true",
+}
+_KDC = {
+    "kdc_ports": None,
+    "kdc_tcp_ports": None,
+    "kdc_listen": "127.0.0.1:$port0",
+    "kdc_tcp_listen": "127.0.0.1:$port0",
+}
+
+
+def free_ports(count: int) -> int:
+    """Return the first of `count` neighbouring ports of 127.0.0.1 that nobody uses."""
+    while True:
+        first = random.randrange(20000, 32000 - count)
+        try:
+            for port in range(first, first + count):
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                    with socket.socket(socket.AF_INET, kind) as probe:
+                        probe.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+
+
+def start(clock: Optional[str] = None) -> Any:
+    """Start a realm with the principal ``user``, who has a ticket, and the service of the hub, in the keytab.
+
+    Args:
+        clock: how far the clock is off that the KDC and ``kinit`` see, for example ``-2d``.
+    """
+    software.require()
+    env = software.other_clock(clock) if clock else {}
+    realm = _start_kdc(env)
+    try:
+        realm.kinit(realm.user_princ, realm.password("user"), env={**realm.env, **env})
+        realm.addprinc(SERVICE)
+        realm.extract_keytab(SERVICE, realm.keytab)
+    except BaseException:
+        realm.stop()
+        raise
+    return realm
+
+
+def _start_kdc(env: Dict[str, str]) -> Any:
+    for attempt in range(10):
+        realm = k5test.K5Realm(
+            realm=REALM,
+            create_host=False,
+            start_kdc=False,
+            portbase=free_ports(10),
+            krb5_conf={"libdefaults": _LIBDEFAULTS, "realms": {"$realm": {"kdc": "127.0.0.1:$port0"}}},
+            kdc_conf={"realms": {"$realm": _KDC}},
+        )
+        try:
+            # Apache's children, which are not root, have to find krb5.conf; every secret in here has mode 0600.
+            os.chmod(realm.tmpdir, 0o711)
+            realm.start_kdc(env={**realm.env, **env})
+            return realm
+        except BaseException as error:
+            realm.stop()
+            if attempt == 9 or not isinstance(error, Exception):
+                raise  # else another program was quicker at the port
+    raise AssertionError("not reached")
+
+
+def client_environment(realm: Any) -> Dict[str, str]:
+    """Return what a client (and an acceptor in the same process) has to have in its environment."""
+    return {name: value for name, value in realm.env.items() if name.startswith("KRB5")}
