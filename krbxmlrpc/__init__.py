@@ -22,6 +22,7 @@ from .errors import (
     UnexpectedStatus,
     UnsafeResponse,
 )
+from .exchange import MutualAuthentication
 from .ticket import KerberosTicket
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "KDCUnreachable",
     "KerberosTicket",
     "KerberosXMLRPCError",
+    "MutualAuthentication",
     "MutualAuthenticationError",
     "NegotiateNotOffered",
     "NoCredentials",

@@ -1,0 +1,111 @@
+"""Decides what a reply means for the Negotiate exchange of a call: plain functions, without I/O and without GSSAPI.
+
+The table of what is sent, what comes back and what happens then is `next_step`; everything else here serves it.
+"""
+
+from __future__ import annotations
+
+import enum
+from http.client import HTTPMessage
+from typing import NamedTuple, Optional
+
+MAX_REQUESTS = 5
+"""How many requests one exchange may take, the first one counted. Kerberos takes one, SPNEGO at most three."""
+
+
+class MutualAuthentication(str, enum.Enum):
+    """Whether the server has to prove itself by Kerberos before its reply is used.
+
+    It may be given as the enum's member or as its value. Source: RFC 4559, section 4.2; RFC 2743, section 1.2.1.5.
+    """
+
+    REQUIRED = "required"
+    """Every reply has to carry the server's token, and the token has to verify. The default."""
+    OPTIONAL = "optional"
+    """A token that is there has to verify; a reply without one is used: TLS alone vouches for the server."""
+    DISABLED = "disabled"
+    """The server's token is neither asked for nor read: TLS alone vouches for the server."""
+
+
+class Call(NamedTuple):
+    """What is to be called, and who is to answer."""
+
+    netloc: str
+    """``host`` or ``host:port``, as in the URL."""
+    handler: str
+    """The path, and the query if there is one."""
+    body: bytes
+    """The encoded call."""
+    host: str
+    """The name of the server alone."""
+    service: str
+    """The service whose ticket is sent."""
+    principal: Optional[str] = None
+    """Whose ticket was asked for, if it was."""
+
+    @property
+    def url(self) -> str:
+        """The URL for messages, as the standard library's errors have it; without a query, which may hold secrets."""
+        return self.netloc + self.handler.partition("?")[0]
+
+
+class Reply(NamedTuple):
+    """The head of a reply, and what it answers."""
+
+    status: int
+    reason: str
+    headers: HTTPMessage
+    authorization: Optional[str] = None
+    """The ``Authorization`` header of the request; None if there was none."""
+    verified: bool = False
+    """Whether the server has proved that the reply is its own."""
+    principal: Optional[str] = None
+    """Whom the exchange authenticated, where it was verified."""
+
+
+class Sent(enum.Enum):
+    """What a request carried to authenticate."""
+
+    NOTHING = "nothing"
+    TICKET = "ticket"
+
+
+class Step(enum.Enum):
+    """What to do with a reply."""
+
+    DECODE = enum.auto()
+    SEND_TICKET = enum.auto()
+    ANOTHER_LEG = enum.auto()
+    UNPROVEN = enum.auto()
+    REJECTED = enum.auto()
+    NOT_OFFERED = enum.auto()
+    UNEXPECTED = enum.auto()
+
+
+def to_be_verified(sent: Sent, status: int, negotiate: Optional[str], mode: MutualAuthentication) -> bool:
+    """Say whether the token of a reply has to be verified before anything else is done with the reply.
+
+    Args:
+        sent: what the request carried.
+        status: the reply's HTTP status.
+        negotiate: what stands behind Negotiate in its WWW-Authenticate: a token, ``""``, or None where it is absent.
+        mode: whether the server has to prove itself.
+    """
+    return bool(negotiate) and sent is Sent.TICKET and status != 401 and mode is not MutualAuthentication.DISABLED
+
+
+def next_step(
+    sent: Sent, status: int, negotiate: Optional[str], verified: bool, mode: MutualAuthentication
+) -> Step:
+    """Say what to do with a reply; arguments as for `to_be_verified`, whose verification has passed if `verified`."""
+    if status == 401:
+        if negotiate is None:
+            return Step.NOT_OFFERED
+        if sent is Sent.NOTHING:
+            return Step.SEND_TICKET
+        return Step.ANOTHER_LEG if negotiate else Step.REJECTED
+    if status != 200:
+        return Step.UNEXPECTED
+    if verified or mode is not MutualAuthentication.REQUIRED:
+        return Step.DECODE
+    return Step.UNPROVEN

@@ -1,0 +1,210 @@
+"""Turns a reply that ends a call without values into the error that says why, and what to do about it.
+
+Plain functions on a call, and on the status and headers of the reply; no I/O. Of a reply that has not been verified
+nothing is quoted but what the standards fix: the status, the names of authentication schemes, the clock, and where a
+redirection points.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from http.client import responses
+from typing import Any, Dict, Optional
+from urllib.parse import urlsplit, urlunsplit
+
+from .challenge import www_auth
+from .errors import (
+    AuthenticationRejected,
+    CallOutcomeUnknown,
+    ClockSkewRejected,
+    KerberosXMLRPCError,
+    MutualAuthenticationError,
+    NegotiateNotOffered,
+    UnexpectedStatus,
+)
+from .exchange import Call, Reply, Step
+
+CLOCK_TOLERANCE = 300.0
+"""Seconds by which clocks may differ for Kerberos (RFC 4120, section 8.2: 5 minutes)."""
+
+LARGE_HEADER = 8 * 1024
+"""Bytes from which a ticket may be too large for a server: Apache takes header lines of up to 8190 by default."""
+
+
+def failure(step: Step, call: Call, reply: Reply) -> KerberosXMLRPCError:
+    """Return the error for a reply that ends the call by this step."""
+    if step is Step.UNPROVEN:
+        return _unproven(call, reply)
+    if step is Step.NOT_OFFERED:
+        return _not_offered(call, reply)
+    if step is Step.UNEXPECTED:
+        return _unexpected(call, reply)
+    return rejected(call, reply)
+
+
+def rejected(
+    call: Call, reply: Reply, error: Optional[Exception] = None, hint: Optional[str] = None
+) -> UnexpectedStatus:
+    """Return the error for a 401 to a ticket.
+
+    Args:
+        error: what was wrong with its token, or with the exchange, if anything.
+        hint: what to do, where it is known better than here.
+    """
+    facts = {**_facts(call, reply), **_gssapi_facts(error)}
+    what = f"{call.url} answered 401 to a ticket for {call.service}"
+    if error is not None:
+        what += f" ({_reason(error)})"
+    seconds = clock_difference(reply.headers.get("Date"), datetime.now(timezone.utc))
+    if seconds is not None and abs(seconds) > CLOCK_TOLERANCE:
+        direction = "ahead of" if seconds > 0 else "behind"
+        return ClockSkewRejected(
+            f"{what}: its clock is {abs(seconds):.0f} seconds {direction} this machine's", seconds=seconds, **facts
+        )
+    if hint is None:
+        principal = call.service if "/" in call.service else call.service.replace("@", "/")
+        hint = (
+            f"most often the server's keytab lacks the current key: compare 'kvno {principal}' here with 'klist -k' "
+            "there; or the server goes by another name: see service="
+        )
+        if seconds is not None:
+            hint += f"; it is not the clocks, they differ by {abs(seconds):.0f} seconds"
+        if len(reply.authorization or "") > LARGE_HEADER:
+            hint += f"; or the ticket is too large for it: {_size(reply)}"
+    return AuthenticationRejected(what, hint=hint, **facts)
+
+
+def denied(call: Call, reply: Reply) -> AuthenticationRejected:
+    """Return the error for a 401 whose token is the answer to a ticket that was accepted."""
+    return AuthenticationRejected(
+        f"{call.url} answered 401, though it accepted the ticket for {call.service}: "
+        f"{reply.principal or 'its owner'} may not make this call",
+        hint="ask the server's operator for access; in Apache's configuration it is Require that refuses it",
+        **_facts(call, reply),
+    )
+
+
+def not_proved(call: Call, error: Exception) -> MutualAuthenticationError:
+    """Return the error for a reply whose token is bad; `error` is what the ticket said of it."""
+    return MutualAuthenticationError(
+        f"{call.url} sent no proof that it is {call.service}: {_reason(error)}",
+        hint="nothing of the reply was used; somebody may stand between this machine and the server",
+        reason=_reason(error),
+        **_parties(call),
+        **_gssapi_facts(error),
+    )
+
+
+def outcome_unknown(call: Call, when: str, error: Exception) -> CallOutcomeUnknown:
+    """Return the error for a connection that broke when the call was on its way."""
+    return CallOutcomeUnknown(
+        f"the connection to {call.url} failed {when}: {str(error) or type(error).__name__}",
+        **_parties(call),
+    )
+
+
+def _unproven(call: Call, reply: Reply) -> MutualAuthenticationError:
+    why = "its reply has no Negotiate token" if reply.authorization else "it did not ask for a ticket"
+    return MutualAuthenticationError(
+        f"{call.url} sent no proof that it is {call.service}: {why}",
+        hint="nothing of the reply was used; check that Negotiate protects this path; where a server cannot prove "
+        "itself, and TLS is proof enough, pass mutual_authentication='optional'",
+        reason=why,
+        **_parties(call, reply),
+    )
+
+
+def _not_offered(call: Call, reply: Reply) -> NegotiateNotOffered:
+    schemes = tuple(www_auth(reply.headers.get_all("WWW-Authenticate", [])))
+    return NegotiateNotOffered(
+        f"{call.url} answered 401 and does not offer Negotiate (it offers: {', '.join(schemes)[:200] or 'nothing'})",
+        hint="check the path of the URL; on the server, AuthType GSSAPI has to cover it",
+        schemes=schemes,
+        **_facts(call, reply),
+    )
+
+
+def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
+    facts = _facts(call, reply)
+    what = f"{call.url} answered {reply.status} {facts['errmsg']}".rstrip()
+    location = redirect_target(reply.headers.get("Location")) if 300 <= reply.status < 400 else None
+    hint = _status_hint(reply)
+    if location is not None:
+        what += f" and points to {location}"
+        hint = "redirections are not followed, a ticket is for one server only; call that URL if you trust it"
+    return UnexpectedStatus(what, hint=hint, location=location, **facts)
+
+
+def _parties(call: Call, reply: Optional[Reply] = None) -> Dict[str, Any]:
+    """Return who was to talk with whom."""
+    principal = reply.principal if reply and reply.principal else call.principal
+    return {"service": call.service, "host": call.host, "principal": principal}
+
+
+def _facts(call: Call, reply: Reply) -> Dict[str, Any]:
+    """Return what all errors about a status hold."""
+    phrase = ascii(reply.reason[:200])[1:-1] if reply.verified else responses.get(reply.status, "")
+    return {
+        "url": call.url,
+        "errcode": reply.status,
+        "errmsg": phrase,
+        "headers": reply.headers,
+        **_parties(call, reply),
+    }
+
+
+def _gssapi_facts(error: Optional[Exception]) -> Dict[str, Any]:
+    """Return what GSSAPI had to say."""
+    if not isinstance(error, KerberosXMLRPCError):
+        return {}
+    return {"major": error.major, "minor": error.minor}
+
+
+def _reason(error: Exception) -> str:
+    """Return what a ticket said of a token, without what the caller's message says itself."""
+    return error.reason if isinstance(error, MutualAuthenticationError) else str(error)
+
+
+def _size(reply: Reply) -> str:
+    return (
+        f"the Authorization header with the ticket has {len(reply.authorization or '')} bytes, "
+        "and Apache's LimitRequestFieldSize is 8190 unless it is set"
+    )
+
+
+def _status_hint(reply: Reply) -> Optional[str]:
+    if reply.status in (400, 431) and reply.authorization and not reply.verified:
+        return f"the request may be too large: {_size(reply)}; plain HTTP to a TLS port is answered like this too"
+    if reply.status == 403:
+        return "the server knows who you are, and does not let you make this call"
+    if reply.status == 404:
+        return "check the path of the URL"
+    return None
+
+
+def clock_difference(date: Optional[str], now: datetime) -> Optional[float]:
+    """Return by how many seconds a ``Date`` header (RFC 9110, section 6.6.1) is ahead of `now`, or None."""
+    try:
+        then = parsedate_to_datetime(date or "")
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+    if then.tzinfo is None:  # "-0000": a time in UTC of an unknown place
+        then = then.replace(tzinfo=timezone.utc)
+    return (then - now).total_seconds()
+
+
+def redirect_target(location: Optional[str]) -> Optional[str]:
+    """Return a ``Location`` fit for a message, None where it is not: one short line of ASCII.
+
+    It is without user, password, parameters, query and fragment: a server may put its secrets there.
+    """
+    try:
+        parts = urlsplit(location or "")
+    except ValueError:
+        return None
+    path = parts.path.partition(";")[0]
+    if (parts.scheme and not parts.netloc) or "@" in path or "\\" in path:
+        return None  # some programs find a user and a password in these
+    shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", ""))
+    return ascii(shown[:200])[1:-1] or None

@@ -1,0 +1,136 @@
+"""The table of the specification, row by row; and the plain functions that make errors of replies."""
+
+import datetime
+from email.utils import format_datetime
+from http.client import HTTPMessage
+
+import pytest
+
+from krbxmlrpc import AuthenticationRejected, ClockSkewRejected
+from krbxmlrpc.exchange import Call, MutualAuthentication, Reply, Sent, Step, next_step, to_be_verified
+from krbxmlrpc.refusals import clock_difference, failure, redirect_target, rejected
+
+REQUIRED, OPTIONAL, DISABLED = MutualAuthentication
+ANY = tuple(MutualAuthentication)
+NOTHING, TICKET = Sent
+STRANGE = (201, 204, 301, 302, 400, 403, 404, 500, 503)
+
+# row, what was sent, statuses, what stands behind Negotiate, modes: to be verified?, then what
+TABLE = [
+    (1, TICKET, (200,), "token", (REQUIRED, OPTIONAL), True, Step.DECODE),
+    (1, TICKET, (200,), "token", (DISABLED,), False, Step.DECODE),
+    (2, TICKET, (200,), "", (REQUIRED,), False, Step.UNPROVEN),
+    (2, TICKET, (200,), None, (REQUIRED,), False, Step.UNPROVEN),
+    (2, TICKET, (200,), "", (OPTIONAL, DISABLED), False, Step.DECODE),
+    (2, TICKET, (200,), None, (OPTIONAL, DISABLED), False, Step.DECODE),
+    (4, TICKET, (401,), "token", ANY, False, Step.ANOTHER_LEG),
+    (5, TICKET, (401,), "", ANY, False, Step.REJECTED),
+    (6, TICKET, (401,), None, ANY, False, Step.NOT_OFFERED),
+    (6, NOTHING, (401,), None, ANY, False, Step.NOT_OFFERED),
+    (7, NOTHING, (401,), "", ANY, False, Step.SEND_TICKET),
+    (7, NOTHING, (401,), "token", ANY, False, Step.SEND_TICKET),
+    (8, NOTHING, (200,), None, (REQUIRED,), False, Step.UNPROVEN),
+    (8, NOTHING, (200,), "token", (REQUIRED,), False, Step.UNPROVEN),
+    (8, NOTHING, (200,), None, (OPTIONAL, DISABLED), False, Step.DECODE),
+    (12, TICKET, STRANGE, "token", (REQUIRED, OPTIONAL), True, Step.UNEXPECTED),
+    (12, TICKET, STRANGE, "token", (DISABLED,), False, Step.UNEXPECTED),
+    (12, TICKET, STRANGE, None, ANY, False, Step.UNEXPECTED),
+    (12, NOTHING, STRANGE, None, ANY, False, Step.UNEXPECTED),
+]
+
+
+@pytest.mark.parametrize("row, sent, statuses, negotiate, modes, verified, step", TABLE)
+def test_the_table(row, sent, statuses, negotiate, modes, verified, step):
+    for status in statuses:
+        for mode in modes:
+            assert to_be_verified(sent, status, negotiate, mode) is verified
+            assert next_step(sent, status, negotiate, verified, mode) is step
+
+
+def test_the_last_leg_of_a_proven_exchange_needs_no_token():
+    for mode in ANY:
+        assert next_step(TICKET, 200, None, True, mode) is Step.DECODE
+
+
+NOON = datetime.datetime(2026, 11, 23, 12, 0, 0, tzinfo=datetime.timezone.utc)
+
+
+@pytest.mark.parametrize(
+    "date, seconds",
+    [
+        ("Mon, 23 Nov 2026 12:00:00 GMT", 0),
+        ("Mon, 23 Nov 2026 12:10:00 GMT", 600),
+        ("Mon, 23 Nov 2026 11:59:00 -0000", -60),
+        ("Mon, 23 Nov 2026 13:00:00 +0100", 0),
+        (None, None),
+        ("", None),
+        ("yesterday", None),
+        ("Mon, 99 Nov 2026 12:00:00 GMT", None),
+        ("Mon, 23 Nov 99999999999 12:00:00 GMT", None),
+    ],
+)
+def test_clock_difference(date, seconds):
+    assert clock_difference(date, NOON) == seconds
+
+
+CALL = Call("hub:8443", "/xmlrpc?key=secret", b"", "hub", "HTTP@hub", "user@REALM")
+
+
+def reply(status=401, authorization="Negotiate YII=", **headers):
+    message = HTTPMessage()
+    for name, value in headers.items():
+        message[name] = value
+    return Reply(status, "quoted\x1b", message, authorization)
+
+
+@pytest.mark.parametrize("seconds, kind", [(290, AuthenticationRejected), (310, ClockSkewRejected)])
+@pytest.mark.parametrize("sign, direction", [(1, "ahead of"), (-1, "behind")])
+def test_the_clocks_may_differ_by_five_minutes(seconds, kind, sign, direction):
+    then = datetime.datetime.now(datetime.timezone.utc) + sign * datetime.timedelta(seconds=seconds)
+    error = rejected(CALL, reply(Date=format_datetime(then)))
+    assert type(error) is kind
+    if kind is ClockSkewRejected:
+        assert abs(error.seconds - sign * seconds) < 5
+        assert f"seconds {direction} this machine's" in error.message
+    assert (error.url, error.errmsg, error.principal) == ("hub:8443/xmlrpc", "Unauthorized", "user@REALM")
+
+
+def test_a_large_ticket_is_named_as_a_possible_cause():
+    assert "too large" not in rejected(CALL, reply()).hint
+    assert "9000 bytes" in rejected(CALL, reply(authorization="x" * 9000)).hint
+
+
+@pytest.mark.parametrize("step", [step for step in Step if step not in (Step.DECODE, Step.SEND_TICKET)])
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 431, 500])
+def test_every_failure_names_both_sides_and_quotes_nothing_unverified(step, status):
+    error = failure(step, CALL, reply(status, Location="https://elsewhere/"))
+    assert (error.service, error.host, error.principal) == ("HTTP@hub", "hub", "user@REALM")
+    assert "hub:8443/xmlrpc" in str(error)
+    assert not any(word in f"{error}{error!r}" for word in ("quoted", "secret", "\x1b"))
+    verified = failure(step, CALL, reply(status)._replace(verified=True, principal="other@REALM"))
+    assert verified.principal == "other@REALM"
+    assert str(verified).isprintable()
+
+
+@pytest.mark.parametrize(
+    "location, shown",
+    [
+        ("https://other.example.com/path", "https://other.example.com/path"),
+        ("https://user:secret@other.example.com:8443/path?key=secret#secret", "https://other.example.com:8443/path"),
+        ("/relative?x", "/relative"),
+        (None, None),
+        ("", None),
+        ("http://[broken", None),
+        ("https:user:secret@h/a", None),
+        ("https:///user:secret@h/a", None),
+        ("https:\\\\user:secret@h/a", None),
+        ("https://h/a;jsessionid=secret", "https://h/a"),
+        ("/new\u2028line\x1b[31m", "/new\\u2028line\\x1b[31m"),
+    ],
+)
+def test_redirect_target(location, shown):
+    assert redirect_target(location) == shown
+
+
+def test_redirect_target_is_short():
+    assert len(redirect_target("/" + "x" * 10_000)) == 200
