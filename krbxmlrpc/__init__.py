@@ -1,4 +1,11 @@
-"""krbxmlrpc: XML-RPC over HTTPS with Kerberos, both sides authenticated before a reply is parsed."""
+"""krbxmlrpc: XML-RPC over HTTPS with Kerberos, both sides authenticated before a reply is parsed.
+
+    from xmlrpc.client import ServerProxy
+    from krbxmlrpc import KerberosTransport
+
+    hub = ServerProxy("https://hub.example.com/xmlrpc", transport=KerberosTransport())
+    print(hub.whoami())
+"""
 
 from ._version import __version__
 from .challenge import www_auth
@@ -24,6 +31,7 @@ from .errors import (
 )
 from .exchange import MutualAuthentication
 from .ticket import KerberosTicket
+from .transport import InsecureKerberosTransport, KerberosTransport
 
 __all__ = [
     "AuthenticationRejected",
@@ -32,9 +40,11 @@ __all__ = [
     "ClockSkew",
     "ClockSkewRejected",
     "GSSStatus",
+    "InsecureKerberosTransport",
     "InvalidResponse",
     "KDCUnreachable",
     "KerberosTicket",
+    "KerberosTransport",
     "KerberosXMLRPCError",
     "MutualAuthentication",
     "MutualAuthenticationError",

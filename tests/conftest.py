@@ -1,9 +1,16 @@
-"""The fixtures: a realm for the whole run, and a ticket for each test."""
+"""The fixtures: a realm and an Apache for the whole run, a ticket and the servers for each test."""
 
 import os
+import ssl
+import uuid
+from xmlrpc.client import ServerProxy
 
 import pytest
-from realm import kdc
+import trustme
+from realm import apache, kdc, scripted
+
+from krbxmlrpc import KerberosTransport
+
 
 # What mechanisms there are beside Kerberos and SPNEGO is not the machine's to decide: none.
 os.environ["GSS_MECH_CONFIG"] = os.devnull
@@ -17,9 +24,67 @@ def realm():
     started.stop()
 
 
+@pytest.fixture(scope="session")
+def hub(realm):
+    """An Apache with the hub; see `realm.apache.Apache`."""
+    started = apache.Apache(realm).start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def ca():
+    """The CA of the scripted servers."""
+    return trustme.CA()
+
+
 @pytest.fixture
 def user(realm, monkeypatch):
     """Put a ticket of ``user`` into the environment; give the principal."""
     for name, value in kdc.client_environment(realm).items():
         monkeypatch.setenv(name, value)
     return realm.user_princ
+
+
+@pytest.fixture
+def hub_context(hub):
+    """A TLS context that trusts the hub."""
+    return ssl.create_default_context(cafile=hub.cafile)
+
+
+@pytest.fixture
+def case():
+    """A name by which the requests of one test are found in Apache's access log."""
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def call_hub(hub, hub_context, user, case):
+    """Open a proxy for a path of the hub: ``call_hub("/xmlrpc", timeout=5.0)``; its requests are logged as `case`."""
+    opened = []
+
+    def open_proxy(path="/xmlrpc", *, listener="https", host=kdc.HOST, transport=KerberosTransport, **arguments):
+        if listener != "http":
+            arguments.setdefault("context", hub_context)
+        url = hub.url(f"{path}{'&' if '?' in path else '?'}case={case}", listener, host)
+        opened.append(ServerProxy(url, transport=transport(**arguments)))
+        return opened[-1]
+
+    yield open_proxy
+    for proxy in opened:
+        proxy("close")()
+
+
+@pytest.fixture
+def server(ca, user):
+    """A scripted server; see `realm.scripted.ScriptedServer`."""
+    with scripted.ScriptedServer(ca) as started:
+        yield started
+
+
+@pytest.fixture
+def server_context(ca):
+    """A TLS context that trusts the scripted servers."""
+    context = ssl.create_default_context()
+    ca.configure_trust(context)
+    return context
