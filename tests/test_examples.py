@@ -1,0 +1,81 @@
+"""The examples, run as a user runs them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(*command, **environment):
+    """Run a command in the project; return its exit status, what it printed, and what it complained of."""
+    done = subprocess.run(
+        [str(word) for word in command], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True
+    )
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+def example(name, *arguments):
+    return run(sys.executable, ROOT / "examples" / name, *arguments)
+
+
+def test_whoami(hub, user):
+    status, printed, complaints = example("whoami.py", hub.url(), hub.cafile)
+    assert (status, complaints) == (0, "")
+    assert printed == [
+        f"the server says you are: {user}",
+        f"the server was verified before its reply was read, in an exchange as: {user}",
+    ]
+
+
+def test_whoami_says_what_is_wrong(hub, user, monkeypatch):
+    monkeypatch.setenv("KRB5CCNAME", "FILE:/nowhere/none")
+    status, printed, complaints = example("whoami.py", hub.url(), hub.cafile)
+    assert (status, printed) == (1, [])
+    assert complaints.startswith("NoCredentials: ") and "kinit" in complaints and "Traceback" not in complaints
+
+
+@pytest.mark.parametrize("path", ["/xmlrpc", "/negotiate-or-basic"])
+def test_requests_session(hub, user, path):
+    # A GET has no call in it: the hub answers with a Fault, but that is not what this is about.
+    status, printed, complaints = example("requests_session.py", hub.url(path), hub.cafile)
+    assert (status, complaints) == (0, "")
+    assert printed[0].startswith("without a ticket: 401 {'negotiate': ''")
+    assert printed[1] == f"with a ticket: 200 verified, as {user}"
+
+
+@pytest.mark.parametrize("name", ["whoami.py", "requests_session.py"])
+def test_usage(name):
+    status, printed, complaints = example(name)
+    assert (status, printed) == (1, [])
+    assert f"usage: {name} URL" in complaints
+
+
+def test_quickstart():
+    status, printed, complaints = run("examples/quickstart.sh")
+    assert status == 0, complaints
+    assert printed == [
+        "the server says you are: user@EXAMPLE.TEST",
+        "the server was verified before its reply was read, in an exchange as: user@EXAMPLE.TEST",
+    ]
+
+
+def test_where_software_is_missing_the_realm_says_how_to_get_it(monkeypatch):
+    from realm import software
+
+    monkeypatch.setattr(software, "_FILES", (*software._FILES, "/usr/sbin/not-there"))
+    with pytest.raises(RuntimeError, match="missing: /usr/sbin/not-there; .* apt-get install -y apache2 .*krb5-kdc"):
+        software.require()
+
+
+def test_the_command_to_run_beside_a_realm_leaves_nothing_behind(tmp_path):
+    script = "import os, sys; print(os.environ['KRB5_CONFIG']); print(os.environ['HUB_CA']); sys.exit(7)"
+    status, printed, complaints = run(
+        sys.executable, "-m", "realm", sys.executable, "-c", script, PYTHONPATH="tests", TMPDIR=str(tmp_path)
+    )
+    assert (status, complaints) == (7, "")
+    assert len(printed) == 2 and not any(os.path.exists(path) for path in printed)
+    assert list(tmp_path.iterdir()) == []
