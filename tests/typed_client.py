@@ -1,0 +1,54 @@
+"""A client of the public interface, for the type checker; it is never run."""
+
+import ssl
+from typing import Dict, List, Optional, Tuple
+from xmlrpc.client import ProtocolError, ServerProxy
+
+from krbxmlrpc import (
+    AuthenticationRejected,
+    ClockSkew,
+    InsecureKerberosTransport,
+    KerberosTicket,
+    KerberosTransport,
+    KerberosXMLRPCError,
+    MutualAuthentication,
+    NegotiateNotOffered,
+    UnexpectedStatus,
+    www_auth,
+)
+
+
+def call(url: str) -> Optional[str]:
+    transport = KerberosTransport(
+        service="HTTP@hub",
+        principal=None,
+        mutual_authentication=MutualAuthentication.OPTIONAL,
+        timeout=5,
+        headers=[("X-Name", "value")],
+        context=ssl.create_default_context(),
+    )
+    try:
+        with ServerProxy(url, transport=transport) as hub:
+            hub.whoami()
+    except NegotiateNotOffered as error:
+        schemes: Tuple[str, ...] = error.schemes
+        return ", ".join(schemes)
+    except (AuthenticationRejected, ProtocolError) as error:
+        lines: List[str] = error.headers.get_all("WWW-Authenticate", []) if isinstance(error, UnexpectedStatus) else []
+        return f"{error.errcode} {error.url} {lines}"
+    except ClockSkew as error:
+        seconds: Optional[float] = error.seconds
+        return str(seconds)
+    except KerberosXMLRPCError as error:
+        return error.hint or (error.minor.text if error.minor else None)
+    return transport.principal
+
+
+def plain(url: str) -> ServerProxy:
+    return ServerProxy(url, transport=InsecureKerberosTransport(mutual_authentication="required"))
+
+
+def ticket(header: str, headers: List[str]) -> Dict[str, str]:
+    made = KerberosTicket("HTTP@hub", delegate=True)
+    made.verify_response(headers)
+    return {"Authorization": made.auth_header, **www_auth(header)}
