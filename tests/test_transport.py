@@ -82,6 +82,13 @@ def test_principal_of_a_collection(call_hub, realm, user, monkeypatch, tmp_path,
         assert proxy("transport").principal == principal
 
 
+def test_a_keytab_takes_the_place_of_kinit(call_hub, realm, user, monkeypatch, tmp_path):
+    realm.extract_keytab(user, str(tmp_path / "client.keytab"))
+    monkeypatch.setenv("KRB5_CLIENT_KTNAME", str(tmp_path / "client.keytab"))
+    monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path}/new")
+    assert call_hub().whoami() == user
+
+
 def test_delegation_only_where_it_was_asked_for(call_hub, user):
     assert call_hub("/delegation", delegate=True).delegated() is True
     assert call_hub("/delegation").delegated() is False

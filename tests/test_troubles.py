@@ -100,6 +100,16 @@ def test_expired_ticket(call_hub, other_realm, mechanism):
     assert f"since {error.since:%Y-%m-%d}" in error.message
 
 
+def test_expired_ticket_is_renewed_from_a_keytab(call_hub, other_realm, monkeypatch):
+    realm = other_realm(clock="-2d")
+    realm.stop_kdc()
+    realm.start_kdc()
+    trouble(call_hub(), TicketExpired)
+    realm.extract_keytab(realm.user_princ, realm.client_keytab)
+    # The hub is of another realm: it has another key.
+    trouble(call_hub(), AuthenticationRejected)
+
+
 # -- service and KDC --------------------------------------------------------------------------------------------------
 
 
