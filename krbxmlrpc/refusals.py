@@ -177,7 +177,8 @@ def _status_hint(reply: Reply) -> Optional[str]:
     if reply.status in (400, 431) and reply.authorization and not reply.verified:
         return f"the request may be too large: {_size(reply)}; plain HTTP to a TLS port is answered like this too"
     if reply.status == 403:
-        return "the server knows who you are, and does not let you make this call"
+        knows = "the server knows who you are, and" if reply.verified else "the server"
+        return f"{knows} does not let you make this call: look at its access rules"
     if reply.status == 404:
         return "check the path of the URL"
     return None
