@@ -25,7 +25,6 @@ MAX_IDLE = 32
 DRAIN_LIMIT = 64 * 1024
 """How many bytes of an unwanted body are read to keep the connection; more than that costs more than a new one."""
 
-
 DRAIN_SECONDS = 5.0
 """How long to wait for an unwanted body."""
 
@@ -208,7 +207,7 @@ class Connections:
     def release(self, netloc: str, connection: Connection) -> None:
         """Keep a connection whose reply has been read to its end."""
         idle = self._idle.setdefault(netloc, deque())
-        if connection.sock is None or len(idle) >= MAX_IDLE:
+        if len(idle) >= MAX_IDLE:
             connection.close()
         else:
             idle.append(connection)

@@ -57,10 +57,13 @@ class Reply(NamedTuple):
     headers: HTTPMessage
     authorization: Optional[str] = None
     """The ``Authorization`` header of the request; None if there was none."""
-    verified: bool = False
-    """Whether the server has proved that the reply is its own."""
     principal: Optional[str] = None
-    """Whom the exchange authenticated, where it was verified."""
+    """Whom the exchange authenticated; None unless the server has proved that the reply is its own."""
+
+    @property
+    def verified(self) -> bool:
+        """Whether the server has proved that the reply is its own."""
+        return self.principal is not None
 
 
 class Sent(enum.Enum):

@@ -49,7 +49,7 @@ class Response:
     # Whether it can be kept is `reusable` for its owner to ask.
     will_close = False
 
-    def __init__(self, sock: Any, debuglevel: int = 0, method: Optional[str] = None, url: Optional[str] = None) -> None:
+    def __init__(self, sock: Any, debuglevel: int = 0, method: Optional[str] = None) -> None:
         self._sock = sock
         self._buffer = bytearray()
         self._left: Optional[int] = None  # bytes to the end of the body or chunk; None: to the end of the connection

@@ -62,7 +62,7 @@ class KerberosTicket:
 
         ticket = KerberosTicket("HTTP@hub.example.com")
         response = requests.get(url, headers={"Authorization": ticket.auth_header})
-        ticket.verify_response(response.headers["www-authenticate"])
+        ticket.verify_response(response.headers.get("www-authenticate"))
 
     Args:
         service: ``"HTTP@host"`` or ``"HTTP/host@REALM"``.
@@ -111,7 +111,7 @@ class KerberosTicket:
                 _first_step(service, principal, flags, "spnego")
             context, token, self._offer = _first_step(service, principal, flags, mechanism)
         except kerberos.GSSError as error:
-            raise _explained(error, service, principal, flags) from error
+            raise _explained(error, service, principal, flags, mechanism) from error
         except ValueError as error:
             raise NoCredentials(
                 f"no ticket for {service}: GSSAPI would use another mechanism than Kerberos",
@@ -141,12 +141,12 @@ class KerberosTicket:
         Source: RFC 4559, section 4.2; RFC 4178, section 4.2.2; RFC 4120, section 3.2.5.
         """
         context = self._take_context()
-        token = _required_token(www_authenticate)
+        token, data = _required_token(www_authenticate)
         if not self.mutual:
             raise self._unproven("the ticket was made with mutual=False, so no reply to it proves anything")
         if not self._step(context, token):
             raise self._unproven("the server's token does not complete the exchange")
-        self._check(token, final=True)
+        self._check(data, final=True)
         self.principal = kerberos.authGSSClientUserName(context)
 
     def answer_challenge(self, www_authenticate: Optional[HeaderValues]) -> bool:
@@ -166,10 +166,10 @@ class KerberosTicket:
         Source: RFC 4559, section 4.2; RFC 4178, sections 4.2 and 5.
         """
         context = self._take_context()
-        token = _required_token(www_authenticate)
+        token, data = _required_token(www_authenticate)
         complete = self._step(context, token)
         answer = kerberos.authGSSClientResponse(context)
-        self._check(token, final=not answer)
+        self._check(data, final=not answer)
         if complete and self.mutual:
             self.principal = kerberos.authGSSClientUserName(context)
         if not complete:
@@ -194,10 +194,10 @@ class KerberosTicket:
             raise self._unproven(why, major=major, minor=minor) from error
         return bool(state == kerberos.AUTH_GSS_COMPLETE)
 
-    def _check(self, token: str, *, final: bool) -> None:
+    def _check(self, token: bytes, *, final: bool) -> None:
         """Check of a token what GSSAPI does not; after GSSAPI, because where both refuse, its words tell more."""
         try:
-            check_reply(decode_token(token), self._offer, final=final)
+            check_reply(token, self._offer, final=final)
         except ValueError as error:
             raise self._unproven(f"the server's token is not as the standards prescribe: {error}") from error
 
@@ -233,16 +233,18 @@ def _is_principal(name: Optional[str]) -> bool:
     return name is None or (name != "" and name.isprintable())
 
 
-def _required_token(www_authenticate: Optional[HeaderValues]) -> str:
-    """Return the token of the Negotiate challenge, checked to be base64: pykerberos takes anything else for empty."""
+def _required_token(www_authenticate: Optional[HeaderValues]) -> Tuple[str, bytes]:
+    """Return the token of the Negotiate challenge, as it is and decoded.
+
+    It is decoded here, before GSSAPI sees it, because pykerberos takes what is not base64 for an empty token.
+    """
     # None is what HTTP libraries give for a header that is not there.
     token = None if www_authenticate is None else negotiate_details(www_authenticate)
     if token is None:
         raise ValueError("WWW-Authenticate has no Negotiate challenge")
     if not token:
         raise ValueError("the Negotiate challenge in WWW-Authenticate has no token")
-    decode_token(token)
-    return token
+    return token, decode_token(token)
 
 
 def _first_step(service: str, principal: Optional[str], flags: int, mechanism: str) -> Tuple[Any, str, Offer]:
@@ -275,16 +277,20 @@ def _words(major: GSSStatus, minor: GSSStatus) -> str:
     return minor.text if minor.code and minor.text else major.text
 
 
-def _explained(error: kerberos.GSSError, service: str, principal: Optional[str], flags: int) -> KerberosXMLRPCError:
+def _explained(
+    error: kerberos.GSSError, service: str, principal: Optional[str], flags: int, mechanism: str
+) -> KerberosXMLRPCError:
     """Say why there is no ticket, in an error of the right class."""
     major, minor = _statuses(error)
-    # SPNEGO's minor codes are numbers of the day; those of the krb5 mechanism are fixed. So fail once more with that.
-    try:
-        _first_step(service, principal, flags, "krb5")
-        fallback = KerberosXMLRPCError if principal is None else NoCredentials  # what it found is another's
-    except kerberos.GSSError as plain:
-        major, minor = _statuses(plain)
-        fallback = KerberosXMLRPCError
+    fallback = KerberosXMLRPCError
+    if mechanism == "spnego" or principal is not None:  # then it was SPNEGO that failed, or may have been
+        # SPNEGO's minor codes are numbers of the day; those of the krb5 mechanism are fixed. So fail once more by that.
+        try:
+            _first_step(service, principal, flags, "krb5")
+            if principal is not None:
+                fallback = NoCredentials  # what it found is another's
+        except kerberos.GSSError as plain:
+            major, minor = _statuses(plain)
     kind = _BY_MINOR.get(minor.code) or _BY_MAJOR.get(major.code & 0xFF0000) or fallback
     if kind is ServiceUnknown and "krbtgt/" in minor.text:
         kind = KDCUnreachable  # what the KDC does not know is the way to the service's realm

@@ -291,22 +291,18 @@ class _NegotiateTransport(Transport):
         sent = Sent.NOTHING if ticket is None else Sent.TICKET
         values = response.headers.get_all("WWW-Authenticate", [])
         negotiate = negotiate_details(values)
-        verified = ticket is not None and ticket.principal is not None  # by an earlier leg
         if ticket is not None and to_be_verified(sent, response.status, negotiate, self._mode):
-            if verified:
+            if ticket.principal is not None:  # by an earlier leg
                 raise not_proved(call, ValueError("it sent a token when the exchange was complete"))
             try:
                 ticket.verify_response(values)
             except (ValueError, MutualAuthenticationError) as error:
                 raise not_proved(call, error) from error
-            verified = True
         reply = Reply(response.status, response.reason, response.headers)
         if ticket is not None:
-            reply = reply._replace(
-                authorization=ticket.auth_header, verified=verified, principal=ticket.principal if verified else None
-            )
+            reply = reply._replace(authorization=ticket.auth_header, principal=ticket.principal)
             self.principal = reply.principal or self.principal
-        return next_step(sent, response.status, negotiate, verified, self._mode), reply
+        return next_step(sent, response.status, negotiate, reply.verified, self._mode), reply
 
     def _answer(self, call: Call, ticket: KerberosTicket, reply: Reply) -> None:
         """Prepare the next leg of an exchange that takes several; raise where there is none."""
@@ -317,8 +313,7 @@ class _NegotiateTransport(Transport):
         except (ValueError, RuntimeError, MutualAuthenticationError) as error:
             raise rejected(call, reply, error) from error
         if not answered:
-            proved = ticket.principal is not None
-            raise denied(call, reply._replace(verified=proved, principal=ticket.principal))
+            raise denied(call, reply._replace(principal=ticket.principal))
 
     def _decode(self, call: Call, response: Response) -> Any:
         try:
