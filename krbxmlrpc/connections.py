@@ -7,26 +7,37 @@ been read to its end; in any other state it is dropped. So the next call never m
 from __future__ import annotations
 
 import functools
+import math
 import select
 import socket
 import ssl
 import time
 from collections import deque
-from http.client import HTTPConnection
-from typing import Any, Callable, Deque, Dict, NamedTuple, Optional
+from http.client import NotConnected
+from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Union
 from urllib.parse import urlsplit
 
 from .errors import CertificateRejected, ServerUnreachable
-from .http1 import MalformedReply, Response
+from .forks import survives_forks
+from .http1 import READ, MalformedReply, Response, keep_alive_seconds
 
 MAX_IDLE = 32
 """How many idle connections are kept for one server."""
+
+KEEP_ALIVE_MARGIN = 1.0
+"""Seconds before the end of the idle time that a server announced from which on its connection is not used: a call
+must not arrive when it is just closing."""
 
 DRAIN_LIMIT = 64 * 1024
 """How many bytes of an unwanted body are read to keep the connection; more than that costs more than a new one."""
 
 DRAIN_SECONDS = 5.0
 """How long to wait for an unwanted body."""
+
+SEND_PIECE = 256 * 1024
+"""Bytes of a large request that are sent between two looks at whether the server has answered already."""
+
+Data = Union[bytes, bytearray, memoryview]
 
 
 class Address(NamedTuple):
@@ -68,24 +79,39 @@ def parse_address(netloc: str, default_port: int) -> Address:
     return Address(host, port, dns_name)
 
 
-class Connection(HTTPConnection):
+class Connection:
     """A connection to one server, with TLS if there is a context.
+
+    It has the methods of `http.client.HTTPConnection` by which requests are made, so the hooks of `xmlrpc.client`'s
+    transports find what they know. Head and body of a small request leave in one piece. It never reconnects by itself:
+    a ticket, or a leg of an exchange, must not go out on another connection unnoticed.
 
     Attributes:
         request_started: whether anything of a request has left since `begin`.
-        kept: whether an earlier call has used it.
+        kept: whether an earlier request has used it.
+        debuglevel: whether `verbose` was asked for the call that it is used for.
+        sock: the socket; None when it is not connected.
+        timeout: seconds that each socket operation may take.
+        era: for `Connections` to see whether all were closed since it was opened.
     """
 
-    response_class = Response  # type: ignore[assignment]  # it need not be http.client's, if it does the same
-    auto_open = 0  # never reconnects by itself: a ticket or a leg must not go out on another connection unnoticed
-
     def __init__(self, address: Address, timeout: Optional[float], context: Optional[ssl.SSLContext]) -> None:
-        self.default_port = 80 if context is None else 443
-        super().__init__(address.host, address.port, timeout=timeout)
         self.address = address
+        self.timeout = timeout
         self.request_started = False
         self.kept = False
+        self.debuglevel = 0
+        self.sock: Any = None
+        self.era: object = None
         self._context = context
+        self._host = _host_header(address, 80 if context is None else 443)
+        self._poll: Any = None
+        self._keep_alive: Optional[int] = None  # seconds that the server keeps it when it is idle, if it says so
+        self._expires = math.inf  # on the monotonic clock
+        self._lines: List[str] = []
+        self._received = b""
+        self._failure: Optional[OSError] = None
+        self._response: Optional[Response] = None
 
     def connect(self) -> None:
         """Connect, and set up TLS; each step may take the timeout.
@@ -105,6 +131,8 @@ class Connection(HTTPConnection):
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.sock = sock if self._context is None else self._context.wrap_socket(sock, server_hostname=host)
+            self._poll = select.poll()
+            self._poll.register(self.sock, select.POLLIN)
         except ssl.SSLCertVerificationError as error:
             sock.close()
             raise CertificateRejected(
@@ -123,29 +151,153 @@ class Connection(HTTPConnection):
                 hint=f"check that port {port} speaks TLS, in a version and with the ciphers that this machine allows",
             ) from error
 
-    def begin(self) -> None:
+    def begin(self, debuglevel: int = 0) -> None:
         """Note that a new request starts."""
+        self.debuglevel = debuglevel
         self.kept = self.request_started
         self.request_started = False
+        self._response = None
 
-    def send(self, data: Any) -> None:
+    # -- a request ----------------------------------------------------------------------------------------------------
+
+    def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
+        """Start the head of a request."""
+        self._lines = [f"{method} {url} HTTP/1.1"]
+        if not skip_host:
+            self._lines.append(f"Host: {self._host}")
+        if not skip_accept_encoding:
+            self._lines.append("Accept-Encoding: identity")
+
+    def putheader(self, header: Any, *values: Any) -> None:
+        """Add a header line; several values make a list."""
+        self._lines.append(f"{_text(header)}: {', '.join(map(_text, values))}")
+
+    def endheaders(self, message_body: Optional[Data] = None) -> None:
+        """Send the head, and the body if there is one.
+
+        Raises:
+            ValueError: a header has what no header can have.
+            OSError: it cannot be sent, and the server has not said why.
+        """
+        head = _encoded_head(self._lines)
+        body = memoryview(message_body or b"").cast("B")
+        try:
+            self.send(head + bytes(body[:SEND_PIECE]))
+            for start in range(SEND_PIECE, len(body), SEND_PIECE):
+                if self._has_answered():
+                    break
+                self.send(body[start : start + SEND_PIECE])
+        except socket.timeout:
+            raise
+        except OSError as error:
+            # A server that does not want all of it may answer, and close: then its answer says why.
+            self._failure = error
+
+    def send(self, data: Data) -> None:
         """Send bytes of a request."""
+        if self.sock is None:
+            raise NotConnected("the connection is closed")
         self.request_started = True
-        super().send(data)
+        self.sock.sendall(data)
 
-    def getresponse(self) -> Response:  # type: ignore[override]
-        """Read the head of the reply to the request that was sent; errors as of `Response.begin`."""
-        response: Any = super().getresponse()
-        assert isinstance(response, Response)  # the response_class
+    def _has_answered(self) -> bool:
+        """Say whether a final reply has begun to come, so that the rest of the request has no reader any more."""
+        if self._received[9:10] == b"1" or not self._poll.poll(0):  # after an interim reply it is not looked for
+            return False
+        try:
+            self.sock.settimeout(0)
+            try:
+                self._received += self.sock.recv(READ)
+            finally:
+                self.sock.settimeout(self.timeout)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False  # what has come was TLS's own
+        return self._received[9:10] != b"1"
+
+    def getresponse(self) -> Response:
+        """Read the head of the reply to the request that was sent; errors as of `Response.begin`, or of sending it."""
+        if self.sock is None:
+            raise NotConnected("the connection is closed")
+        response = self._response = Response(self.sock, self.debuglevel, self._received)
+        try:
+            response.begin()
+        except (OSError, MalformedReply):
+            if self._failure is None:
+                raise
+            raise self._failure from None
+        if self._received or self._failure:  # then the request is not complete
+            response.persistent = False
+        self._keep_alive = keep_alive_seconds(response.getheader("Keep-Alive", ""))
         return response
+
+    # -- between requests ---------------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Read an unwanted body to its end, within bounds."""
+        response = self._response
+        if response is None or not response.persistent:
+            return
+        deadline = time.monotonic() + DRAIN_SECONDS
+        left = DRAIN_LIMIT
+        try:
+            self.sock.settimeout(min(DRAIN_SECONDS, self.timeout or DRAIN_SECONDS))
+            while left > 0 and time.monotonic() < deadline:
+                data = response.read(left)
+                if not data:
+                    break
+                left -= len(data)
+            self.sock.settimeout(self.timeout)
+        except (OSError, MalformedReply):
+            self.give_up()
+
+    def give_up(self) -> None:
+        """See to it that the connection is not used again."""
+        self._response = None
+
+    def is_reusable(self) -> bool:
+        """Say whether the last reply has been read to its end, and the connection persists."""
+        return self._response is not None and self._response.reusable
+
+    def rest(self) -> None:
+        """Note that the connection is idle from now on."""
+        seconds = math.inf if self._keep_alive is None else self._keep_alive
+        self._expires = time.monotonic() + seconds - min(KEEP_ALIVE_MARGIN, seconds / 2)
 
     def is_usable(self) -> bool:
         """Say whether an idle connection can take a request: it is open, and nothing has come that nobody asked for."""
-        if self.sock is None or (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
+        if self.sock is None or time.monotonic() >= self._expires:
             return False
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return not poll.poll(0)
+        if self._context is not None and self.sock.pending():
+            return False
+        return not self._poll.poll(0)
+
+    def close(self) -> None:
+        """Close it."""
+        sock, self.sock = self.sock, None
+        if sock is not None:
+            sock.close()
+
+
+def _host_header(address: Address, default_port: int) -> str:
+    """Return the value of ``Host`` (RFC 9110, section 7.2)."""
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return host if address.port == default_port else f"{host}:{address.port}"
+
+
+def _text(part: Any) -> str:
+    return part.decode("latin-1") if isinstance(part, bytes) else str(part)
+
+
+def _encoded_head(lines: List[str]) -> bytes:
+    """Return the head of a request; ValueError where a line is not one line."""
+    head = "\r\n".join([*lines, "", ""])
+    try:
+        if head.count("\n") == head.count("\r") == len(lines) + 1 and "\0" not in head:
+            return head.encode("latin-1")
+    except UnicodeEncodeError:
+        pass
+    # Not shown: it could be a secret.
+    raise ValueError("a header of the request holds a line break, or another character that HTTP does not allow")
 
 
 def _connect_hint(error: Exception, where: str) -> str:
@@ -156,30 +308,17 @@ def _connect_hint(error: Exception, where: str) -> str:
     return f"check the port in the URL, and that the server listens on {where}"
 
 
-def drain(connection: Connection, response: Response) -> bool:
-    """Read an unwanted body to its end, within bounds; return whether the connection can be used again."""
-    if not response.persistent:
-        return False
-    deadline = time.monotonic() + DRAIN_SECONDS
-    left = DRAIN_LIMIT
-    try:
-        connection.sock.settimeout(min(DRAIN_SECONDS, connection.timeout or DRAIN_SECONDS))
-        while left > 0 and time.monotonic() < deadline:
-            data = response.read(left)
-            if not data:
-                break
-            left -= len(data)
-        connection.sock.settimeout(connection.timeout)
-    except (OSError, MalformedReply):
-        return False
-    return response.reusable
-
-
 class Connections:
-    """The idle connections of one transport. Any thread may take one: it is then that thread's alone."""
+    """The connections of one transport. Any thread may take an idle one: it is then that thread's alone.
+
+    There is no lock: all that threads share is changed in single steps that the interpreter does not divide.
+    """
 
     def __init__(self) -> None:
         self._idle: Dict[str, Deque[Connection]] = {}
+        self._open: Dict[int, Connection] = {}  # those in use too
+        self._era = object()  # changes when all are closed
+        survives_forks(self)
 
     def acquire(self, netloc: str, opener: Callable[[str], Connection]) -> Connection:
         """Return a connection to ``host:port`` that can take a request: the last one released, or a new one.
@@ -197,29 +336,60 @@ class Connections:
             except IndexError:  # another thread was quicker
                 break
             if connection.is_usable():
-                connection.begin()
                 return connection
-            connection.close()
+            self._drop(connection)
         connection = opener(netloc)
+        connection.era = self._era
         connection.connect()
+        self._open[id(connection)] = connection
         return connection
 
     def release(self, netloc: str, connection: Connection) -> None:
-        """Keep a connection whose reply has been read to its end."""
+        """Take a connection back: keep it if its reply has been read to its end, else drop it."""
         idle = self._idle.setdefault(netloc, deque())
-        if len(idle) >= MAX_IDLE:
-            connection.close()
+        self._drop_oldest_if_over(idle)
+        if not connection.is_reusable() or len(idle) >= MAX_IDLE or connection.era is not self._era:
+            self._drop(connection)
+            return
+        connection.rest()
+        idle.append(connection)
+        if connection.era is not self._era:  # all are being closed just now
+            self._close_idle()
+
+    def _drop_oldest_if_over(self, idle: Deque[Connection]) -> None:
+        """Drop the connection that has been idle for longest, if the server has closed it; others get their turn."""
+        try:
+            oldest = idle.popleft()
+        except IndexError:
+            return
+        if oldest.is_usable():
+            idle.appendleft(oldest)
         else:
-            idle.append(connection)
+            self._drop(oldest)
+
+    def _drop(self, connection: Connection) -> None:
+        """Close a connection that is not to be used again."""
+        self._open.pop(id(connection), None)
+        connection.close()
 
     def close(self) -> None:
-        """Close all idle connections; later calls open new ones."""
+        """Close all idle connections now, and those in use when their calls end; later calls open new ones."""
+        self._era = object()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
         for idle in list(self._idle.values()):
             while idle:
                 try:
-                    idle.pop().close()
+                    self._drop(idle.pop())
                 except IndexError:
                     break
+
+    def after_fork(self) -> None:
+        """Let go, in a child process, of the parent's connections: closing them here leaves them open there."""
+        self._idle = {}
+        for connection in list(self._open.values()):
+            self._drop(connection)
 
     def __len__(self) -> int:
         return sum(map(len, self._idle.values()))

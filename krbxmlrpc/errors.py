@@ -142,7 +142,9 @@ class ClockSkew(KerberosXMLRPCError):
 
 
 class ServerUnreachable(KerberosXMLRPCError, ConnectionError):
-    """No connection: the name does not resolve, nobody listens, or TLS could not be set up. No call was sent.
+    """No connection: the name does not resolve, nobody listens, TLS could not be set up, or it broke at the login.
+
+    The call was not sent.
 
     The `OSError` behind it is its ``__cause__``.
     """
@@ -229,6 +231,13 @@ class NegotiateNotOffered(UnexpectedStatus):
 
 class ClockSkewRejected(ClockSkew, UnexpectedStatus):
     """A `ClockSkew` that showed itself in a 401 to a ticket."""
+
+
+class NoSession(KerberosXMLRPCError):
+    """The server accepted a login, and set no cookie that goes with the call. The call was not sent.
+
+    Source: RFC 6265, sections 5.3 and 5.4.
+    """
 
 
 class MutualAuthenticationError(KerberosXMLRPCError):

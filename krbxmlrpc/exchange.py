@@ -42,6 +42,15 @@ class Call(NamedTuple):
     """The service whose ticket is sent."""
     principal: Optional[str] = None
     """Whose ticket was asked for, if it was."""
+    verbose: bool = False
+    """Whether to print what is sent and received."""
+    method: str = "POST"
+    """GET where it is a login."""
+
+    @property
+    def is_login(self) -> bool:
+        """Whether it is a login, not a call."""
+        return self.method == "GET"
 
     @property
     def url(self) -> str:
@@ -69,15 +78,17 @@ class Reply(NamedTuple):
 class Sent(enum.Enum):
     """What a request carried to authenticate."""
 
-    NOTHING = "nothing"
+    NOTHING = "no ticket"
+    COOKIES = "session"
     TICKET = "ticket"
 
 
 class Step(enum.Enum):
     """What to do with a reply."""
 
-    DECODE = enum.auto()
-    SEND_TICKET = enum.auto()
+    ACCEPT = enum.auto()
+    RENEW = enum.auto()
+    """Send the call again with what authenticates: a ticket, or the cookies of a new login."""
     ANOTHER_LEG = enum.auto()
     UNPROVEN = enum.auto()
     REJECTED = enum.auto()
@@ -98,17 +109,34 @@ def to_be_verified(sent: Sent, status: int, negotiate: Optional[str], mode: Mutu
 
 
 def next_step(
-    sent: Sent, status: int, negotiate: Optional[str], verified: bool, mode: MutualAuthentication
+    sent: Sent,
+    status: int,
+    negotiate: Optional[str],
+    verified: bool,
+    mode: MutualAuthentication,
+    is_login: bool = False,
 ) -> Step:
-    """Say what to do with a reply; arguments as for `to_be_verified`, whose verification has passed if `verified`."""
+    """Say what to do with a reply; arguments as for `to_be_verified`.
+
+    Args:
+        verified: whether the server has proved itself, by this reply or in an earlier leg.
+        is_login: whether it is the reply of a login page, which may point to another.
+    """
     if status == 401:
+        if sent is Sent.COOKIES:
+            return Step.RENEW
         if negotiate is None:
             return Step.NOT_OFFERED
         if sent is Sent.NOTHING:
-            return Step.SEND_TICKET
+            return Step.RENEW
         return Step.ANOTHER_LEG if negotiate else Step.REJECTED
-    if status != 200:
+    if not (200 <= status < 400 if is_login else status == 200):
         return Step.UNEXPECTED
-    if verified or mode is not MutualAuthentication.REQUIRED:
-        return Step.DECODE
+    if verified or sent is Sent.COOKIES or mode is not MutualAuthentication.REQUIRED:
+        return Step.ACCEPT
     return Step.UNPROVEN
+
+
+def may_keep_cookies(sent: Sent, verified: bool, step: Step) -> bool:
+    """Say whether the cookies of a reply are the server's: it has proved itself, or the reply came on a session."""
+    return verified or (sent is Sent.COOKIES and step is Step.ACCEPT)

@@ -8,9 +8,10 @@ reusable only where the reply has ended just where it said. No error quotes what
 
 from __future__ import annotations
 
+import functools
 import re
 from http.client import HTTPException, HTTPMessage, RemoteDisconnected
-from typing import Any, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 READ = 64 * 1024
 """How many bytes are asked of the socket at a time."""
@@ -21,17 +22,23 @@ MAX_LINE = 64 * 1024
 MAX_LINES = 200
 """Lines of one head, and of the trailers behind a chunked body."""
 
+MAX_HEAD = 512 * 1024
+"""Bytes of one head."""
+
 MAX_INTERIM = 10
 """Interim replies (1xx) before the final one."""
 
 MAX_CHUNK_LINE = 128
 """Bytes of the line in front of a chunk: sixteen digits, and some room for extensions, which nobody uses."""
 
-_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\0-\x08\x0a-\x1f\x7f]*))?")
-_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_CONTROL = re.compile(rb"[\0-\x08\x0a-\x1f\x7f]")
+_TEXT = r"[^\0-\x08\x0a-\x1f\x7f]*"
+_STATUS = re.compile(rf"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ({_TEXT}))?")
+_FIELDS = re.compile(rf"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:{_TEXT}\r?\n)*\r?\n")
+_CONTROL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
+_END_OF_HEAD = re.compile(rb"\n\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\0-\x08\x0a-\x1f\x7f]*)?")
+_CHUNK = re.compile(rf"([0-9A-Fa-f]{{1,15}})[ \t]*(?:;{_TEXT})?")
+_KEEP_ALIVE = re.compile(r"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})\b", re.IGNORECASE)
 
 
 class MalformedReply(HTTPException):
@@ -41,27 +48,31 @@ class MalformedReply(HTTPException):
 class Response:
     """One reply: what `http.client.HTTPResponse` is to a connection, as far as it is needed.
 
+    Args:
+        sock: what to read it from, by ``recv``.
+        debuglevel: whether `verbose` was asked for the call.
+        received: what has been read of it already.
+
     Attributes:
         status, reason, version, headers: as there.
+        persistent: whether the server keeps the connection.
     """
 
-    # http.client would close a connection that does not persist, and so the socket, before the body has been read.
-    # Whether it can be kept is `reusable` for its owner to ask.
-    will_close = False
-
-    def __init__(self, sock: Any, debuglevel: int = 0, method: Optional[str] = None) -> None:
-        self._sock = sock
-        self._buffer = bytearray()
+    def __init__(self, sock: Any, debuglevel: int = 0, received: bytes = b"") -> None:
+        self._recv = sock.recv
+        self._buffer = bytearray(received)  # what has come from the socket, and is not yet used
+        self._names: List[Tuple[str, str]] = []
+        self._values: Dict[str, List[str]] = {}
         self._left: Optional[int] = None  # bytes to the end of the body or chunk; None: to the end of the connection
         self._chunked = False
         self._between_chunks = False
         self._finished = False
         self._closed = False
+        self.debuglevel = debuglevel
         self.persistent = False
         self.status = 0
         self.reason = ""
         self.version = 11
-        self.headers = HTTPMessage()
 
     # -- the head -----------------------------------------------------------------------------------------------------
 
@@ -72,7 +83,7 @@ class Response:
             OSError: from the socket; `RemoteDisconnected` where it closed before it said anything.
             MalformedReply: the head is not one, or the body could be read in more than one way.
         """
-        if not self._receive():
+        if not self._buffer and not self._receive():
             raise RemoteDisconnected("the server closed the connection without a reply")
         for _ in range(MAX_INTERIM + 1):
             self._read_head()
@@ -84,44 +95,41 @@ class Response:
         raise MalformedReply("the server sends interim replies without end")
 
     def _read_head(self) -> None:
-        found = _STATUS.fullmatch(self._line(MAX_LINE))
+        """Read a status line, and header lines up to the empty one."""
+        searched = 0
+        while True:
+            end = _END_OF_HEAD.search(self._buffer, searched)
+            if (len(self._buffer) if end is None else end.end()) > MAX_HEAD:
+                raise MalformedReply(f"the reply has a head of more than {MAX_HEAD} bytes")
+            if end is not None:
+                break
+            searched = max(0, len(self._buffer) - 2)
+            if not self._receive():
+                raise MalformedReply("the connection ended in the middle of the head")
+        head = self._buffer[: end.end()].decode("latin-1")
+        del self._buffer[: end.end()]
+        start, _, fields = head.partition("\n")
+        found = _STATUS.fullmatch(start[:-1] if start.endswith("\r") else start)
         if found is None:
             raise MalformedReply("the reply does not begin with an HTTP/1 status line")
         self.version = 10 + int(found[1])
         self.status = int(found[2])
-        self.reason = (found[3] or b"").decode("latin-1").strip()
-        self.headers = HTTPMessage()
-        for name, value in self._fields():
-            self.headers[name.decode("ascii")] = value.decode("latin-1")
-
-    def _fields(self) -> List[Tuple[bytes, bytes]]:
-        """Read header lines up to the empty one (RFC 9112, section 5)."""
-        fields: List[Tuple[bytes, bytes]] = []
-        for _ in range(MAX_LINES):
-            line = self._line(MAX_LINE)
-            if not line:
-                return fields
-            name, colon, value = line.partition(b":")
-            if line[:1] in b" \t" and fields:  # section 5.2: an old way to go on with a value
-                name, value = fields.pop()
-                value += b" " + line.strip(b" \t")
-            elif not colon or not _NAME.fullmatch(name):
-                raise MalformedReply("the reply has a header line without a name")
-            if _CONTROL.search(value):
-                raise MalformedReply("the reply has a control character in its head")
-            fields.append((name, value.strip(b" \t")))
-        raise MalformedReply(f"the reply has more than {MAX_LINES} header lines")
+        self.reason = (found[3] or "").strip()
+        self._names = parse_fields(fields)
+        self._values = {}
+        for name, value in self._names:
+            self._values.setdefault(name.lower(), []).append(value)
 
     def _find_end(self) -> None:
         """Find out where the body ends (RFC 9112, section 6.3), and whether the connection persists (section 9.3)."""
-        options = self._listed("Connection")
+        options = self._members("connection")
         self.persistent = "close" not in options and (self.version == 11 or "keep-alive" in options)
-        lengths, codings = self._listed("Content-Length"), self._listed("Transfer-Encoding")
+        lengths, codings = self._members("content-length"), self._members("transfer-encoding")
         if self.status in (204, 304):  # never a body; where one is announced all the same, better not wait for it
             self.persistent &= not lengths and not codings
             self._finished = True
         elif codings:
-            if codings != {"chunked"} or len(self.headers.get_all("Transfer-Encoding", [])) > 1:
+            if codings != {"chunked"} or len(self.values("transfer-encoding")) > 1:
                 raise MalformedReply("the reply has a Transfer-Encoding other than chunked")
             if lengths or self.version == 10:
                 raise MalformedReply("the reply is chunked, and has a Content-Length or is of HTTP/1.0")
@@ -135,20 +143,33 @@ class Response:
         else:
             self.persistent = False
 
-    def _listed(self, name: str) -> Set[str]:
+    def _members(self, name: str) -> Set[str]:
         """Return the members of a header that is a list, in lower case; repeated lines make one list."""
-        return {
-            member.strip(" \t").lower() for value in self.headers.get_all(name, []) for member in value.split(",")
-        }
+        values = self._values.get(name)
+        if values is None:
+            return set()
+        return {member.strip(" \t").lower() for value in values for member in value.split(",")}
+
+    def values(self, name: str) -> List[str]:
+        """Return the values of a header, whose name is given in lower case: one for each of its lines."""
+        return self._values.get(name, [])
 
     def getheader(self, name: str, default: Any = None) -> Any:
         """Return the values of a header, joined by commas."""
-        values = self.headers.get_all(name)
+        values = self._values.get(name.lower())
         return default if values is None else ", ".join(values)
 
     def getheaders(self) -> List[Tuple[str, str]]:
         """Return all names and values."""
-        return self.headers.items()
+        return self._names[:]
+
+    @property
+    def headers(self) -> HTTPMessage:
+        """All headers; made when it is asked for, because that takes as long as all the rest of reading a head."""
+        message = HTTPMessage()
+        for name, value in self._names:
+            message[name] = value
+        return message
 
     # -- the body -----------------------------------------------------------------------------------------------------
 
@@ -166,14 +187,16 @@ class Response:
         if self.isclosed() or amt <= 0:
             return b""
         wanted = amt if self._left is None else min(amt, self._left)
-        if not self._buffer and not self._receive(wanted):
-            if self._left is not None:
-                raise MalformedReply("the body ends before the place that was announced")
-            self._finished = True
-            return b""
-        data = bytes(self._buffer[:wanted])
-        del self._buffer[:wanted]
-        if self._left is not None:
+        if self._buffer:
+            data = bytes(self._buffer[:wanted])
+            del self._buffer[:wanted]
+        else:
+            data = self._recv(min(wanted, READ))
+        if self._left is None:
+            self._finished = not data
+        elif not data:
+            raise MalformedReply("the body ends before the place that was announced")
+        else:
             self._left -= len(data)
             self._finished = not self._left and not self._chunked
         return data
@@ -188,8 +211,19 @@ class Response:
             raise MalformedReply("a chunk of the body has no proper size")
         self._left = int(found[1], 16)
         if not self._left:
-            self._fields()  # trailers: nobody has use for them
+            self._read_trailers()
             self._finished = True
+
+    def _read_trailers(self) -> None:
+        """Read the header lines behind the last chunk; nobody has use for them."""
+        lines = ""
+        for _ in range(MAX_LINES):
+            line = self._line(MAX_LINE)
+            lines += f"{line}\n"
+            if not line:
+                parse_fields(lines)
+                return
+        raise MalformedReply(f"the reply has more than {MAX_LINES} header lines")
 
     def isclosed(self) -> bool:
         """Say whether there is nothing more to be read."""
@@ -206,12 +240,12 @@ class Response:
 
     # -- the socket ---------------------------------------------------------------------------------------------------
 
-    def _receive(self, wanted: int = READ) -> bool:
-        data = self._sock.recv(min(wanted, READ))
+    def _receive(self) -> bool:
+        data = self._recv(READ)
         self._buffer += data
         return bool(data)
 
-    def _line(self, limit: int) -> bytes:
+    def _line(self, limit: int) -> str:
         """Read a line, without its end."""
         searched = 0
         while True:
@@ -223,6 +257,45 @@ class Response:
             searched = len(self._buffer)
             if not self._receive():
                 raise MalformedReply("the connection ended in the middle of a line")
-        line = bytes(self._buffer[:end])
+        line = self._buffer[:end].decode("latin-1")
         del self._buffer[: end + 1]
-        return line[:-1] if line.endswith(b"\r") else line
+        return line[:-1] if line.endswith("\r") else line
+
+
+def parse_fields(text: str) -> List[Tuple[str, str]]:
+    """Return names and values of header lines (RFC 9112, section 5), up to and with the empty line at their end."""
+    lines = text.split("\n")[:-2]
+    if len(lines) >= MAX_LINES:
+        raise MalformedReply(f"the reply has more than {MAX_LINES} header lines")
+    if lines and max(map(len, lines)) > MAX_LINE:
+        raise MalformedReply(f"the reply has a header line of more than {MAX_LINE} bytes")
+    if not _FIELDS.fullmatch(text):
+        lines = _unfolded(lines)
+        if not _FIELDS.fullmatch("".join(f"{line}\n" for line in [*lines, ""])):
+            what = "a control character" if _CONTROL.search(text) else "a header line without a name"
+            raise MalformedReply(f"the reply has {what} in its head")
+    fields = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        fields.append((name, value.strip(" \t\r")))
+    return fields
+
+
+def _unfolded(lines: List[str]) -> List[str]:
+    """Undo an old way to go on with a value in the next line (RFC 9112, section 5.2)."""
+    whole: List[str] = []
+    for line in lines:
+        if line.startswith((" ", "\t")) and whole:
+            line = whole.pop().rstrip(" \t\r") + " " + line.lstrip(" \t")
+        whole.append(line)
+    return whole
+
+
+@functools.lru_cache(maxsize=64)
+def keep_alive_seconds(value: str) -> Optional[int]:
+    """Return after how many idle seconds a server closes the connection by its ``Keep-Alive`` header, None if unsaid.
+
+    Source: RFC 2068, section 19.7.1.1, where that header is from; only ``timeout`` is still of use.
+    """
+    found = _KEEP_ALIVE.search(value)
+    return None if found is None else int(found[1])

@@ -21,6 +21,8 @@ from .errors import (
     KerberosXMLRPCError,
     MutualAuthenticationError,
     NegotiateNotOffered,
+    NoSession,
+    ServerUnreachable,
     UnexpectedStatus,
 )
 from .exchange import Call, Reply, Step
@@ -96,10 +98,34 @@ def not_proved(call: Call, error: Exception) -> MutualAuthenticationError:
     )
 
 
-def outcome_unknown(call: Call, when: str, error: Exception) -> CallOutcomeUnknown:
-    """Return the error for a connection that broke when the call was on its way."""
-    return CallOutcomeUnknown(
-        f"the connection to {call.url} failed {when}: {str(error) or type(error).__name__}",
+def lost(call: Call, when: str, error: Exception) -> KerberosXMLRPCError:
+    """Return the error for a connection that broke after the request, or a part of it, had been sent."""
+    why = str(error) or type(error).__name__
+    if call.is_login:
+        return ServerUnreachable(
+            f"the connection to {call.url} failed at the login, {when}: {why}",
+            hint="the call has not been sent",
+            **_parties(call),
+        )
+    return CallOutcomeUnknown(f"the connection to {call.url} failed {when}: {why}", **_parties(call))
+
+
+def session_refused(call: Call, reply: Reply, login_path: Optional[str]) -> AuthenticationRejected:
+    """Return the error for a 401 to a session that has just been renewed."""
+    return AuthenticationRejected(
+        f"{call.url} answered 401 on the session of a new login at {login_path}",
+        hint="check that login_path is the login page of this very application, and on the server that the user may "
+        "make this call",
+        **_facts(call, reply),
+    )
+
+
+def login_without_session(call: Call, login: Call) -> NoSession:
+    """Return the error for a login after which there are no cookies for the calls."""
+    return NoSession(
+        f"{login.url} accepted the login for {call.service} and set no cookie that goes with {call.url}",
+        hint="check login_path; the cookie's Path and Domain have to cover the URL of the calls, a Secure one needs "
+        "https, and cookies are kept only of a reply with the server's proof",
         **_parties(call),
     )
 

@@ -11,18 +11,31 @@ import re
 import ssl
 import time
 from http.client import HTTPException
+from http.cookiejar import CookieJar
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type, Union
 from xmlrpc.client import SafeTransport, Transport
 
 from ._version import __version__
 from .arguments import checked
 from .challenge import TOKEN, negotiate_details
-from .connections import Connection, Connections, drain, parse_address
+from .connections import Connection, Connections, parse_address
 from .decoding import PIECE, decode, decompressed, limited, make_parser
-from .errors import KerberosXMLRPCError, MutualAuthenticationError
-from .exchange import MAX_REQUESTS, Call, MutualAuthentication, Reply, Sent, Step, next_step, to_be_verified
+from .errors import CallOutcomeUnknown, KerberosXMLRPCError, MutualAuthenticationError, ServerUnreachable
+from .exchange import (
+    MAX_REQUESTS,
+    Call,
+    MutualAuthentication,
+    Reply,
+    Sent,
+    Step,
+    may_keep_cookies,
+    next_step,
+    to_be_verified,
+)
 from .http1 import Response
-from .refusals import denied, failure, not_proved, outcome_unknown, rejected
+from .refusals import denied, failure, login_without_session, lost, not_proved, rejected, session_refused
+from .retries import Idempotent, checked_retries
+from .session import Session
 from .ticket import KerberosTicket, check_ticket_arguments
 
 logger = logging.getLogger("krbxmlrpc")
@@ -32,8 +45,8 @@ MAX_TIMEOUT = 2_000_000
 
 _HEADER_NAME = re.compile(TOKEN)
 _HEADER_VALUE = re.compile(r"[^\0-\x08\x0a-\x1f\x7f\u0100-\U0010ffff]*")
-_HANDLER = re.compile(r"/[!-~]*")
-_OWN_HEADERS = {"authorization", "cookie", "content-length", "host", "transfer-encoding"}
+_PATH = re.compile(r"/[!-~]*")
+_OWN_HEADERS = {"authorization", "connection", "content-length", "cookie", "host", "transfer-encoding"}
 _SHOWN_HEADERS = {
     "accept-encoding",
     "connection",
@@ -57,7 +70,6 @@ class _NegotiateTransport(Transport):
     _default_port: int
     _accepted_context: Tuple[str, Tuple[Type[Any], ...]]
     user_agent = f"krbxmlrpc/{__version__}"
-    verbose = False
 
     def __init__(
         self,
@@ -68,7 +80,12 @@ class _NegotiateTransport(Transport):
         preemptive: bool = True,
         delegate: bool = False,
         mechanism: str = "spnego",
+        login_path: Optional[str] = None,
+        cookiejar: Optional[CookieJar] = None,
         timeout: Optional[float] = 300.0,
+        retries: int = 0,
+        retry_interval: float = 1.0,
+        idempotent: Idempotent = (),
         max_response_bytes: int = 256 * 1024 * 1024,
         use_datetime: bool = False,
         use_builtin_types: bool = False,
@@ -81,6 +98,7 @@ class _NegotiateTransport(Transport):
         checked("timeout", timeout, seconds, (int, float, type(None)), _is_timeout)
         checked("max_response_bytes", max_response_bytes, "a positive number of bytes", (int,), (0).__lt__)
         checked("context", context, *self._accepted_context)
+        self._retries = checked_retries(retries, retry_interval, idempotent)
         super().__init__(
             use_datetime=use_datetime, use_builtin_types=use_builtin_types, headers=_checked_headers(headers)
         )
@@ -88,6 +106,7 @@ class _NegotiateTransport(Transport):
         self.principal: Optional[str] = None
         self._service = service
         self._mode = _checked_mode(mutual_authentication)
+        self._login_path = _checked_login_path(login_path, self._mode)
         self._preemptive = preemptive
         self._timeout = timeout
         self._max_response_bytes = max_response_bytes
@@ -98,6 +117,8 @@ class _NegotiateTransport(Transport):
             "mutual": self._mode is not MutualAuthentication.DISABLED,
         }
         self._connections = Connections()
+        self._session = Session(_checked_jar(cookiejar))
+        self._last_call: Optional[Call] = None
 
     # -- what the standard transport does, done otherwise -------------------------------------------------------------
 
@@ -118,14 +139,18 @@ class _NegotiateTransport(Transport):
         return self.single_request(host, handler, request_body, verbose)
 
     def single_request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
-        """Make one call: send it with a ticket, verify the reply, decode it; arguments as for `request`."""
-        self.verbose = verbose
-        call = self._call(host, handler, request_body)
-        if not self._preemptive:
-            step, values = self._attempt(call, None)
-            if step is Step.DECODE:
-                return values
-        return self._attempt(call, self._new_ticket(call))[1]
+        """Make one call, as `KerberosTransport` describes it; arguments as for `request`."""
+        call = self._call(host, handler, request_body, bool(verbose))
+        repetitions = 0
+        while True:
+            try:
+                return self._make(call)
+            except (ServerUnreachable, CallOutcomeUnknown) as error:
+                wait = self._retries.wait(error, repetitions, request_body)
+                if wait is None:
+                    raise
+            time.sleep(wait)
+            repetitions += 1
 
     def send_request(
         self,
@@ -136,56 +161,101 @@ class _NegotiateTransport(Transport):
         *,
         connection: Optional[Connection] = None,
         authorization: Optional[str] = None,
-    ) -> Connection:
+        cookies: str = "",
+        method: str = "POST",
+    ) -> Any:
         """Send one request, by way of the hooks `send_headers` and `send_content`.
 
-        A subclass that overrides this has to take the last two arguments too, and to pass them on.
+        A subclass that overrides this has to take the last four arguments too, and to pass them on.
 
         Args:
             host, handler, request_body, debug: as the standard transport has them.
             connection: where to send it; default: a kept or a new connection to the host.
             authorization: the value of the ``Authorization`` header, if there is to be one.
+            cookies: the value of the ``Cookie`` header, if there is to be one.
+            method: ``POST`` for a call; ``GET`` for a login, which has no body.
+
+        Returns:
+            The `Connection` that it was sent on.
         """
-        if connection is None:
-            connection = self._connections.acquire(host, self.make_connection)
+        on: Any = connection or self._connections.acquire(host, self.make_connection)
         headers: List[Any] = self._headers + self._extra_headers
-        connection.putrequest("POST", handler, skip_accept_encoding=bool(self.accept_gzip_encoding))
+        on.putrequest(method, handler, skip_accept_encoding=bool(self.accept_gzip_encoding))
+        headers.append(("Connection", "keep-alive"))  # Apache says for how long only to those who ask
         if self.accept_gzip_encoding:
             headers.append(("Accept-Encoding", "gzip"))
-        headers.append(("Content-Type", "text/xml"))
+        if method == "POST":
+            headers.append(("Content-Type", "text/xml"))
         headers.append(("User-Agent", self.user_agent))
+        if cookies:
+            headers.append(("Cookie", cookies))
         if authorization is not None:
             headers.append(("Authorization", authorization))
         if debug:
-            print("send:", f"POST {handler.partition('?')[0]}, body of {len(request_body)} bytes")
+            print("send:", f"{method} {handler.partition('?')[0]}, body of {len(request_body)} bytes")
             _print_headers(headers)
-        self.send_headers(connection, headers)
-        self.send_content(connection, request_body)
-        return connection
+        self.send_headers(on, headers)
+        if method == "POST":
+            self.send_content(on, request_body)
+        else:
+            on.endheaders()
+        return on
 
     def parse_response(self, response: Any) -> Any:
         """Decode a reply, which has been verified as far as the mode asks for it."""
         pieces = limited(iter(lambda: response.read(PIECE), b""), self._max_response_bytes, "encoded")
-        plain = decompressed(pieces, response.getheader("Content-Encoding", ""))
-        parser, unmarshaller = self.getparser()
-        return decode(
-            limited(self._shown(plain), self._max_response_bytes, "decoded"),
-            parser,
-            unmarshaller,
-            response.getheader("Content-Type", ""),
+        plain = limited(
+            decompressed(pieces, response.getheader("Content-Encoding", "")), self._max_response_bytes, "decoded"
         )
+        parser, unmarshaller = self.getparser()
+        shown = _shown(plain) if getattr(response, "debuglevel", 0) else plain
+        return decode(shown, parser, unmarshaller, response.getheader("Content-Type", ""))
 
     def getparser(self) -> Tuple[Any, Any]:
         """Return an XML parser that refuses what XML-RPC never needs, and the unmarshaller that it feeds."""
         return make_parser(self._use_datetime, self._use_builtin_types)
 
-    def make_connection(self, host: Any) -> Connection:
-        """Return a new connection to a server, not yet connected."""
+    def make_connection(self, host: Any) -> Any:
+        """Return a new `Connection` to a server, not yet connected."""
         return Connection(parse_address(host, self._default_port), self._timeout, self._tls())
 
+    def login(self, host: Optional[str] = None) -> None:
+        """Log in at `login_path` now: for clients that learn in another way than by 401 that the session has ended.
+
+        Where several threads call this at a time, one of them logs in for all.
+
+        Args:
+            host: ``host`` or ``host:port``; default: that of the last call.
+
+        Raises:
+            ValueError: the transport has no `login_path`, or no host is given and none is known yet.
+            KerberosXMLRPCError: as from a call.
+        """
+        if self._login_path is None:
+            raise ValueError("login() logs in at login_path=, and this transport was built without")
+        call = self._last_call
+        if host is not None and (call is None or call.netloc != host):
+            call = self._call(host, self._login_path, b"", False)
+        if call is None:
+            raise ValueError("login() does not know where before the first call: pass host=")
+        self._log_in(call)
+
     def close(self) -> None:
-        """Close the kept connections. The transport can still be used: later calls open new ones."""
+        """Close the kept connections, and save the cookies if they have a file. The transport can still be used.
+
+        It may be called from any thread. A call that another thread makes meanwhile goes on, and its connection is
+        closed at its end; later calls open new ones.
+
+        Raises:
+            OSError: the cookies cannot be saved.
+        """
         self._connections.close()
+        self._session.save()
+
+    @property
+    def cookiejar(self) -> CookieJar:
+        """The cookies: the caller's own jar, or the transport's."""
+        return self._session.jar
 
     def __repr__(self) -> str:
         return (
@@ -197,17 +267,107 @@ class _NegotiateTransport(Transport):
         """Return what TLS is set up with; None where there is none."""
         raise NotImplementedError
 
-    # -- the parts of a call ------------------------------------------------------------------------------------------
+    # -- a call -------------------------------------------------------------------------------------------------------
 
-    def _call(self, netloc: object, handler: object, body: Any) -> Call:
+    def _call(self, netloc: object, handler: object, body: Any, verbose: bool) -> Call:
         if not isinstance(netloc, str):
             accepted = "'host' or 'host:port'; client certificates go into context="
             raise TypeError(f"host is of type {type(netloc).__name__}; accepted is {accepted}")
         host = parse_address(netloc, self._default_port).host
-        if not isinstance(handler, str) or not _HANDLER.fullmatch(handler):
+        if not isinstance(handler, str) or not _PATH.fullmatch(handler):
             raise ValueError("the path of the URL has to start with / and be printable ASCII: percent-encode the rest")
         service = self._service or f"HTTP@{host}"
-        return Call(netloc, handler, body, host, service, self._ticket_arguments["principal"])
+        return Call(netloc, handler, body, host, service, self._ticket_arguments["principal"], verbose)
+
+    def _make(self, call: Call) -> Any:
+        """Make a call once: on a session if there is one, else with a ticket."""
+        if self._login_path is not None:
+            return self._make_logged_in(call)
+        place = self._place(call)
+        cookies = self._session.cookies(place)
+        if self._session.carries(call.netloc, place, cookies):
+            step, result = self._attempt(call, Sent.COOKIES, cookies)
+            if step is Step.ACCEPT:
+                self._session.accepted(place, cookies)
+                return result
+            self._session.refused(call.netloc, place, cookies)
+        elif not self._preemptive:
+            step, result = self._attempt(call, Sent.NOTHING, cookies)
+            if step is Step.ACCEPT:
+                return result
+        return self._attempt(call, Sent.TICKET, self._session.cookies(place))[1]
+
+    def _make_logged_in(self, call: Call) -> Any:
+        """Make a call on the session of a login; log in before if there is none, and again, once, if it has ended."""
+        self._last_call = call
+        cookies = self._session.cookies(self._place(call)) or self._logged_in(call, "")
+        step, result = self._attempt(call, Sent.COOKIES, cookies)
+        if step is not Step.ACCEPT:
+            step, result = self._attempt(call, Sent.COOKIES, self._logged_in(call, cookies))
+        if step is not Step.ACCEPT:
+            raise session_refused(call, result, self._login_path)
+        return result
+
+    def _logged_in(self, call: Call, over: str) -> str:
+        """Return cookies to make a call with, after a login if there are no others than those that are `over`."""
+        cookies = self._session.cookies(self._place(call))
+        if cookies in ("", over):
+            self._log_in(call)
+            cookies = self._session.cookies(self._place(call))
+        return cookies
+
+    def _log_in(self, call: Call) -> None:
+        """Log in for a call."""
+        assert self._login_path is not None
+        login = call._replace(method="GET", handler=self._login_path, body=b"")
+        place = self._place(login)
+        self._session.log_in_once(
+            call.netloc, lambda: self._attempt(login, Sent.TICKET, self._session.cookies(place))
+        )
+        if not self._session.cookies(self._place(call)):
+            raise login_without_session(call, login)
+
+    def _place(self, call: Call) -> str:
+        """Return the URL by which cookies are chosen."""
+        return f"{self._scheme}://{call.url}"
+
+    # -- an exchange --------------------------------------------------------------------------------------------------
+
+    def _attempt(self, call: Call, sent: Sent, cookies: str) -> Tuple[Step, Any]:
+        """Send a call; return ACCEPT and the values, or RENEW and the reply. Raise what else comes of it.
+
+        With a ticket, all legs of its exchange go over one connection, which is kept if it can be.
+        """
+        ticket = self._new_ticket(call) if sent is Sent.TICKET else None
+        connection = self._connections.acquire(call.netloc, self.make_connection)
+        try:
+            return self._exchange(call, sent, cookies, ticket, connection)
+        finally:
+            self._connections.release(call.netloc, connection)
+
+    def _exchange(
+        self, call: Call, sent: Sent, cookies: str, ticket: Optional[KerberosTicket], connection: Connection
+    ) -> Tuple[Step, Any]:
+        """Do what `_attempt` does, on a connection."""
+        for _ in range(MAX_REQUESTS):
+            response = self._round_trip(call, sent, cookies, ticket, connection)
+            step = self._judge(call, sent, ticket, response)
+            if step is Step.ACCEPT and not call.is_login:
+                return step, self._decode(call, response)
+            if step is Step.UNPROVEN:
+                connection.give_up()
+            else:
+                connection.drain()
+            if step is Step.ACCEPT:
+                return step, None
+            reply = _reply(response, ticket)
+            if step is Step.RENEW:
+                return step, reply
+            if ticket is None or step is not Step.ANOTHER_LEG:
+                raise failure(step, call, reply)
+            self._answer(call, ticket, reply, connection)
+        why = ValueError(f"the exchange goes on after {MAX_REQUESTS} requests")
+        raise rejected(call, reply, why, "tell the server's operator: Kerberos takes one request, SPNEGO three")
 
     def _new_ticket(self, call: Call) -> KerberosTicket:
         try:
@@ -216,43 +376,11 @@ class _NegotiateTransport(Transport):
             error.host = call.host
             raise
 
-    def _attempt(self, call: Call, ticket: Optional[KerberosTicket]) -> Tuple[Step, Any]:
-        """Send the call, with a ticket or without; return DECODE and the values, or SEND_TICKET.
-
-        All legs of the ticket's exchange go over one connection, which is kept if it can be.
-        """
-        connection = self._connections.acquire(call.netloc, self.make_connection)
-        keep = False
-        try:
-            for request in range(1, MAX_REQUESTS + 1):
-                response = self._round_trip(call, connection, ticket)
-                step, reply = self._judge(call, ticket, response)
-                if step is Step.DECODE:
-                    try:
-                        return step, self._decode(call, response)
-                    finally:
-                        keep = response.reusable
-                keep = step is not Step.UNPROVEN and drain(connection, response)
-                if step is Step.SEND_TICKET:
-                    return step, None
-                if ticket is None or step is not Step.ANOTHER_LEG:
-                    raise failure(step, call, reply)
-                if not keep:
-                    why = ValueError("the connection ended between two legs of the exchange")
-                    hint = "the server, or a proxy before it, has to keep connections: KeepAlive On, in Apache"
-                    raise rejected(call, reply, why, hint)
-                self._answer(call, ticket, reply)
-                connection.begin()
-            why = ValueError(f"the exchange goes on after {request} requests")
-            raise rejected(call, reply, why, "tell the server's operator: Kerberos takes one request, SPNEGO three")
-        finally:
-            if keep:
-                self._connections.release(call.netloc, connection)
-            else:
-                connection.close()
-
-    def _round_trip(self, call: Call, connection: Connection, ticket: Optional[KerberosTicket]) -> Response:
+    def _round_trip(
+        self, call: Call, sent: Sent, cookies: str, ticket: Optional[KerberosTicket], connection: Connection
+    ) -> Response:
         """Send one request and return the reply, its head read."""
+        connection.begin(call.verbose)
         started = time.monotonic()
         status: Any = "no reply"
         try:
@@ -260,52 +388,57 @@ class _NegotiateTransport(Transport):
                 call.netloc,
                 call.handler,
                 call.body,
-                self.verbose,
+                call.verbose,
                 connection=connection,
                 authorization=None if ticket is None else ticket.auth_header,
+                cookies=cookies,
+                method=call.method,
             )
             response = connection.getresponse()
             status = response.status
         except (OSError, HTTPException) as error:
             if connection.request_started:
-                raise outcome_unknown(call, "when the call was on its way", error) from error
+                raise lost(call, "when it was on its way", error) from error
             raise
         finally:
             if logger.isEnabledFor(logging.DEBUG):
                 logger.debug(
-                    "POST %s://%s %s %.3f s, %s connection, %s",
+                    "%s %s://%s %s %.3f s, %s connection, %s",
+                    call.method,
                     self._scheme,
                     call.url,
                     status,
                     time.monotonic() - started,
                     "kept" if connection.kept else "new",
-                    "no ticket" if ticket is None else "ticket",
+                    sent.value,
                 )
-        if self.verbose:
+        if call.verbose:
             print("reply:", response.status)
             _print_headers(response.getheaders())
         return response
 
-    def _judge(self, call: Call, ticket: Optional[KerberosTicket], response: Response) -> Tuple[Step, Reply]:
-        """Verify what has to be verified, and return what to do with the reply."""
-        sent = Sent.NOTHING if ticket is None else Sent.TICKET
-        values = response.headers.get_all("WWW-Authenticate", [])
-        negotiate = negotiate_details(values)
-        if ticket is not None and to_be_verified(sent, response.status, negotiate, self._mode):
-            if ticket.principal is not None:  # by an earlier leg
-                raise not_proved(call, ValueError("it sent a token when the exchange was complete"))
-            try:
-                ticket.verify_response(values)
-            except (ValueError, MutualAuthenticationError) as error:
-                raise not_proved(call, error) from error
-        reply = Reply(response.status, response.reason, response.headers)
+    def _judge(self, call: Call, sent: Sent, ticket: Optional[KerberosTicket], response: Response) -> Step:
+        """Verify what has to be verified, keep the cookies that are the server's; return what to do with the reply."""
+        values = response.values("www-authenticate")
+        negotiate = negotiate_details(values) if values else None
+        verified = False
         if ticket is not None:
-            reply = reply._replace(authorization=ticket.auth_header, principal=ticket.principal)
-            self.principal = reply.principal or self.principal
-        return next_step(sent, response.status, negotiate, reply.verified, self._mode), reply
+            if to_be_verified(sent, response.status, negotiate, self._mode):
+                _verify(call, ticket, values)
+            verified = ticket.principal is not None
+            self.principal = ticket.principal or self.principal
+        step = next_step(sent, response.status, negotiate, verified, self._mode, call.is_login)
+        cookies = response.values("set-cookie")
+        if cookies and may_keep_cookies(sent, verified, step):
+            self._session.keep(self._place(call), cookies, fresh=ticket is not None)
+        return step
 
-    def _answer(self, call: Call, ticket: KerberosTicket, reply: Reply) -> None:
+    def _answer(self, call: Call, ticket: KerberosTicket, reply: Reply, connection: Connection) -> None:
         """Prepare the next leg of an exchange that takes several; raise where there is none."""
+        if not connection.is_reusable():
+            why = ValueError("the connection ended between two legs of the exchange")
+            hint = "the server, or a proxy before it, has to keep connections: KeepAlive On, in Apache"
+            raise rejected(call, reply, why, hint)
         if ticket.principal is not None:
             raise rejected(call, reply, ValueError("the server asks for more when the exchange is complete"))
         try:
@@ -321,16 +454,10 @@ class _NegotiateTransport(Transport):
         except KerberosXMLRPCError:
             raise
         except (OSError, HTTPException) as error:
-            raise outcome_unknown(call, "while the reply was read", error) from error
-
-    def _shown(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        for piece in pieces:
-            if self.verbose:
-                print("body:", repr(piece))
-            yield piece
+            raise lost(call, "while the reply was read", error) from error
 
 
-class KerberosTransport(_NegotiateTransport, SafeTransport):  # type: ignore[misc]  # of make_connection
+class KerberosTransport(_NegotiateTransport, SafeTransport):
     """An XML-RPC transport over HTTPS that authenticates with Kerberos, both ways.
 
     Each call carries a ticket (``Authorization: Negotiate``), and the server's answering token is verified before the
@@ -404,6 +531,21 @@ def _checked_mode(mode: Union[str, MutualAuthentication]) -> MutualAuthenticatio
     return MutualAuthentication(checked("mutual_authentication", mode, accepted, (str,), modes.__contains__))
 
 
+def _checked_login_path(path: Optional[str], mode: MutualAuthentication) -> Optional[str]:
+    accepted = "a path like '/login/', printable ASCII, or None"
+    checked("login_path", path, accepted, (str, type(None)), lambda path: path is None or _PATH.fullmatch(path))
+    if path is not None and mode is MutualAuthentication.DISABLED:
+        # A session would begin with cookies of which nobody knows whose they are.
+        raise ValueError(f"login_path is {path!r}; with mutual_authentication='disabled' accepted is None")
+    return path
+
+
+def _checked_jar(jar: Optional[CookieJar]) -> Optional[CookieJar]:
+    if not isinstance(jar, (CookieJar, type(None))):  # not shown: it may hold secrets
+        raise TypeError(f"cookiejar is of type {type(jar).__name__}; accepted is an http.cookiejar.CookieJar, or None")
+    return jar
+
+
 def _checked_headers(headers: Iterable[Header]) -> List[Any]:
     """Return the headers as a list. Where they are wrong, the error has no value in it: it could be a secret."""
     accepted = "a list of pairs (name, value)"
@@ -423,6 +565,28 @@ def _checked_headers(headers: Iterable[Header]) -> List[Any]:
         if name.lower() in _OWN_HEADERS:
             raise ValueError(f"headers holds {name}, which is the transport's to set: take it out")
     return pairs
+
+
+def _reply(response: Response, ticket: Optional[KerberosTicket]) -> Reply:
+    if ticket is None:
+        return Reply(response.status, response.reason, response.headers)
+    return Reply(response.status, response.reason, response.headers, ticket.auth_header, ticket.principal)
+
+
+def _verify(call: Call, ticket: KerberosTicket, values: List[str]) -> None:
+    """Verify the token of a reply."""
+    if ticket.principal is not None:  # by an earlier leg
+        raise not_proved(call, ValueError("it sent a token when the exchange was complete"))
+    try:
+        ticket.verify_response(values)
+    except (ValueError, MutualAuthenticationError) as error:
+        raise not_proved(call, error) from error
+
+
+def _shown(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        print("body:", repr(piece))
+        yield piece
 
 
 def _print_headers(headers: Iterable[Tuple[Any, Any]]) -> None:

@@ -87,7 +87,7 @@ def test_arguments_are_keywords_and_known():
     for transport in (KerberosTransport, InsecureKerberosTransport):
         with pytest.raises(TypeError):
             transport(True)
-        for later in ("cookiejar", "login_path", "ccache", "keytab", "channel_bindings", "proxy", "retries"):
+        for later in ("ccache", "keytab", "channel_bindings", "proxy"):
             with pytest.raises(TypeError, match=later):
                 transport(**{later: None})
 
@@ -157,15 +157,15 @@ def test_passwords_that_urls_do_not_allow_are_not_shown(password):
 )
 def test_addresses(netloc, address):
     assert parse_address(netloc, 443) == address
-    assert KerberosTransport()._call(netloc, "/", b"").service == f"HTTP@{address.host}"
+    assert KerberosTransport()._call(netloc, "/", b"", False).service == f"HTTP@{address.host}"
 
 
 def test_international_names_are_encoded():
-    assert KerberosTransport()._call("b\u00fccher.example", "/", b"").service == "HTTP@xn--bcher-kva.example"
+    assert KerberosTransport()._call("b\u00fccher.example", "/", b"", False).service == "HTTP@xn--bcher-kva.example"
 
 
 def test_the_service_can_be_given():
-    call = KerberosTransport(service="HTTP/hub@REALM")._call("alias", "/path?key=secret", b"")
+    call = KerberosTransport(service="HTTP/hub@REALM")._call("alias", "/path?key=secret", b"", False)
     assert (call.service, call.host, call.url) == ("HTTP/hub@REALM", "alias", "alias/path")
 
 

@@ -7,31 +7,45 @@ from http.client import HTTPMessage
 import pytest
 
 from krbxmlrpc import AuthenticationRejected, ClockSkewRejected
-from krbxmlrpc.exchange import Call, MutualAuthentication, Reply, Sent, Step, next_step, to_be_verified
+from krbxmlrpc.exchange import (
+    Call,
+    MutualAuthentication,
+    Reply,
+    Sent,
+    Step,
+    may_keep_cookies,
+    next_step,
+    to_be_verified,
+)
 from krbxmlrpc.refusals import clock_difference, failure, redirect_target, rejected
 
 REQUIRED, OPTIONAL, DISABLED = MutualAuthentication
 ANY = tuple(MutualAuthentication)
-NOTHING, TICKET = Sent
+NOTHING, COOKIES, TICKET = Sent
 STRANGE = (201, 204, 301, 302, 400, 403, 404, 500, 503)
 
 # row, what was sent, statuses, what stands behind Negotiate, modes: to be verified?, then what
 TABLE = [
-    (1, TICKET, (200,), "token", (REQUIRED, OPTIONAL), True, Step.DECODE),
-    (1, TICKET, (200,), "token", (DISABLED,), False, Step.DECODE),
+    (1, TICKET, (200,), "token", (REQUIRED, OPTIONAL), True, Step.ACCEPT),
+    (1, TICKET, (200,), "token", (DISABLED,), False, Step.ACCEPT),
     (2, TICKET, (200,), "", (REQUIRED,), False, Step.UNPROVEN),
     (2, TICKET, (200,), None, (REQUIRED,), False, Step.UNPROVEN),
-    (2, TICKET, (200,), "", (OPTIONAL, DISABLED), False, Step.DECODE),
-    (2, TICKET, (200,), None, (OPTIONAL, DISABLED), False, Step.DECODE),
+    (2, TICKET, (200,), "", (OPTIONAL, DISABLED), False, Step.ACCEPT),
+    (2, TICKET, (200,), None, (OPTIONAL, DISABLED), False, Step.ACCEPT),
     (4, TICKET, (401,), "token", ANY, False, Step.ANOTHER_LEG),
     (5, TICKET, (401,), "", ANY, False, Step.REJECTED),
     (6, TICKET, (401,), None, ANY, False, Step.NOT_OFFERED),
     (6, NOTHING, (401,), None, ANY, False, Step.NOT_OFFERED),
-    (7, NOTHING, (401,), "", ANY, False, Step.SEND_TICKET),
-    (7, NOTHING, (401,), "token", ANY, False, Step.SEND_TICKET),
+    (7, NOTHING, (401,), "", ANY, False, Step.RENEW),
+    (7, NOTHING, (401,), "token", ANY, False, Step.RENEW),
     (8, NOTHING, (200,), None, (REQUIRED,), False, Step.UNPROVEN),
     (8, NOTHING, (200,), "token", (REQUIRED,), False, Step.UNPROVEN),
-    (8, NOTHING, (200,), None, (OPTIONAL, DISABLED), False, Step.DECODE),
+    (8, NOTHING, (200,), None, (OPTIONAL, DISABLED), False, Step.ACCEPT),
+    (9, COOKIES, (200,), None, ANY, False, Step.ACCEPT),
+    (9, COOKIES, (200,), "token", ANY, False, Step.ACCEPT),
+    (10, COOKIES, (401,), "", ANY, False, Step.RENEW),
+    (10, COOKIES, (401,), None, ANY, False, Step.RENEW),
+    (12, COOKIES, STRANGE, None, ANY, False, Step.UNEXPECTED),
     (12, TICKET, STRANGE, "token", (REQUIRED, OPTIONAL), True, Step.UNEXPECTED),
     (12, TICKET, STRANGE, "token", (DISABLED,), False, Step.UNEXPECTED),
     (12, TICKET, STRANGE, None, ANY, False, Step.UNEXPECTED),
@@ -47,9 +61,24 @@ def test_the_table(row, sent, statuses, negotiate, modes, verified, step):
             assert next_step(sent, status, negotiate, verified, mode) is step
 
 
+@pytest.mark.parametrize("status", [200, 204, 301, 302, 399])
+def test_a_login_page_may_point_to_another(status):
+    assert next_step(TICKET, status, "token", True, REQUIRED, is_login=True) is Step.ACCEPT
+    assert next_step(TICKET, status, None, False, REQUIRED, is_login=True) is Step.UNPROVEN
+    assert next_step(TICKET, 400, "token", True, REQUIRED, is_login=True) is Step.UNEXPECTED
+
+
+@pytest.mark.parametrize("step", Step)
+def test_cookies_are_kept_only_of_replies_that_are_the_servers(step):
+    assert may_keep_cookies(TICKET, True, step)
+    assert not may_keep_cookies(TICKET, False, step)
+    assert not may_keep_cookies(NOTHING, False, step)
+    assert may_keep_cookies(COOKIES, False, step) is (step is Step.ACCEPT)
+
+
 def test_the_last_leg_of_a_proven_exchange_needs_no_token():
     for mode in ANY:
-        assert next_step(TICKET, 200, None, True, mode) is Step.DECODE
+        assert next_step(TICKET, 200, None, True, mode) is Step.ACCEPT
 
 
 NOON = datetime.datetime(2026, 11, 23, 12, 0, 0, tzinfo=datetime.timezone.utc)
@@ -100,7 +129,7 @@ def test_a_large_ticket_is_named_as_a_possible_cause():
     assert "9000 bytes" in rejected(CALL, reply(authorization="x" * 9000)).hint
 
 
-@pytest.mark.parametrize("step", [step for step in Step if step not in (Step.DECODE, Step.SEND_TICKET)])
+@pytest.mark.parametrize("step", [step for step in Step if step not in (Step.ACCEPT, Step.RENEW)])
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 431, 500])
 def test_every_failure_names_both_sides_and_quotes_nothing_unverified(step, status):
     error = failure(step, CALL, reply(status, Location="https://elsewhere/"))

@@ -203,7 +203,7 @@ def test_a_connection_does_not_reconnect_by_itself(hub, hub_context, user):
     transport = KerberosTransport(context=hub_context)
     connection = transport.make_connection(f"localhost:{hub.ports['https']}")
     with pytest.raises(http.client.NotConnected):
-        connection.request("POST", "/xmlrpc", b"")
+        transport.send_request("localhost", "/xmlrpc", b"", False, connection=connection)
 
 
 def test_send_request_opens_a_connection_where_it_is_given_none(hub, hub_context, user):

@@ -1,0 +1,81 @@
+"""Decides whether a call that failed is made again: plain functions, without I/O.
+
+XML-RPC calls change things, so a call is repeated only where it certainly did not run, or where the caller declared
+that it may run twice.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Callable, Collection, NamedTuple, Optional, Union
+
+from .arguments import checked
+from .errors import CallOutcomeUnknown, KerberosXMLRPCError, ServerUnreachable
+
+MAX_RETRIES = 100
+"""How many repetitions can be asked for."""
+
+MAX_WAIT = 3600.0
+"""Seconds that a wait before a repetition does not exceed, however often it was doubled."""
+
+Idempotent = Union[bool, Collection[str], Callable[[str], object]]
+
+# As xmlrpc.client.dumps writes it. From the start, so that nothing in the arguments is taken for the method.
+_METHOD = re.compile(
+    rb"(?:<\?xml[^>]{0,100}\?>)?\s{0,9}<methodCall>\s{0,9}<methodName>([ -;=-~]{1,999})</methodName>", re.DOTALL
+)
+
+
+class Retries(NamedTuple):
+    """How often, after what time, and for which methods."""
+
+    most: int
+    interval: float
+    is_idempotent: Callable[[Optional[str]], object]
+    """Given the method, None where it cannot be told."""
+
+    def wait(self, error: KerberosXMLRPCError, done: int, body: Any) -> Optional[float]:
+        """Return for how many seconds to wait before the call is made again; None: it must not be.
+
+        Args:
+            error: how it failed.
+            done: how often it has been repeated already.
+            body: the encoded call.
+        """
+        if done >= self.most:
+            return None
+        if isinstance(error, CallOutcomeUnknown):
+            repeatable = bool(self.is_idempotent(method_name(body)))
+        else:
+            # It was not sent. (A certificate that is refused will be refused a moment later, too.)
+            repeatable = isinstance(error, ServerUnreachable)
+        return min(self.interval * 2.0**done, MAX_WAIT) if repeatable else None
+
+
+def checked_retries(retries: Any, retry_interval: Any, idempotent: Any) -> Retries:
+    """Return the arguments of these names as `Retries`; TypeError or ValueError where one is wrong."""
+    checked("retries", retries, f"a number from 0 to {MAX_RETRIES}", (int,), range(MAX_RETRIES + 1).__contains__)
+    seconds = f"a number of seconds from 0 to {MAX_WAIT:.0f}"
+    checked("retry_interval", retry_interval, seconds, (int, float), lambda value: 0 <= value <= MAX_WAIT)
+    return Retries(retries, retry_interval, _checked_idempotent(idempotent))
+
+
+def _checked_idempotent(idempotent: Any) -> Callable[[Optional[str]], object]:
+    if idempotent is True:
+        return lambda name: True
+    if callable(idempotent):
+        return lambda name: name is not None and idempotent(name)
+    accepted = "a collection of method names, a function that is given a method name, or True"
+    if isinstance(idempotent, (str, bytes)) or not isinstance(idempotent, Collection):
+        raise TypeError(f"idempotent is {idempotent!r}; accepted is {accepted}")
+    for name in idempotent:
+        checked("idempotent", name, accepted, (str,))
+    return frozenset(idempotent).__contains__
+
+
+def method_name(body: Any) -> Optional[str]:
+    """Return the method of an encoded call, None where it cannot be told."""
+    found = _METHOD.match(body) if isinstance(body, bytes) else None
+    if found is None:
+        return None
+    return found[1].decode("ascii").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

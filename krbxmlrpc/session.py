@@ -1,0 +1,244 @@
+"""Keeps the cookies of a transport, and knows on which of them a call can ride; knows nothing of XML and GSSAPI.
+
+Cookies come only from replies that were verified, or that rode on a session: to hand them over is the transport's part.
+RFC 6265, by `http.cookiejar`. To ask a jar costs as much as a third of a small call, so the ``Cookie`` header is kept
+ready for as long as the jar's content does not change, whoever changes it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+import tempfile
+import threading
+import time
+import warnings
+from http.client import HTTPMessage
+from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy, FileCookieJar, LoadError
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from urllib.request import Request
+
+from .forks import survives_forks
+
+logger = logging.getLogger("krbxmlrpc")
+
+MAX_PLACES = 64
+"""For how many URLs a header is kept ready."""
+
+_HEADER_VALUE = re.compile(r"[^\0-\x1f\x7f\u0100-\U0010ffff]*")
+
+Content = List[Tuple[Cookie, Optional[str]]]
+
+
+class _Ready(NamedTuple):
+    """A ``Cookie`` header, and as long as what it is right."""
+
+    header: str
+    content: Content
+    expires: float
+
+
+class _Place:
+    """What is known of the cookies that go with one URL."""
+
+    __slots__ = ("ready", "untried", "over")
+
+    def __init__(self) -> None:
+        self.ready: Optional[_Ready] = None
+        self.untried: Optional[str] = None  # what a verified exchange has just set, and no call has ridden on
+        self.over: Optional[str] = None  # what does not authenticate, or not any more
+
+
+class Session:
+    """The cookies of one transport.
+
+    Args:
+        jar: the caller's own, or None. One with a file is loaded from it, and saved to it when its cookies change.
+
+    Raises:
+        ValueError: the jar's file is damaged.
+        OSError: it cannot be read.
+    """
+
+    def __init__(self, jar: Optional[CookieJar]) -> None:
+        self.jar = CookieJar(_strict_policy()) if jar is None else jar
+        self._places: Dict[str, _Place] = {}
+        self._useless: Set[str] = set()  # hosts whose cookies do not authenticate
+        self._logins: Dict[str, int] = {}
+        self._login_locks: Dict[str, threading.Lock] = {}
+        self._keeping = threading.Lock()
+        self._file: Optional[str] = None
+        if isinstance(self.jar, FileCookieJar) and self.jar.filename:
+            self._file = os.path.realpath(self.jar.filename)
+            _load(self.jar, self._file)
+        self._saved = self._content()
+        survives_forks(self)
+
+    # -- what to send -------------------------------------------------------------------------------------------------
+
+    def cookies(self, url: str) -> str:
+        """Return the value of the ``Cookie`` header for a URL (without query); ``""`` where it has no cookies.
+
+        Raises:
+            ValueError: the caller's jar holds a cookie that HTTP does not allow.
+        """
+        content = self._content()
+        place = self._place(url)
+        ready = place.ready
+        if ready is None or ready.content != content or time.time() >= ready.expires:
+            ready = place.ready = self._consult(url, content)
+        return ready.header
+
+    def carries(self, host: str, url: str, cookies: str) -> bool:
+        """Say whether a call may ride on these cookies: nothing tells that they do not authenticate."""
+        return bool(cookies) and host not in self._useless and self._place(url).over != cookies
+
+    def _place(self, url: str) -> _Place:
+        place = self._places.get(url)
+        if place is None:
+            if len(self._places) >= MAX_PLACES:
+                self._places = {}
+            place = self._places.setdefault(url, _Place())
+        return place
+
+    def _content(self) -> Content:
+        """Return what is in the jar now; as good as the jar itself to see whether it changes."""
+        while True:
+            try:
+                return [(cookie, cookie.value) for cookie in self.jar]
+            except RuntimeError:  # another thread changes it just now
+                continue
+
+    def _consult(self, url: str, content: Content) -> _Ready:
+        request = Request(url)
+        self.jar.add_cookie_header(request)
+        header = request.unredirected_hdrs.get("Cookie", "")
+        if not _HEADER_VALUE.fullmatch(header):
+            raise ValueError("cookiejar holds a cookie with a character that HTTP does not allow: take it out")
+        expiries = [cookie.expires for cookie, _ in content if cookie.expires is not None]
+        return _Ready(header, content, min(expiries, default=math.inf))
+
+    # -- what came back -----------------------------------------------------------------------------------------------
+
+    def keep(self, url: str, lines: Iterable[str], *, fresh: bool) -> None:
+        """Keep the cookies of a reply.
+
+        Args:
+            url: where it came from.
+            lines: its ``Set-Cookie`` lines.
+            fresh: whether it answers a ticket.
+        """
+        message = HTTPMessage()
+        for line in lines:
+            if "\t" not in line:  # files of cookies have no room for it
+                message["Set-Cookie"] = line
+        with self._keeping:
+            self.jar.extract_cookies(_Reply(message), Request(url))  # type: ignore[arg-type]  # it asks for no more
+            try:
+                self._save()
+            except OSError as error:  # the call has its answer, and must not lose it
+                logger.warning("the cookies cannot be saved: %s", error)
+        if fresh:
+            self._place(url).untried = self.cookies(url)
+
+    def accepted(self, url: str, cookies: str) -> None:
+        """Note that a call has ridden on these cookies."""
+        place = self._place(url)
+        if place.untried == cookies:
+            place.untried = None
+
+    def refused(self, host: str, url: str, cookies: str) -> None:
+        """Note that a call on these cookies was answered by 401: their session is over, or they never were one.
+
+        The latter, where a verified exchange has set them and they have not carried a single call: a load balancer's,
+        for example. Then no call to that host tries to ride again.
+        """
+        place = self._place(url)
+        if place.untried == cookies:
+            self._useless.add(host)
+        place.over = cookies
+
+    def log_in_once(self, host: str, log_in: Callable[[], object]) -> None:
+        """Log in, unless another thread does so meanwhile."""
+        seen = self._logins.get(host, 0)
+        with self._login_locks.setdefault(host, threading.Lock()):
+            if self._logins.get(host, 0) == seen:
+                log_in()
+                self._logins[host] = seen + 1
+
+    # -- the file -----------------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Save the cookies, if they have a file and have changed.
+
+        Raises:
+            OSError: that cannot be done.
+        """
+        with self._keeping:
+            self._save()
+
+    def _save(self) -> None:
+        content = self._content()
+        if self._file is not None and content != self._saved:
+            _write(self.jar, self._file)
+            self._saved = content
+
+    def after_fork(self) -> None:
+        """Make the locks anew, in a child process: another thread may have held one, and is not there any more."""
+        self._keeping = threading.Lock()
+        self._login_locks = {}
+        if hasattr(self.jar, "_cookies_lock"):
+            self.jar._cookies_lock = threading.RLock()
+
+
+class _Reply:
+    """What `http.cookiejar` asks of a reply."""
+
+    def __init__(self, message: HTTPMessage) -> None:
+        self._message = message
+
+    def info(self) -> HTTPMessage:
+        return self._message
+
+
+def _strict_policy() -> DefaultCookiePolicy:
+    """Return the policy of the default jar.
+
+    A cookie without ``Domain`` goes back to its own host only (RFC 6265, section 5.3, step 6), which http.cookiejar
+    does not see to by default; and none is for all of a country.
+    """
+    return DefaultCookiePolicy(
+        rfc2965=False, strict_domain=True, strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain
+    )
+
+
+def _load(jar: Any, path: str) -> None:
+    """Load a file of cookies, if there is one; an empty one holds none."""
+    if not os.path.exists(path) or not os.path.getsize(path):
+        return
+    damaged = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # http.cookiejar warns of what is an error here
+        try:
+            jar.load(path, ignore_discard=True)
+        except (LoadError, ValueError):
+            damaged = True
+    if damaged:  # raised here, because the other error holds what is in the file
+        raise ValueError(
+            f"cookiejar has a file that is damaged, or not one of a {type(jar).__name__}: {path}; accepted is one that "
+            "it saved, or none: move that one away"
+        )
+
+
+def _write(jar: Any, path: str) -> None:
+    """Replace a file of cookies, in one step, by one that only its owner can read."""
+    descriptor, temporary = tempfile.mkstemp(prefix=".cookies-", dir=os.path.dirname(path))  # mode 0600
+    os.close(descriptor)
+    try:
+        jar.save(temporary, ignore_discard=True)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
