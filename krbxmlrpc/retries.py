@@ -22,7 +22,7 @@ Idempotent = Union[bool, Collection[str], Callable[[str], object]]
 
 # As xmlrpc.client.dumps writes it. From the start, so that nothing in the arguments is taken for the method.
 _METHOD = re.compile(
-    rb"(?:<\?xml[^>]{0,100}\?>)?\s{0,9}<methodCall>\s{0,9}<methodName>([ -;=-~]{1,999})</methodName>", re.DOTALL
+    rb"(?:<\?xml[^>]{0,100}\?>)?\s{0,9}<methodCall>\s{0,9}<methodName>([ -%'-;=-~]{1,999})</methodName>", re.DOTALL
 )
 
 
@@ -78,4 +78,4 @@ def method_name(body: Any) -> Optional[str]:
     found = _METHOD.match(body) if isinstance(body, bytes) else None
     if found is None:
         return None
-    return found[1].decode("ascii").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return found[1].decode("ascii")

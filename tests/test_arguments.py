@@ -1,6 +1,7 @@
 """Wrong arguments: each is an error that names the argument, the value and what is accepted."""
 
 import ssl
+from http.cookiejar import CookieJar
 from xmlrpc.client import ServerProxy, Transport
 
 import pytest
@@ -40,6 +41,30 @@ WRONG = [
     ("max_response_bytes", 1.5, TypeError),
     ("max_response_bytes", True, TypeError),
     ("max_response_bytes", 0, ValueError),
+    ("login_path", b"/login", TypeError),
+    ("login_path", "login", ValueError),
+    ("login_path", "https://hub/login", ValueError),
+    ("login_path", "/log in", ValueError),
+    ("login_path", "/login\r\n", ValueError),
+    ("login_path", "", ValueError),
+    ("cookiejar", "cookies.txt", TypeError),
+    ("cookiejar", {"session": "hidden"}, TypeError),
+    ("retries", None, TypeError),
+    ("retries", True, TypeError),
+    ("retries", 1.0, TypeError),
+    ("retries", -1, ValueError),
+    ("retries", 101, ValueError),
+    ("retry_interval", "1", TypeError),
+    ("retry_interval", True, TypeError),
+    ("retry_interval", -0.5, ValueError),
+    ("retry_interval", float("nan"), ValueError),
+    ("retry_interval", 1e6, ValueError),
+    ("idempotent", "echo", TypeError),
+    ("idempotent", b"echo", TypeError),
+    ("idempotent", None, TypeError),
+    ("idempotent", False, TypeError),
+    ("idempotent", 5, TypeError),
+    ("idempotent", [5], TypeError),
     ("headers", "X-Name: value", TypeError),
     ("headers", 5, TypeError),
     ("headers", ["X-Name"], TypeError),
@@ -64,6 +89,10 @@ def test_wrong_arguments_are_named(transport, name, value, kind):
     assert "accepted is " in str(caught.value) or "does not allow" in str(caught.value)
     if name == "headers":
         assert not any(secret in str(caught.value) for secret in ("other", "value\r", "X-Name: value"))
+    elif name == "cookiejar":
+        assert f"is of type {type(value).__name__}; " in str(caught.value) and "hidden" not in str(caught.value)
+    elif name == "idempotent" and isinstance(value, list):
+        assert "idempotent is 5" in str(caught.value)
     else:
         assert repr(value) in str(caught.value)
 
@@ -76,6 +105,11 @@ def test_headers_that_are_the_transports_to_set(name):
     with pytest.raises(ValueError, match="^headers ") as caught:
         KerberosTransport(headers=[("X", "y"), (name, "secret")])
     assert "secret" not in str(caught.value)
+
+
+def test_a_login_has_to_be_verified():
+    with pytest.raises(ValueError, match="^login_path is '/login'; with mutual_authentication='disabled' "):
+        KerberosTransport(login_path="/login", mutual_authentication="disabled")
 
 
 def test_tls_is_not_for_the_insecure_transport():
@@ -95,6 +129,9 @@ def test_arguments_are_keywords_and_known():
 def test_good_arguments_are_taken():
     KerberosTransport(timeout=None, principal=None, service=None, context=None, headers=iter([["X", b"y"], (b"Z", 5)]))
     KerberosTransport(timeout=1, principal="user@REALM", service="HTTP/hub@REALM", mutual_authentication="optional")
+    KerberosTransport(login_path="/login?next=/", cookiejar=CookieJar(), retries=100, retry_interval=0, idempotent=True)
+    for idempotent in ((), ["echo"], {"echo": 1}, frozenset(), str.islower, lambda name: False):
+        KerberosTransport(idempotent=idempotent)
     assert isinstance(InsecureKerberosTransport(), Transport)
 
 

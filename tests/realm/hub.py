@@ -1,18 +1,53 @@
 """The hub: the XML-RPC application that Apache runs with the system's Python, without other packages.
 
 A query asks for special replies: ``status=503``, ``location=…`` to go with it, ``chunked=1``, ``type=text/html``.
+
+``/login``, which Apache protects, begins a session, as many hubs do: it sets a cookie and points to another page.
+``/member`` is for those who have one, and Apache does not protect it.
 """
 
 import gzip
 import os
+import secrets
 import sys
+from http.cookies import SimpleCookie
 from urllib.parse import parse_qs
 from xmlrpc.client import Fault, gzip_decode
 from xmlrpc.server import SimpleXMLRPCDispatcher
 
 
+sessions = {}
+
+
 def application(environ, start_response):
     """Answer one request."""
+    page = environ["SCRIPT_NAME"] + environ["PATH_INFO"]
+    if page == "/login":
+        return log_in(environ, start_response)
+    if page == "/member":
+        cookies = SimpleCookie(environ.get("HTTP_COOKIE", ""))
+        environ["member"] = cookies["member"].value if "member" in cookies else None
+        if environ["member"] not in sessions:
+            start_response("401 log in first", [("Content-Length", "0")])
+            return [b""]
+        environ["REMOTE_USER"] = sessions[environ["member"]]
+    return call(environ, start_response)
+
+
+def log_in(environ, start_response):
+    """Begin a session for whom Apache has let in; ``path=…`` in the query is for the cookie."""
+    query = parse_qs(environ.get("QUERY_STRING", ""))
+    session = secrets.token_hex()
+    sessions[session] = environ["REMOTE_USER"]
+    headers = [("Location", "/member"), ("Content-Length", "0")]
+    for path in query.get("path", ["/member"]):
+        headers.append(("Set-Cookie", f"member={session}; Path={path}; HttpOnly"))
+    start_response("301 welcome", headers)
+    return [b""]
+
+
+def call(environ, start_response):
+    """Answer a call."""
     query = {name: values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
     body = environ["wsgi.input"].read()
     if environ.get("HTTP_CONTENT_ENCODING") == "gzip":
@@ -54,7 +89,10 @@ def dispatcher(environ):
     def fail(code, text):
         raise Fault(code, text)
 
-    for method in (whoami, echo, header, delegated, fail):
+    def log_out():
+        return sessions.pop(environ["member"], "nobody")
+
+    for method in (whoami, echo, header, delegated, fail, log_out):
         methods.register_function(method)
     return methods
 

@@ -1,0 +1,102 @@
+"""What may be repeated: decided without a network."""
+
+from xmlrpc.client import Binary, dumps
+
+import pytest
+
+from krbxmlrpc import (
+    AuthenticationRejected,
+    CallOutcomeUnknown,
+    CertificateRejected,
+    MutualAuthenticationError,
+    NoCredentials,
+    ServerUnreachable,
+)
+from krbxmlrpc.retries import MAX_WAIT, checked_retries, method_name
+
+UNSENT = ServerUnreachable("nobody listens")
+UNKNOWN = CallOutcomeUnknown("it broke")
+
+
+def body(name="echo", arguments=()):
+    return dumps(tuple(arguments), name).encode()
+
+
+@pytest.mark.parametrize("name", ["echo", "system.multicall", "a/b:c_d", "un-common name"])
+def test_the_method_is_read_from_the_call(name):
+    assert method_name(body(name)) == name
+    assert method_name(dumps((1,), name, encoding="iso-8859-1").encode("iso-8859-1")) == name
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        b"",
+        b"<methodCall><params/></methodCall>",
+        b"<methodCall><methodName></methodName></methodCall>",
+        b"<methodCall><methodName>echo</methodCall>",
+        b"<!-- <methodCall><methodName>echo</methodName> --><methodCall><methodName>other</methodName></methodCall>",
+        b"x<methodCall><methodName>echo</methodName></methodCall>",
+        dumps((), "\u00e9cho").encode(),
+        dumps((), "less < more").encode(),
+        dumps((), "&lt;").encode(),
+        dumps((), "echo", encoding="utf-16").encode("utf-16"),
+        "<methodCall><methodName>echo</methodName></methodCall>",
+        None,
+    ],
+)
+def test_what_is_not_plain_is_no_method(call):
+    assert method_name(call) is None
+
+
+def test_arguments_are_not_taken_for_the_method():
+    assert method_name(body("other", ["</string><methodName>echo</methodName>", Binary(b"<methodName>")])) == "other"
+
+
+@pytest.mark.parametrize(
+    "idempotent, covered, others",
+    [
+        ((), [], ["echo"]),
+        (["echo", "whoami"], ["echo", "whoami"], ["ech", "echo2", "ECHO", "system.multicall"]),
+        (lambda name: name.startswith("get"), ["getAll", "get"], ["forget", "set"]),
+        (True, ["anything", None], []),
+    ],
+)
+def test_only_idempotent_methods_are_repeated_when_they_may_have_run(idempotent, covered, others):
+    retries = checked_retries(3, 1.0, idempotent)
+    for name in covered:
+        assert retries.wait(UNKNOWN, 0, b"" if name is None else body(name)) == 1.0
+    for call in [body(name) for name in others] + ([b"not a call"] if idempotent is not True else []):
+        assert retries.wait(UNKNOWN, 0, call) is None
+        assert retries.wait(UNSENT, 0, call) == 1.0
+
+
+def test_the_number_is_of_all_repetitions_and_the_wait_doubles():
+    retries = checked_retries(4, 0.5, True)
+    for error in (UNSENT, UNKNOWN):
+        assert [retries.wait(error, done, body()) for done in range(6)] == [0.5, 1.0, 2.0, 4.0, None, None]
+    assert checked_retries(0, 0.5, True).wait(UNSENT, 0, body()) is None
+    assert checked_retries(100, 1.0, True).wait(UNSENT, 99, body()) == MAX_WAIT
+    assert checked_retries(100, 0, True).wait(UNSENT, 99, body()) == 0
+
+
+def test_what_would_fail_again_is_not_repeated():
+    retries = checked_retries(3, 1.0, True)
+    facts = {"url": "hub/", "errcode": 401, "errmsg": "", "headers": None}
+    for error in (
+        AuthenticationRejected("no", **facts),
+        CertificateRejected("no", verify_code=1, verify_message="no"),
+        MutualAuthenticationError("no", reason="no"),
+        NoCredentials("no"),
+    ):
+        assert retries.wait(error, 0, body()) is None
+
+
+def test_a_predicate_is_asked_only_where_it_matters():
+    asked = []
+    retries = checked_retries(1, 1.0, asked.append)
+    retries.wait(UNSENT, 0, body())
+    retries.wait(UNKNOWN, 1, body())
+    assert asked == []
+    retries.wait(UNKNOWN, 0, body())
+    assert asked == ["echo"]
