@@ -20,6 +20,7 @@ _SCHEME = re.compile(rf"({TOKEN})(?:{_END}|[ \t]+)")
 _TOKEN68 = re.compile(rf"[A-Za-z0-9\-._~+/]+=*{_END}")
 _PARAMETER = re.compile(rf"{TOKEN}[ \t]*=[ \t]*(?:{TOKEN}|{_QUOTED}){_END}", re.DOTALL)
 _COMMAS = re.compile(r"[ \t,]*")
+_ALONE = re.compile(r"negotiate ([A-Za-z0-9+/]+=*)", re.IGNORECASE | re.ASCII)
 # Up to the next comma that stands in no quoted string; one that does not end goes to the end of the line.
 _JUNK = re.compile(rf'(?:{_QUOTED}|"(?:[^"\\]|\\.)*\\?\Z|[^",])*', re.DOTALL)
 
@@ -100,4 +101,8 @@ def www_auth(headers: HeaderValues) -> Dict[str, str]:
 
 def negotiate_details(headers: HeaderValues) -> Optional[str]:
     """Return what stands behind ``Negotiate`` (RFC 4559, section 4.1): a token, or ``""``; None where it is absent."""
+    if isinstance(headers, list) and len(headers) == 1 and isinstance(headers[0], str):
+        alone = _ALONE.fullmatch(headers[0])
+        if alone is not None:  # as it nearly always is
+            return alone[1]
     return www_auth(headers).get("negotiate")

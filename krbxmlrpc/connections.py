@@ -170,7 +170,8 @@ class Connection:
 
     def putheader(self, header: Any, *values: Any) -> None:
         """Add a header line; several values make a list."""
-        self._lines.append(f"{_text(header)}: {', '.join(map(_text, values))}")
+        name, *texts = [part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in (header, *values)]
+        self._lines.append(f"{name}: {', '.join(texts)}")
 
     def endheaders(self, message_body: Optional[Data] = None) -> None:
         """Send the head, and the body if there is one.
@@ -282,10 +283,6 @@ def _host_header(address: Address, default_port: int) -> str:
     """Return the value of ``Host`` (RFC 9110, section 7.2)."""
     host = f"[{address.host}]" if ":" in address.host else address.host
     return host if address.port == default_port else f"{host}:{address.port}"
-
-
-def _text(part: Any) -> str:
-    return part.decode("latin-1") if isinstance(part, bytes) else str(part)
 
 
 def _encoded_head(lines: List[str]) -> bytes:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import NamedTuple, Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple, TypeVar
+
+Key = TypeVar("Key")
 
 # Object identifiers in DER, without tag and length.
 _SPNEGO = b"\x2b\x06\x01\x05\x05\x02"  # 1.3.6.1.5.5.2, RFC 4178
@@ -52,19 +54,11 @@ def decode_token(token: str) -> bytes:
 
 def read_offer(token: bytes) -> Offer:
     """Read the client's first token; ValueError where it is not a Kerberos one."""
-    mechanisms: Tuple[bytes, ...] = ()
-    frame = _Fields(token).take(_FRAME)
-    if frame.take(_OID).rest == _SPNEGO:
-        init = frame.take(0xA0).take(_SEQUENCE)
-        listed = init.take(0xA0).take(_SEQUENCE)
-        while listed.rest:
-            mechanisms += (listed.take(_OID).rest,)
-        init.take_optional(0xA1)
-        token = init.take(0xA2).take(_OCTETS).rest
-    request = _kerberos_message(token, _AP_REQ).take(_APPLICATION_14).take(_SEQUENCE)
-    for tag in (0xA0, 0xA1, 0xA2, 0xA3):  # version, type, options, ticket
-        request.take(tag)
-    return Offer(mechanisms, request.take(0xA4).take(_SEQUENCE).take(0xA0).take(_INTEGER).rest)
+    known = _offers.get(len(token))
+    if known is None or not known.frames(token):
+        known = _remembered(_offers, len(token), _parsed_offer(token))
+    assert known.offer is not None
+    return known.offer
 
 
 def check_reply(token: bytes, offer: Offer, *, final: bool) -> None:
@@ -75,11 +69,63 @@ def check_reply(token: bytes, offer: Offer, *, final: bool) -> None:
         offer: what the client's first token said.
         final: whether the token ends the exchange, so that the negotiation must be complete.
     """
-    if not offer.mechanisms:
-        _check_proof(token, offer.enctype)
-        return
+    key = (len(token), offer, final)
+    known = _replies.get(key)
+    if known is None or not known.frames(token):
+        _remembered(_replies, key, _parsed_reply(token, offer, final))
+
+
+class _Frame(NamedTuple):
+    """What is around the encrypted part of a token. In two tokens with the same frame, reading it finds the same."""
+
+    head: bytes
+    tail: bytes
+    offer: Optional[Offer] = None
+
+    def frames(self, token: bytes) -> bool:
+        """Whether a token of the same length has this frame."""
+        return token.startswith(self.head) and token.endswith(self.tail)
+
+
+# As long as a ticket lives, the frames of its tokens are the same: then they need not be read a field at a time.
+_MAX_FRAMES = 64
+_offers: Dict[int, _Frame] = {}
+_replies: Dict[Tuple[int, Offer, bool], _Frame] = {}
+
+
+def _remembered(frames: Dict[Key, _Frame], key: Key, frame: _Frame) -> _Frame:
+    if len(frames) >= _MAX_FRAMES:
+        frames.clear()
+    frames[key] = frame
+    return frame
+
+
+def _parsed_offer(token: bytes) -> _Frame:
+    mechanisms: Tuple[bytes, ...] = ()
+    krb5 = _Fields(token)
+    frame = _Fields(token).take(_FRAME)
+    if frame.take(_OID).rest == _SPNEGO:
+        init = frame.take(0xA0).take(_SEQUENCE)
+        listed = init.take(0xA0).take(_SEQUENCE)
+        while listed.has_more():
+            mechanisms += (listed.take(_OID).rest,)
+        init.take_optional(0xA1)
+        krb5 = init.take(0xA2).take(_OCTETS)
+    request = _kerberos_message(krb5, _AP_REQ).take(_APPLICATION_14).take(_SEQUENCE)
+    for tag in (0xA0, 0xA1, 0xA2, 0xA3):  # version, type, options, ticket
+        request.take(tag)
+    authenticator = request.take(0xA4).take(_SEQUENCE)
+    offer = Offer(mechanisms, authenticator.take(0xA0).take(_INTEGER).rest)
+    authenticator.take_optional(0xA1)
+    return authenticator.take(0xA2).take(_OCTETS).frame(offer)
+
+
+def _parsed_reply(token: bytes, offer: Offer, final: bool) -> _Frame:
     whole = _Fields(token)
+    if not offer.mechanisms:
+        return _checked_proof(whole, offer.enctype).frame()
     answer = whole.take(_NEG_TOKEN_RESP).take(_SEQUENCE)
+    protected = _Fields(token, len(token))  # nothing of it is, unless there is a proof
     state = answer.take_optional(0xA0)
     if state is not None:
         _expect(state, _ENUMERATED, (_ACCEPT_COMPLETED,) if final else (_ACCEPT_INCOMPLETE, _REQUEST_MIC))
@@ -88,7 +134,7 @@ def check_reply(token: bytes, offer: Offer, *, final: bool) -> None:
         _expect(mechanism, _OID, (_KRB5,) if _KRB5 in offer.mechanisms else ())
     proof = answer.take_optional(0xA2)
     if proof is not None:
-        _check_proof(proof.take(_OCTETS).rest, offer.enctype)
+        protected = _checked_proof(proof.take(_OCTETS), offer.enctype)
         proof.end()
     mic = answer.take_optional(0xA3)
     if mic is not None:
@@ -96,10 +142,11 @@ def check_reply(token: bytes, offer: Offer, *, final: bool) -> None:
         mic.end()
     answer.end()
     whole.end()
+    return protected.frame()
 
 
-def _check_proof(token: bytes, enctype: bytes) -> None:
-    """Check all of an AP-REP but its encrypted part (RFC 4120, sections 5.2.9 and 5.5.2)."""
+def _checked_proof(token: "_Fields", enctype: bytes) -> "_Fields":
+    """Check all of an AP-REP but its encrypted part (RFC 4120, sections 5.2.9 and 5.5.2), and return that."""
     message = _kerberos_message(token, _AP_REP)
     reply = message.take(_APPLICATION_15)
     fields = reply.take(_SEQUENCE)
@@ -110,19 +157,19 @@ def _check_proof(token: bytes, enctype: bytes) -> None:
     _expect(encrypted.take(0xA0), _INTEGER, (enctype,))
     # A key version goes only with long-term keys (section 5.2.9), and this is a session key: there is none.
     cipher = encrypted.take(0xA2)
-    cipher.take(_OCTETS)  # its contents are protected: GSSAPI checks them
+    protected = cipher.take(_OCTETS)
     for part in (cipher, encrypted, wrapped, fields, reply, message):
         part.end()
+    return protected
 
 
-def _kerberos_message(token: bytes, kind: bytes) -> "_Fields":
+def _kerberos_message(token: "_Fields", kind: bytes) -> "_Fields":
     """Unwrap a Kerberos token (RFC 4121, section 4.1; RFC 2743, section 3.1)."""
-    whole = _Fields(token)
-    frame = whole.take(_FRAME)
-    whole.end()
-    if frame.take(_OID).rest != _KRB5 or frame.rest[:2] != kind:
+    frame = token.take(_FRAME)
+    token.end()
+    if frame.take(_OID).rest != _KRB5 or not frame.skip(kind):
         raise ValueError("the token is not a Kerberos token of the kind that is due here")
-    return _Fields(frame.rest[2:])
+    return frame
 
 
 def _expect(field: "_Fields", tag: int, accepted: Tuple[bytes, ...]) -> None:
@@ -134,32 +181,53 @@ def _expect(field: "_Fields", tag: int, accepted: Tuple[bytes, ...]) -> None:
 class _Fields:
     """DER fields one after the other, in just the form that X.690 prescribes."""
 
-    __slots__ = ("rest",)
+    __slots__ = ("_data", "_at", "_end")
 
-    def __init__(self, data: bytes) -> None:
-        self.rest = data
+    def __init__(self, data: bytes, at: int = 0, end: Optional[int] = None) -> None:
+        self._data = data
+        self._at = at
+        self._end = len(data) if end is None else end
+
+    @property
+    def rest(self) -> bytes:
+        """The bytes that have not been taken."""
+        return self._data[self._at : self._end]
+
+    def frame(self, offer: Optional[Offer] = None) -> _Frame:
+        """Return what is around these fields."""
+        return _Frame(self._data[: self._at], self._data[self._end :], offer)
+
+    def has_more(self) -> bool:
+        """Whether there is something that has not been taken."""
+        return self._at < self._end
 
     def take(self, tag: int) -> "_Fields":
         """Take the next field, which has to have this tag; return what is in it."""
-        data = self.rest
-        if len(data) < 2 or data[0] != tag:
+        data, start = self._data, self._at + 2
+        if start > self._end or data[self._at] != tag:
             raise ValueError("a field of the token is missing, or another is in its place")
-        length, start = data[1], 2
+        length = data[start - 1]
         if length > 0x7F:
-            start += length & 0x7F
-            length = int.from_bytes(data[2:start], "big")
-            if length < 0x80 or data[2] == 0:
+            size, start = length & 0x7F, start + (length & 0x7F)
+            length = int.from_bytes(data[start - size : start], "big")
+            if length < 0x80 or data[start - size] == 0:
                 raise ValueError("a length in the token is not in its shortest form")
-        if start + length > len(data):
+        if start + length > self._end:
             raise ValueError("the token is cut off")
-        self.rest = data[start + length :]
-        return _Fields(data[start : start + length])
+        self._at = start + length
+        return _Fields(data, start, self._at)
 
     def take_optional(self, tag: int) -> Optional["_Fields"]:
         """Take the next field if it has this tag."""
-        return self.take(tag) if self.rest[:1] == bytes((tag,)) else None
+        return self.take(tag) if self.has_more() and self._data[self._at] == tag else None
+
+    def skip(self, prefix: bytes) -> bool:
+        """Take these bytes, if they are the next; return whether they were."""
+        found = self._data.startswith(prefix, self._at, self._end)
+        self._at += len(prefix) * found
+        return found
 
     def end(self) -> None:
         """Check that nothing follows."""
-        if self.rest:
+        if self.has_more():
             raise ValueError("the token goes on after its end")

@@ -204,12 +204,13 @@ class _NegotiateTransport(Transport):
     def parse_response(self, response: Any) -> Any:
         """Decode a reply, which has been verified as far as the mode asks for it."""
         pieces = limited(iter(lambda: response.read(PIECE), b""), self._max_response_bytes, "encoded")
-        plain = limited(
-            decompressed(pieces, response.getheader("Content-Encoding", "")), self._max_response_bytes, "decoded"
-        )
+        encoding = response.getheader("Content-Encoding", "")
+        if encoding:
+            pieces = limited(decompressed(pieces, encoding), self._max_response_bytes, "decoded")
         parser, unmarshaller = self.getparser()
-        shown = _shown(plain) if getattr(response, "debuglevel", 0) else plain
-        return decode(shown, parser, unmarshaller, response.getheader("Content-Type", ""))
+        if getattr(response, "debuglevel", 0):
+            pieces = _shown(pieces)
+        return decode(pieces, parser, unmarshaller, response.getheader("Content-Type", ""))
 
     def getparser(self) -> Tuple[Any, Any]:
         """Return an XML parser that refuses what XML-RPC never needs, and the unmarshaller that it feeds."""

@@ -71,3 +71,9 @@ def test_any_text_is_read_without_an_error(text):
 @given(st.text('Negotiate ,"\\=ab'), TOKEN68)
 def test_a_line_of_its_own_is_not_hidden_by_others(text, token):
     assert negotiate_details([f"Basic {text}", f"Negotiate {token}"]) is not None
+
+
+@given(st.sampled_from(["Negotiate", "negotiate", "Negotiate:", "Basic"]), st.text("aZ09+/=-._~ ,\t", max_size=12))
+def test_the_short_cut_for_a_header_that_is_nothing_but_negotiate_finds_the_same(scheme, details):
+    line = f"{scheme} {details}"
+    assert negotiate_details([line]) == www_auth(line).get("negotiate")

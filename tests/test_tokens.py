@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from krbxmlrpc import tokens
 from krbxmlrpc.tokens import Offer, check_reply, decode_token, read_offer
 
 KRB5 = bytes.fromhex("2a864886f712010202")
@@ -124,3 +125,38 @@ def test_what_decodes_is_what_it_encodes_to(text):
     except ValueError:
         return
     assert base64.b64encode(data).decode() == text
+
+
+def verdict(token, offer, final):
+    try:
+        check_reply(token, offer, final=final)
+    except ValueError as error:
+        return str(error)
+    return "good"
+
+
+@pytest.mark.parametrize(
+    "token, offer, final",
+    [
+        (proof(cipher=b"c" * 60), BARE, True),
+        (answer(state(0), mechanism(KRB5), der(0xA2, der(4, proof(cipher=b"c" * 60)))), SPNEGO, True),
+        (answer(state(0), PROOF, der(0xA3, der(4, b"checksum"))), SPNEGO, True),
+        (answer(state(1), mechanism(KRB5), PROOF), SPNEGO, False),
+        (answer(state(0)), SPNEGO, True),
+    ],
+)
+def test_frames_that_are_known_are_read_as_if_they_were_not(token, offer, final):
+    for bit in range(len(token) * 8):
+        other = bytearray(token)
+        other[bit // 8] ^= 1 << bit % 8
+        for asked in [(offer, final), (offer, not final), (BARE if offer is SPNEGO else SPNEGO, final)]:
+            tokens._replies.clear()
+            fresh = verdict(bytes(other), *asked)
+            assert verdict(token, offer, final) == "good"
+            assert verdict(bytes(other), *asked) == fresh
+
+
+def test_what_is_known_of_frames_does_not_grow_for_ever():
+    for size in range(3 * tokens._MAX_FRAMES):
+        check_reply(proof(cipher=b"c" * size), BARE, final=True)
+    assert len(tokens._replies) <= tokens._MAX_FRAMES
