@@ -168,7 +168,10 @@ class CertificateRejected(KerberosXMLRPCError, SSLCertVerificationError):
 class CallOutcomeUnknown(KerberosXMLRPCError, ConnectionError):
     """The connection failed after (part of) the call had been sent: the call may have run on the server, or not."""
 
-    default_hint = "the call may have run: look on the server whether it did before you repeat it"
+    default_hint = (
+        "the call may have run: look on the server whether it did before you repeat it; methods that may run twice are "
+        "repeated for you where idempotent= names them and retries= allows it"
+    )
 
 
 # -- what the server answered -----------------------------------------------------------------------------------------

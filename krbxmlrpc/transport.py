@@ -1,7 +1,8 @@
 """Decides what one call does: the XML-RPC transports that authenticate with Kerberos.
 
-What a reply means is decided in `exchange`, connections are opened and kept by `connections`, bodies are decoded by
-`decoding`, and GSSAPI is behind `ticket`; here they are put together.
+What a reply means is decided in `exchange`, and whether a call is repeated in `retries`; connections are opened and kept
+by `connections`, cookies by `session`; bodies are decoded by `decoding`, and GSSAPI is behind `ticket`. Here they are put
+together.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ class _NegotiateTransport(Transport):
         }
         self._connections = Connections()
         self._session = Session(_checked_jar(cookiejar))
-        self._last_call: Optional[Call] = None
+        self._last_url: Optional[Tuple[str, str]] = None
 
     # -- what the standard transport does, done otherwise -------------------------------------------------------------
 
@@ -178,7 +179,10 @@ class _NegotiateTransport(Transport):
         Returns:
             The `Connection` that it was sent on.
         """
-        on: Any = connection or self._connections.acquire(host, self.make_connection)
+        on: Any = connection
+        if on is None:
+            on = self._connections.acquire(host, self.make_connection)
+            on.begin(debug)
         headers: List[Any] = self._headers + self._extra_headers
         on.putrequest(method, handler, skip_accept_encoding=bool(self.accept_gzip_encoding))
         headers.append(("Connection", "keep-alive"))  # Apache says for how long only to those who ask
@@ -234,12 +238,14 @@ class _NegotiateTransport(Transport):
         """
         if self._login_path is None:
             raise ValueError("login() logs in at login_path=, and this transport was built without")
-        call = self._last_call
-        if host is not None and (call is None or call.netloc != host):
-            call = self._call(host, self._login_path, b"", False)
-        if call is None:
+        known = self._last_url is not None and host in (None, self._last_url[0])
+        url = self._last_url if known else host and (host, self._login_path)
+        if not url:
             raise ValueError("login() does not know where before the first call: pass host=")
+        call = self._call(*url, b"", False)
         self._log_in(call)
+        if known:
+            self._cookies_of_login(call)
 
     def close(self) -> None:
         """Close the kept connections, and save the cookies if they have a file. The transport can still be used.
@@ -300,7 +306,7 @@ class _NegotiateTransport(Transport):
 
     def _make_logged_in(self, call: Call) -> Any:
         """Make a call on the session of a login; log in before if there is none, and again, once, if it has ended."""
-        self._last_call = call
+        self._last_url = call.netloc, call.handler
         cookies = self._session.cookies(self._place(call)) or self._logged_in(call, "")
         step, result = self._attempt(call, Sent.COOKIES, cookies)
         if step is not Step.ACCEPT:
@@ -312,21 +318,28 @@ class _NegotiateTransport(Transport):
     def _logged_in(self, call: Call, over: str) -> str:
         """Return cookies to make a call with, after a login if there are no others than those that are `over`."""
         cookies = self._session.cookies(self._place(call))
-        if cookies in ("", over):
-            self._log_in(call)
-            cookies = self._session.cookies(self._place(call))
-        return cookies
+        if cookies not in ("", over):
+            return cookies  # another thread has logged in
+        self._log_in(call)
+        return self._cookies_of_login(call)
 
     def _log_in(self, call: Call) -> None:
-        """Log in for a call."""
-        assert self._login_path is not None
-        login = call._replace(method="GET", handler=self._login_path, body=b"")
+        """Log in at the server of a call."""
+        login = self._login(call)
         place = self._place(login)
         self._session.log_in_once(
             call.netloc, lambda: self._attempt(login, Sent.TICKET, self._session.cookies(place))
         )
-        if not self._session.cookies(self._place(call)):
-            raise login_without_session(call, login)
+
+    def _cookies_of_login(self, call: Call) -> str:
+        """Return the cookies that go with a call after a login."""
+        cookies = self._session.cookies(self._place(call))
+        if not cookies:
+            raise login_without_session(call, self._login(call))
+        return cookies
+
+    def _login(self, call: Call) -> Call:
+        return call._replace(method="GET", handler=self._login_path or "", body=b"")
 
     def _place(self, call: Call) -> str:
         """Return the URL by which cookies are chosen."""
@@ -461,8 +474,10 @@ class _NegotiateTransport(Transport):
 class KerberosTransport(_NegotiateTransport, SafeTransport):
     """An XML-RPC transport over HTTPS that authenticates with Kerberos, both ways.
 
-    Each call carries a ticket (``Authorization: Negotiate``), and the server's answering token is verified before the
-    reply is parsed. Wherever `xmlrpc.client.SafeTransport` does, it works::
+    A call carries a ticket (``Authorization: Negotiate``), and the server's answering token is verified before the
+    reply is parsed. Where a verified reply set cookies for the URL, the next calls ride on that session, without a
+    ticket; one that has ended is renewed with a ticket, and the caller does not notice. One transport serves any number
+    of threads. Wherever `xmlrpc.client.SafeTransport` does, it works::
 
         hub = ServerProxy("https://hub.example.com/xmlrpc", transport=KerberosTransport())
 
@@ -471,10 +486,22 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
             the URL.
         principal: whose tickets, from the collection of credential caches; default: the default cache's.
         mutual_authentication: ``"required"``, ``"optional"`` or ``"disabled"``; see `MutualAuthentication`.
-        preemptive: whether a ticket goes along at once. With False every call is first sent without one, whole, and
-            sent again when the server asks for a ticket.
+        preemptive: whether a ticket goes along at once. With False every call that does not ride on a session is first
+            sent without one, and again when the server asks for a ticket; a server that reads a large call to its end
+            before it asks is sent all of it twice.
         delegate: whether the server receives a ticket with which it can act as the user.
         mechanism: ``"spnego"``, or ``"krb5"`` for a bare Kerberos token.
+        login_path: the path of a page at which to log in before the first call, and again when the session has ended: by
+            a GET with a ticket, whose reply has to be verified and may be a redirection, which is not followed. Calls
+            then carry the session's cookies only.
+        cookiejar: where cookies are kept; default: a jar of the transport's own, with a strict policy. A jar with a
+            file (``MozillaCookieJar("cookies.txt")``) is loaded when the transport is built, and saved when cookies
+            change, session cookies included, for the owner's eyes only (mode 0600). What it holds is taken for sessions.
+        retries: how often a call is repeated where the connection fails: any call that was not sent, and of those that
+            may have run those that are idempotent.
+        retry_interval: seconds before the first repetition; each further wait is twice as long, up to an hour.
+        idempotent: which methods may run twice: a collection of names, a function that is given a name, or True: all.
+            ``system.multicall`` counts as itself, not as what it holds.
         timeout: seconds that each socket operation may take (to connect, to set up TLS, each one that sends or
             receives), or None: no limit.
         max_response_bytes: bytes that a reply's body may have, as it is sent and, by itself, as it is decoded.
@@ -484,14 +511,17 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
 
     Attributes:
         principal: whom the last verified exchange authenticated, or None.
+        cookiejar: where cookies are kept.
 
     Raises:
-        TypeError, ValueError: an argument is wrong, or (from a call) the URL is: it has credentials, or no host.
+        TypeError, ValueError: an argument is wrong (a damaged file of cookies, too), or (from a call)
+            the URL is: it has credentials, or no host.
+        OSError: the file of the jar cannot be read, or (from `close`) written.
         xmlrpc.client.Fault: from a call, the method failed on the server.
         KerberosXMLRPCError: from a call, one of the errors of `krbxmlrpc`; its class and `hint` say what to do.
 
     Source: the XML-RPC specification; RFC 4559 (Negotiate), RFC 4178 (SPNEGO), RFC 4120 (Kerberos), RFC 9110 and
-    RFC 9112 (HTTP); RFC 6125 (the name in the certificate).
+    RFC 9112 (HTTP), RFC 6265 (cookies); RFC 6125 (the name in the certificate).
     """
 
     _scheme = "https"

@@ -81,12 +81,24 @@ def test_login_can_be_asked_for(member, logged, user):
 
 
 def test_login_can_be_asked_for_before_the_first_call(member, hub, logged, user):
-    proxy = member(login_path="/login?path=/")
+    proxy = member()
     with pytest.raises(ValueError, match="pass host="):
         proxy("transport").login()
     proxy("transport").login(f"localhost:{hub.ports['https']}")
     assert proxy.whoami() == user
     assert logged(2) == ["301 /login", "200 /member"]
+    proxy("transport").login(f"localhost:{hub.ports['https']}")
+    assert logged(1) == ["301 /login"]
+
+
+def test_a_login_that_is_asked_for_has_to_begin_a_session_for_the_calls(member):
+    proxy = member()
+    proxy.whoami()
+    transport = proxy("transport")
+    transport.cookiejar.clear()
+    transport._login_path = "/login?path=/elsewhere"
+    with pytest.raises(NoSession):
+        transport.login()
 
 
 def test_without_a_login_page_there_is_no_login(member):
