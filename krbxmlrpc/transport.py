@@ -1,8 +1,8 @@
 """Decides what one call does: the XML-RPC transports that authenticate with Kerberos.
 
-What a reply means is decided in `exchange`, and whether a call is repeated in `retries`; connections are opened and kept
-by `connections`, cookies by `session`; bodies are decoded by `decoding`, and GSSAPI is behind `ticket`. Here they are put
-together.
+What a reply means is decided in `exchange`, and whether a call is repeated in `retries`; connections are opened and
+kept by `connections`, cookies by `session`; bodies are decoded by `decoding`, and GSSAPI is behind `ticket`. Here they
+are put together.
 """
 
 from __future__ import annotations
@@ -491,12 +491,12 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
             before it asks is sent all of it twice.
         delegate: whether the server receives a ticket with which it can act as the user.
         mechanism: ``"spnego"``, or ``"krb5"`` for a bare Kerberos token.
-        login_path: the path of a page at which to log in before the first call, and again when the session has ended: by
-            a GET with a ticket, whose reply has to be verified and may be a redirection, which is not followed. Calls
-            then carry the session's cookies only.
+        login_path: the path of a page at which to log in before the first call, and again when the session has ended:
+            by a GET with a ticket, whose reply has to be verified and may be a redirection, which is not followed.
+            Calls then carry the session's cookies only.
         cookiejar: where cookies are kept; default: a jar of the transport's own, with a strict policy. A jar with a
             file (``MozillaCookieJar("cookies.txt")``) is loaded when the transport is built, and saved when cookies
-            change, session cookies included, for the owner's eyes only (mode 0600). What it holds is taken for sessions.
+            change, session cookies included, for its owner only (mode 0600). What a jar holds is taken for sessions.
         retries: how often a call is repeated where the connection fails: any call that was not sent, and of those that
             may have run those that are idempotent.
         retry_interval: seconds before the first repetition; each further wait is twice as long, up to an hour.
