@@ -130,6 +130,7 @@ class Connection:
             ) from error
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.getpeername()  # fails where it is closed already, and ssl would not clean up after that
             self.sock = sock if self._context is None else self._context.wrap_socket(sock, server_hostname=host)
             self._poll = select.poll()
             self._poll.register(self.sock, select.POLLIN)

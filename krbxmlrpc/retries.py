@@ -10,7 +10,14 @@ import re
 from typing import Any, Callable, Collection, NamedTuple, Optional, Union
 
 from .arguments import checked
-from .errors import CallOutcomeUnknown, KerberosXMLRPCError, ServerUnreachable
+from .errors import (
+    CallOutcomeUnknown,
+    InvalidResponse,
+    KerberosXMLRPCError,
+    MutualAuthenticationError,
+    ServerUnreachable,
+    UnexpectedStatus,
+)
 
 MAX_RETRIES = 100
 """How many repetitions can be asked for."""
@@ -50,6 +57,11 @@ class Retries(NamedTuple):
             # It was not sent. (A certificate that is refused will be refused a moment later, too.)
             repeatable = isinstance(error, ServerUnreachable)
         return min(self.interval * 2.0**done, MAX_WAIT) if repeatable else None
+
+
+def is_answer(error: KerberosXMLRPCError) -> bool:
+    """Say whether a call failed by what the server answered, so that this is its outcome."""
+    return isinstance(error, (UnexpectedStatus, MutualAuthenticationError, InvalidResponse))
 
 
 def checked_retries(retries: Any, retry_interval: Any, idempotent: Any) -> Retries:

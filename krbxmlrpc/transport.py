@@ -7,6 +7,7 @@ are put together.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import ssl
@@ -21,7 +22,7 @@ from .arguments import checked
 from .challenge import TOKEN, negotiate_details
 from .connections import Connection, Connections, parse_address
 from .decoding import PIECE, decode, decompressed, limited, make_parser
-from .errors import CallOutcomeUnknown, KerberosXMLRPCError, MutualAuthenticationError, ServerUnreachable
+from .errors import CallOutcomeUnknown, KerberosXMLRPCError, MutualAuthenticationError
 from .exchange import (
     MAX_REQUESTS,
     Call,
@@ -35,7 +36,7 @@ from .exchange import (
 )
 from .http1 import Response
 from .refusals import denied, failure, login_without_session, lost, not_proved, rejected, session_refused
-from .retries import Idempotent, checked_retries
+from .retries import Idempotent, checked_retries, is_answer
 from .session import Session
 from .ticket import KerberosTicket, check_ticket_arguments
 
@@ -142,16 +143,19 @@ class _NegotiateTransport(Transport):
     def single_request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
         """Make one call, as `KerberosTransport` describes it; arguments as for `request`."""
         call = self._call(host, handler, request_body, bool(verbose))
-        repetitions = 0
-        while True:
+        unknown: Optional[CallOutcomeUnknown] = None
+        for repetitions in itertools.count():
             try:
                 return self._make(call)
-            except (ServerUnreachable, CallOutcomeUnknown) as error:
+            except KerberosXMLRPCError as error:
+                if isinstance(error, CallOutcomeUnknown):
+                    unknown = error
                 wait = self._retries.wait(error, repetitions, request_body)
                 if wait is None:
+                    if unknown is not None and not is_answer(error):
+                        raise unknown from error  # this time it has not run, but before that it may have
                     raise
             time.sleep(wait)
-            repetitions += 1
 
     def send_request(
         self,

@@ -7,7 +7,7 @@ from xmlrpc.client import ServerProxy
 
 import pytest
 import trustme
-from realm import apache, kdc, scripted
+from realm import apache, forwarder as forwarding, kdc, scripted
 
 from krbxmlrpc import KerberosTransport
 
@@ -34,7 +34,7 @@ def hub(realm):
 
 @pytest.fixture(scope="session")
 def ca():
-    """The CA of the scripted servers."""
+    """The CA of the scripted servers and the forwarder."""
     return trustme.CA()
 
 
@@ -83,8 +83,17 @@ def server(ca, user):
 
 
 @pytest.fixture
+def forwarder(ca, hub):
+    """A forwarder to the hub, through which no ticket may go twice; see `realm.forwarder.Forwarder`."""
+    with forwarding.Forwarder(ca, hub) as started:
+        yield started
+    tickets = [request.token for request in started.requests if request.token is not None]
+    assert len(tickets) == len(set(tickets))
+
+
+@pytest.fixture
 def server_context(ca):
-    """A TLS context that trusts the scripted servers."""
-    context = ssl.create_default_context()
+    """A TLS context that trusts the scripted servers and the forwarder."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     ca.configure_trust(context)
     return context

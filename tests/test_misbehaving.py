@@ -9,7 +9,8 @@ from xmlrpc.client import Fault, ProtocolError, ResponseError, ServerProxy
 
 import pytest
 from realm import legs
-from realm.scripted import Hangup, ScriptedServer, accept, honest, message, say, values
+from realm.loopback import Hangup
+from realm.scripted import ScriptedServer, accept, honest, message, say, values
 
 from krbxmlrpc import (
     AuthenticationRejected,

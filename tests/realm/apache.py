@@ -96,6 +96,11 @@ class Apache:
         self._lines(last, 1)
         return self._lines(case, 0)
 
+    def executed(self, key: str) -> int:
+        """Return how often the hub's method ``execute`` has run with this key."""
+        note = self._root / "executed" / key
+        return note.stat().st_size if note.exists() else 0
+
     def _lines(self, case: str, count: int) -> List[Logged]:
         """Return the lines of a case once there are `count`."""
         deadline = time.monotonic() + _DEADLINE
@@ -113,7 +118,7 @@ class Apache:
         """Write certificates, keytabs and passwords."""
         root = self._root
         os.chmod(root, 0o755)
-        for name in ("delegated", "rcache"):
+        for name in ("delegated", "executed", "rcache"):
             (root / name).mkdir()
         self._environment["KRB5RCACHEDIR"] = str(root / "rcache")
         self.ca.cert_pem.write_to_path(self.cafile)
@@ -123,7 +128,7 @@ class Apache:
         shutil.copy(self.realm.keytab, root / "http.keytab")
         shutil.copy(_HERE / "hub.py", root)  # the children may not be allowed to read it where it is
         self._make_stale_keytab()
-        self._give_to_children("delegated", "rcache", "http.keytab", "stale.keytab")
+        self._give_to_children("delegated", "executed", "rcache", "http.keytab", "stale.keytab")
 
     def _make_stale_keytab(self) -> None:
         """Make a keytab that has the service's principal with a key that the KDC does not know."""

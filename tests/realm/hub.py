@@ -16,6 +16,8 @@ from xmlrpc.client import Fault, gzip_decode
 from xmlrpc.server import SimpleXMLRPCDispatcher
 
 
+EXECUTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "executed")
+
 sessions = {}
 
 
@@ -89,10 +91,15 @@ def dispatcher(environ):
     def fail(code, text):
         raise Fault(code, text)
 
+    def execute(key, data="done"):
+        with open(os.path.join(EXECUTED, key), "ab") as executions:
+            executions.write(b"x")
+        return data
+
     def log_out():
         return sessions.pop(environ["member"], "nobody")
 
-    for method in (whoami, echo, header, delegated, fail, log_out):
+    for method in (whoami, echo, header, delegated, fail, execute, log_out):
         methods.register_function(method)
     return methods
 

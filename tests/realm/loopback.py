@@ -1,0 +1,143 @@
+"""What the servers of our own have in common: they listen on loopback, in threads, and leave nothing behind."""
+
+import socket
+import ssl
+import threading
+from email.message import Message
+from email.parser import BytesParser
+from typing import Any, BinaryIO, Callable, List, NamedTuple, Optional
+
+import trustme
+
+from . import kdc
+
+
+class Request(NamedTuple):
+    """A request that came in."""
+
+    line: str
+    headers: Message
+    body: bytes
+    connection: int
+    """Counts the server's connections from 0."""
+
+    @property
+    def token(self) -> Optional[str]:
+        """The token of its Authorization header, None without one."""
+        authorization = self.headers["Authorization"]
+        return None if authorization is None else str(authorization).partition(" ")[2]
+
+    @property
+    def length(self) -> int:
+        """How many bytes its body has."""
+        return int(self.headers["Content-Length"] or 0)
+
+
+class Hangup(Exception):
+    """Whoever raises this while a connection is served closes it."""
+
+
+def read_head(stream: BinaryIO) -> bytes:
+    """Read the head of a message, with the empty line behind it; nothing where the stream has ended."""
+    head = line = stream.readline()
+    while line not in (b"\r\n", b""):
+        line = stream.readline()
+        head += line
+    return head
+
+
+def parse_headers(head: bytes) -> Message:
+    """Return what is in a head behind its first line."""
+    return BytesParser().parsebytes(head.partition(b"\n")[2], headersonly=True)
+
+
+def parse_request(head: bytes, connection: int) -> Request:
+    """Return a request of which only the head has been read."""
+    return Request(head.partition(b"\r\n")[0].decode(), parse_headers(head), b"", connection)
+
+
+def send_at_once(sock: socket.socket) -> None:
+    """Do not wait, some 40 ms, for the other side to confirm what was sent before."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class LoopbackServer:
+    """A server on 127.0.0.1. It has its port at once, but refuses connections up to the ``with`` block.
+
+    Args:
+        ca: who signs its certificate for localhost; None for a server without TLS.
+
+    Attributes:
+        port: where it listens.
+        connections: how many it has accepted.
+    """
+
+    def __init__(self, ca: Optional[trustme.CA]) -> None:
+        self._context: Optional[ssl.SSLContext] = None
+        if ca is not None:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            ca.issue_cert(kdc.HOST).configure_cert(self._context)
+        self.connections = 0
+        self._lock = threading.Lock()
+        self._open: List[socket.socket] = []
+        self._threads: List[threading.Thread] = []
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+
+    def url(self, path: str = "/xmlrpc") -> str:
+        """Return a URL of the server."""
+        return f"{'http' if self._context is None else 'https'}://{kdc.HOST}:{self.port}{path}"
+
+    def __enter__(self) -> Any:
+        self._listener.listen(128)
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _wake(self._listener)
+        self._threads[0].join()  # that of _accept: from here on nothing is added
+        for sock in self._open:
+            _wake(sock)
+        for thread in self._threads:
+            thread.join()
+        self._listener.close()
+
+    def _start(self, target: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=target, args=arguments)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            send_at_once(sock)
+            self._open.append(sock)
+            self.connections += 1
+            self._start(self._serve, sock, self.connections - 1)
+
+    def _serve(self, sock: socket.socket, number: int) -> None:
+        try:
+            with sock, self._opened(sock) as opened:
+                self._converse(opened, number)
+        except (OSError, Hangup):
+            pass  # the client is gone, or is to be left
+
+    def _opened(self, sock: socket.socket) -> socket.socket:
+        """Set up TLS, if there is to be any, on a duplicate: through the socket itself its thread can be woken."""
+        return sock.dup() if self._context is None else self._context.wrap_socket(sock.dup(), server_side=True)
+
+    def _converse(self, sock: socket.socket, number: int) -> None:
+        """Serve a connection up to its end."""
+        raise NotImplementedError
+
+
+def _wake(sock: socket.socket) -> None:
+    """End the connection, or the listening, and with it what a thread waits for."""
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it has ended
