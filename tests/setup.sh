@@ -1,7 +1,9 @@
 #!/bin/sh
 # Installs what tests and examples need: the system packages of realm/packages.txt, where one is missing, and a virtual
-# environment in .venv-tests. Does nothing, and quickly, where all is there.
+# environment in .venv-tests; or, as "setup.sh EXTRA", one in .venv-EXTRA with what setup.cfg lists under that name.
+# Does nothing, and quickly, where all is there.
 set -eu
+extra=${1:-tests}
 cd "$(dirname "$0")/.."
 
 packages=$(cat tests/realm/packages.txt)
@@ -21,11 +23,12 @@ if [ "$present" -ne "$(echo "$packages" | wc -l)" ]; then
     $as_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
 fi
 
+venv=".venv-$extra"
 stamp="$PWD $(cksum setup.cfg setup.py krbxmlrpc/_version.py) $(python3 -VV)"
-if [ "$(cat .venv-tests/stamp 2>/dev/null)" != "$stamp" ]; then
-    echo "Making the virtual environment .venv-tests ..." >&2
-    rm -rf .venv-tests
-    python3 -m venv .venv-tests
-    .venv-tests/bin/python -m pip install --quiet --use-pep517 --disable-pip-version-check --editable '.[tests]' >&2
-    echo "$stamp" >.venv-tests/stamp
+if [ "$(cat "$venv/stamp" 2>/dev/null)" != "$stamp" ]; then
+    echo "Making the virtual environment $venv ..." >&2
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --use-pep517 --disable-pip-version-check --editable ".[$extra]" >&2
+    echo "$stamp" >"$venv/stamp"
 fi

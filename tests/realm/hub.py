@@ -99,9 +99,25 @@ def dispatcher(environ):
     def log_out():
         return sessions.pop(environ["member"], "nobody")
 
-    for method in (whoami, echo, header, delegated, fail, execute, log_out):
+    for method in (whoami, echo, header, delegated, fail, execute, log_out, size, text):
         methods.register_function(method)
     return methods
 
+
+def size(value):
+    """Return the length of a value: a large call with a small reply."""
+    return len(value)
+
+
+def text(length):
+    """Return so much text like that of a log: a small call with a large reply."""
+    return (_LOG * (length // len(_LOG) + 1))[:length]
+
+
+# Lines of 80 columns; more of them than gzip looks back, so that repeating them does not compress to nothing.
+_LOG = "".join(
+    f"2024-02-29 12:{n // 60:02}:{n % 60:02} build-{n:04} <done> & unpacked {n * 2654435761**3 % 16**31:031x}\n"
+    for n in range(1000)
+)
 
 sys.dont_write_bytecode = True
