@@ -28,6 +28,9 @@ KEEP_ALIVE_MARGIN = 1.0
 """Seconds before the end of the idle time that a server announced from which on its connection is not used: a call
 must not arrive when it is just closing."""
 
+LOOK_AFTER = 5.0
+"""Seconds after which it is looked whether a connection that nobody needs is still open; Apache closes it by then."""
+
 DRAIN_LIMIT = 64 * 1024
 """How many bytes of an unwanted body are read to keep the connection; more than that costs more than a new one."""
 
@@ -93,6 +96,7 @@ class Connection:
         sock: the socket; None when it is not connected.
         timeout: seconds that each socket operation may take.
         era: for `Connections` to see whether all were closed since it was opened.
+        idle_since: when it last became idle, by the monotonic clock (seconds).
     """
 
     def __init__(self, address: Address, timeout: Optional[float], context: Optional[ssl.SSLContext]) -> None:
@@ -103,6 +107,7 @@ class Connection:
         self.debuglevel = 0
         self.sock: Any = None
         self.era: object = None
+        self.idle_since = 0.0
         self._context = context
         self._host = _host_header(address, 80 if context is None else 443)
         self._poll: Any = None
@@ -263,7 +268,8 @@ class Connection:
     def rest(self) -> None:
         """Note that the connection is idle from now on."""
         seconds = math.inf if self._keep_alive is None else self._keep_alive
-        self._expires = time.monotonic() + seconds - min(KEEP_ALIVE_MARGIN, seconds / 2)
+        self.idle_since = time.monotonic()
+        self._expires = self.idle_since + seconds - min(KEEP_ALIVE_MARGIN, seconds / 2)
 
     def is_usable(self) -> bool:
         """Say whether an idle connection can take a request: it is open, and nothing has come that nobody asked for."""
@@ -355,8 +361,13 @@ class Connections:
             self._close_idle()
 
     def _drop_oldest_if_over(self, idle: Deque[Connection]) -> None:
-        """Drop the connection that has been idle for longest, if the server has closed it; others get their turn."""
+        """Drop the connection that nobody has needed for longest, if the server has closed it: others get their turn.
+
+        Not more than one at a time, and not before it may well be over, because to look costs a system call.
+        """
         try:
+            if time.monotonic() < idle[0].idle_since + LOOK_AFTER:
+                return
             oldest = idle.popleft()
         except IndexError:
             return
