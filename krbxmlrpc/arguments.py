@@ -1,10 +1,29 @@
-"""Checks arguments: every wrong one is an error that names the argument, its value and what is accepted."""
+"""Checks arguments: every wrong one is an error that names the argument, its value and what is accepted.
+
+Where a value could be a secret, the error does without it.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Tuple, Type, TypeVar
+import re
+from http.cookiejar import CookieJar
+from typing import Any, Callable, Iterable, List, Optional, Tuple, Type, TypeVar, Union
+
+from .challenge import TOKEN
+from .exchange import MutualAuthentication
+
+MAX_TIMEOUT = 2_000_000
+"""Seconds that a timeout may have: some more and the system cannot count them."""
+
+PATH = re.compile(r"/[!-~]*")
+"""The path of a URL, with a query if there is one: printable ASCII (RFC 3986, section 3.3, but not all of it)."""
+
+_HEADER_NAME = re.compile(TOKEN)
+_HEADER_VALUE = re.compile(r"[^\0-\x08\x0a-\x1f\x7f\u0100-\U0010ffff]*")
+_OWN_HEADERS = {"authorization", "connection", "content-length", "cookie", "host", "transfer-encoding"}
 
 Value = TypeVar("Value")
+Header = Tuple[Union[str, bytes], Union[str, bytes, int]]
 
 
 def checked(
@@ -25,3 +44,55 @@ def checked(
     if not valid(value):
         raise ValueError(f"{name} is {value!r}; accepted is {accepted}")
     return value
+
+
+def checked_timeout(timeout: Optional[float]) -> Optional[float]:
+    """Return the argument of this name, if it is one."""
+    accepted = f"a number of seconds over 0 and up to {MAX_TIMEOUT}, or None"
+    types = (int, float, type(None))
+    return checked("timeout", timeout, accepted, types, lambda seconds: seconds is None or 0 < seconds <= MAX_TIMEOUT)
+
+
+def checked_mode(mode: Union[str, MutualAuthentication]) -> MutualAuthentication:
+    """Return ``mutual_authentication`` as a member of the enum."""
+    modes = [member.value for member in MutualAuthentication]
+    accepted = " or ".join(map(repr, modes))
+    return MutualAuthentication(checked("mutual_authentication", mode, accepted, (str,), modes.__contains__))
+
+
+def checked_login_path(path: Optional[str], mode: MutualAuthentication) -> Optional[str]:
+    """Return ``login_path``, if it is one and goes with the mode."""
+    accepted = "a path like '/login/', printable ASCII, or None"
+    checked("login_path", path, accepted, (str, type(None)), lambda path: path is None or PATH.fullmatch(path))
+    if path is not None and mode is MutualAuthentication.DISABLED:
+        # A session would begin with cookies of which nobody knows whose they are.
+        raise ValueError(f"login_path is {path!r}; with mutual_authentication='disabled' accepted is None")
+    return path
+
+
+def checked_jar(jar: Optional[CookieJar]) -> Optional[CookieJar]:
+    """Return ``cookiejar``, if it is one."""
+    if not isinstance(jar, (CookieJar, type(None))):  # not shown: it may hold secrets
+        raise TypeError(f"cookiejar is of type {type(jar).__name__}; accepted is an http.cookiejar.CookieJar, or None")
+    return jar
+
+
+def checked_headers(headers: Iterable[Header]) -> List[Any]:
+    """Return ``headers`` as a list."""
+    accepted = "a list of pairs (name, value)"
+    if isinstance(headers, (str, bytes)) or not isinstance(headers, Iterable):
+        raise TypeError(f"headers is of type {type(headers).__name__}; accepted is {accepted}")
+    pairs = list(headers)
+    for pair in pairs:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError(f"headers holds what is not a pair; accepted is {accepted}")
+        name, value = (part.decode("latin-1") if isinstance(part, bytes) else part for part in pair)
+        if not isinstance(name, str) or not isinstance(value, (str, int)):
+            raise TypeError(f"headers holds a name or a value that is not text; accepted is {accepted}")
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"headers holds a name that HTTP does not allow (RFC 9110, 5.1); accepted is {accepted}")
+        if not _HEADER_VALUE.fullmatch(str(value)):
+            raise ValueError(f"headers holds a value of {name} that HTTP does not allow (RFC 9110, section 5.5)")
+        if name.lower() in _OWN_HEADERS:
+            raise ValueError(f"headers holds {name}, which is the transport's to set: take it out")
+    return pairs

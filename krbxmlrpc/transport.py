@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import re
 import ssl
 import time
 from http.client import HTTPException
@@ -18,8 +17,17 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type, U
 from xmlrpc.client import SafeTransport, Transport
 
 from ._version import __version__
-from .arguments import checked
-from .challenge import TOKEN, negotiate_details
+from .arguments import (
+    PATH,
+    Header,
+    checked,
+    checked_headers,
+    checked_jar,
+    checked_login_path,
+    checked_mode,
+    checked_timeout,
+)
+from .challenge import negotiate_details
 from .connections import Connection, Connections, parse_address
 from .decoding import PIECE, decode, decompressed, limited, make_parser
 from .errors import CallOutcomeUnknown, KerberosXMLRPCError, MutualAuthenticationError
@@ -42,13 +50,6 @@ from .ticket import KerberosTicket, check_ticket_arguments
 
 logger = logging.getLogger("krbxmlrpc")
 
-MAX_TIMEOUT = 2_000_000
-"""Seconds that a timeout may have: some more and the system cannot count them."""
-
-_HEADER_NAME = re.compile(TOKEN)
-_HEADER_VALUE = re.compile(r"[^\0-\x08\x0a-\x1f\x7f\u0100-\U0010ffff]*")
-_PATH = re.compile(r"/[!-~]*")
-_OWN_HEADERS = {"authorization", "connection", "content-length", "cookie", "host", "transfer-encoding"}
 _SHOWN_HEADERS = {
     "accept-encoding",
     "connection",
@@ -61,8 +62,6 @@ _SHOWN_HEADERS = {
     "transfer-encoding",
     "user-agent",
 }
-
-Header = Tuple[Union[str, bytes], Union[str, bytes, int]]
 
 
 class _NegotiateTransport(Transport):
@@ -96,21 +95,19 @@ class _NegotiateTransport(Transport):
     ) -> None:
         check_ticket_arguments("HTTP@host" if service is None else service, principal, delegate, mechanism)
         checked("preemptive", preemptive, "True or False", (bool,))
-        seconds = f"a number of seconds over 0 and up to {MAX_TIMEOUT}, or None"
-        checked("timeout", timeout, seconds, (int, float, type(None)), _is_timeout)
         checked("max_response_bytes", max_response_bytes, "a positive number of bytes", (int,), (0).__lt__)
         checked("context", context, *self._accepted_context)
         self._retries = checked_retries(retries, retry_interval, idempotent)
         super().__init__(
-            use_datetime=use_datetime, use_builtin_types=use_builtin_types, headers=_checked_headers(headers)
+            use_datetime=use_datetime, use_builtin_types=use_builtin_types, headers=checked_headers(headers)
         )
         self.context = context
         self.principal: Optional[str] = None
         self._service = service
-        self._mode = _checked_mode(mutual_authentication)
-        self._login_path = _checked_login_path(login_path, self._mode)
+        self._mode = checked_mode(mutual_authentication)
+        self._login_path = checked_login_path(login_path, self._mode)
         self._preemptive = preemptive
-        self._timeout = timeout
+        self._timeout = checked_timeout(timeout)
         self._max_response_bytes = max_response_bytes
         self._ticket_arguments: Dict[str, Any] = {
             "principal": principal,
@@ -119,7 +116,7 @@ class _NegotiateTransport(Transport):
             "mutual": self._mode is not MutualAuthentication.DISABLED,
         }
         self._connections = Connections()
-        self._session = Session(_checked_jar(cookiejar))
+        self._session = Session(checked_jar(cookiejar))
         self._last_url: Optional[Tuple[str, str]] = None
 
     # -- what the standard transport does, done otherwise -------------------------------------------------------------
@@ -285,7 +282,7 @@ class _NegotiateTransport(Transport):
             accepted = "'host' or 'host:port'; client certificates go into context="
             raise TypeError(f"host is of type {type(netloc).__name__}; accepted is {accepted}")
         host = parse_address(netloc, self._default_port).host
-        if not isinstance(handler, str) or not _PATH.fullmatch(handler):
+        if not isinstance(handler, str) or not PATH.fullmatch(handler):
             raise ValueError("the path of the URL has to start with / and be printable ASCII: percent-encode the rest")
         service = self._service or f"HTTP@{host}"
         return Call(netloc, handler, body, host, service, self._ticket_arguments["principal"], verbose)
@@ -554,52 +551,6 @@ class InsecureKerberosTransport(_NegotiateTransport):
 
     def _tls(self) -> Optional[ssl.SSLContext]:
         return None
-
-
-def _is_timeout(seconds: Optional[float]) -> bool:
-    return seconds is None or 0 < seconds <= MAX_TIMEOUT
-
-
-def _checked_mode(mode: Union[str, MutualAuthentication]) -> MutualAuthentication:
-    modes = [member.value for member in MutualAuthentication]
-    accepted = " or ".join(map(repr, modes))
-    return MutualAuthentication(checked("mutual_authentication", mode, accepted, (str,), modes.__contains__))
-
-
-def _checked_login_path(path: Optional[str], mode: MutualAuthentication) -> Optional[str]:
-    accepted = "a path like '/login/', printable ASCII, or None"
-    checked("login_path", path, accepted, (str, type(None)), lambda path: path is None or _PATH.fullmatch(path))
-    if path is not None and mode is MutualAuthentication.DISABLED:
-        # A session would begin with cookies of which nobody knows whose they are.
-        raise ValueError(f"login_path is {path!r}; with mutual_authentication='disabled' accepted is None")
-    return path
-
-
-def _checked_jar(jar: Optional[CookieJar]) -> Optional[CookieJar]:
-    if not isinstance(jar, (CookieJar, type(None))):  # not shown: it may hold secrets
-        raise TypeError(f"cookiejar is of type {type(jar).__name__}; accepted is an http.cookiejar.CookieJar, or None")
-    return jar
-
-
-def _checked_headers(headers: Iterable[Header]) -> List[Any]:
-    """Return the headers as a list. Where they are wrong, the error has no value in it: it could be a secret."""
-    accepted = "a list of pairs (name, value)"
-    if isinstance(headers, (str, bytes)) or not isinstance(headers, Iterable):
-        raise TypeError(f"headers is of type {type(headers).__name__}; accepted is {accepted}")
-    pairs = list(headers)
-    for pair in pairs:
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise TypeError(f"headers holds what is not a pair; accepted is {accepted}")
-        name, value = (part.decode("latin-1") if isinstance(part, bytes) else part for part in pair)
-        if not isinstance(name, str) or not isinstance(value, (str, int)):
-            raise TypeError(f"headers holds a name or a value that is not text; accepted is {accepted}")
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"headers holds a name that HTTP does not allow (RFC 9110, 5.1); accepted is {accepted}")
-        if not _HEADER_VALUE.fullmatch(str(value)):
-            raise ValueError(f"headers holds a value of {name} that HTTP does not allow (RFC 9110, section 5.5)")
-        if name.lower() in _OWN_HEADERS:
-            raise ValueError(f"headers holds {name}, which is the transport's to set: take it out")
-    return pairs
 
 
 def _reply(response: Response, ticket: Optional[KerberosTicket]) -> Reply:
