@@ -16,7 +16,7 @@ MAX_TIMEOUT = 2_000_000
 """Seconds that a timeout may have: some more and the system cannot count them."""
 
 PATH = re.compile(r"/[!-~]*")
-"""The path of a URL, with a query if there is one: printable ASCII (RFC 3986, section 3.3, but not all of it)."""
+"""The path of a URL, with a query if there is one: printable ASCII, as a request line can hold it."""
 
 _HEADER_NAME = re.compile(TOKEN)
 _HEADER_VALUE = re.compile(r"[^\0-\x08\x0a-\x1f\x7f\u0100-\U0010ffff]*")

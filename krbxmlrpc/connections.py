@@ -37,7 +37,7 @@ DRAIN_LIMIT = 64 * 1024
 DRAIN_SECONDS = 5.0
 """How long to wait for an unwanted body."""
 
-SEND_PIECE = 256 * 1024
+SEND_PIECE = 64 * 1024
 """Bytes of a large request that are sent between two looks at whether the server has answered already."""
 
 Data = Union[bytes, bytearray, memoryview]
@@ -190,14 +190,12 @@ class Connection:
         body = memoryview(message_body or b"").cast("B")
         try:
             self.send(head + bytes(body[:SEND_PIECE]))
-            for start in range(SEND_PIECE, len(body), SEND_PIECE):
-                if self._has_answered():
-                    break
-                self.send(body[start : start + SEND_PIECE])
-        except socket.timeout:
-            raise
+            if len(body) > SEND_PIECE:
+                self._send_until_answered(body[SEND_PIECE:])
         except OSError as error:
-            # A server that does not want all of it may answer, and close: then its answer says why.
+            # A server that does not want all of it may answer, and close or stop reading: then its answer says why.
+            if isinstance(error, socket.timeout) and not self._poll.poll(0):
+                raise
             self._failure = error
 
     def send(self, data: Data) -> None:
@@ -207,18 +205,31 @@ class Connection:
         self.request_started = True
         self.sock.sendall(data)
 
+    def _send_until_answered(self, data: memoryview) -> None:
+        """Send the rest of a large request, as long as no final reply comes: that ends what there is to be read."""
+        ready = select.poll()
+        ready.register(self.sock, select.POLLIN | select.POLLOUT)
+        patience = None if self.timeout is None else self.timeout * 1000
+        for start in range(0, len(data), SEND_PIECE):
+            events = ready.poll(patience)
+            if not events:
+                raise socket.timeout("timed out")
+            if events[0][1] != select.POLLOUT and self._has_answered():
+                return
+            self.send(data[start : start + SEND_PIECE])
+
     def _has_answered(self) -> bool:
-        """Say whether a final reply has begun to come, so that the rest of the request has no reader any more."""
-        if self._received[9:10] == b"1" or not self._poll.poll(0):  # after an interim reply it is not looked for
-            return False
+        """Say whether what has come begins a final reply."""
+        if self._received:
+            return False  # that was an interim one (1xx); now the whole request is due
         try:
             self.sock.settimeout(0)
             try:
-                self._received += self.sock.recv(READ)
+                self._received = self.sock.recv(READ)
             finally:
                 self.sock.settimeout(self.timeout)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return False  # what has come was TLS's own
+            return False  # it was TLS's own
         return self._received[9:10] != b"1"
 
     def getresponse(self) -> Response:
