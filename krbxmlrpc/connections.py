@@ -6,12 +6,14 @@ been read to its end; in any other state it is dropped. So the next call never m
 
 from __future__ import annotations
 
+import codecs
 import functools
 import math
 import select
 import socket
 import ssl
 import time
+import weakref
 from collections import deque
 from http.client import NotConnected
 from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Union
@@ -41,6 +43,10 @@ SEND_PIECE = 64 * 1024
 """Bytes of a large request that are sent between two looks at whether the server has answered already."""
 
 Data = Union[bytes, bytearray, memoryview]
+
+# Host names are encoded by it. Looked up here, because the first look imports a module, and a child forked while
+# another thread does so would wait for the end of that import for ever.
+codecs.lookup("idna")
 
 
 class Address(NamedTuple):
@@ -114,7 +120,8 @@ class Connection:
         self._keep_alive: Optional[int] = None  # seconds that the server keeps it when it is idle, if it says so
         self._expires = math.inf  # on the monotonic clock
         self._lines: List[str] = []
-        self._received = b""
+        self._received = b""  # of the reply, while the request was being sent
+        self._cut_short = False
         self._failure: Optional[OSError] = None
         self._response: Optional[Response] = None
 
@@ -215,35 +222,38 @@ class Connection:
             if not events:
                 raise socket.timeout("timed out")
             if events[0][1] != select.POLLOUT and self._has_answered():
+                self._cut_short = True
                 return
             self.send(data[start : start + SEND_PIECE])
 
     def _has_answered(self) -> bool:
-        """Say whether what has come begins a final reply."""
-        if self._received:
-            return False  # that was an interim one (1xx); now the whole request is due
+        """Say whether what has come begins a final reply, or is the end."""
+        if self._received[9:10] == b"1":
+            return False  # an interim one (1xx): now the whole request is due
         try:
             self.sock.settimeout(0)
             try:
-                self._received = self.sock.recv(READ)
+                data = self.sock.recv(READ)
             finally:
                 self.sock.settimeout(self.timeout)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False  # it was TLS's own
-        return self._received[9:10] != b"1"
+        self._received += data
+        return not data or self._received[9:10] not in (b"", b"1")  # the first digit of the status
 
     def getresponse(self) -> Response:
         """Read the head of the reply to the request that was sent; errors as of `Response.begin`, or of sending it."""
         if self.sock is None:
             raise NotConnected("the connection is closed")
-        response = self._response = Response(self.sock, self.debuglevel, self._received)
+        received, self._received = self._received, b""
+        response = self._response = Response(self.sock, self.debuglevel, received)
         try:
             response.begin()
         except (OSError, MalformedReply):
             if self._failure is None:
                 raise
             raise self._failure from None
-        if self._received or self._failure:  # then the request is not complete
+        if self._cut_short or self._failure:  # then the request is not complete
             response.persistent = False
         self._keep_alive = keep_alive_seconds(response.getheader("Keep-Alive", ""))
         return response
@@ -331,7 +341,7 @@ class Connections:
 
     def __init__(self) -> None:
         self._idle: Dict[str, Deque[Connection]] = {}
-        self._open: Dict[int, Connection] = {}  # those in use too
+        self._open: "weakref.WeakSet[Connection]" = weakref.WeakSet()  # those in use, too
         self._era = object()  # changes when all are closed
         survives_forks(self)
 
@@ -356,19 +366,22 @@ class Connections:
         connection = opener(netloc)
         connection.era = self._era
         connection.connect()
-        self._open[id(connection)] = connection
+        self._open.add(connection)
         return connection
 
     def release(self, netloc: str, connection: Connection) -> None:
         """Take a connection back: keep it if its reply has been read to its end, else drop it."""
-        idle = self._idle.setdefault(netloc, deque())
-        self._drop_oldest_if_over(idle)
-        if not connection.is_reusable() or len(idle) >= MAX_IDLE or connection.era is not self._era:
+        if not connection.is_reusable():
             self._drop(connection)
             return
         connection.rest()
+        idle = self._idle.setdefault(netloc, deque())
         idle.append(connection)
-        if connection.era is not self._era:  # all are being closed just now
+        self._drop_oldest_if_over(idle)
+        # Only now, when nothing is held that another thread could not see, is it certain what others have changed.
+        while len(idle) > MAX_IDLE:
+            self._drop_oldest(idle)
+        if connection.era is not self._era:
             self._close_idle()
 
     def _drop_oldest_if_over(self, idle: Deque[Connection]) -> None:
@@ -387,9 +400,15 @@ class Connections:
         else:
             self._drop(oldest)
 
+    def _drop_oldest(self, idle: Deque[Connection]) -> None:
+        try:
+            self._drop(idle.popleft())
+        except IndexError:  # another thread was quicker
+            pass
+
     def _drop(self, connection: Connection) -> None:
         """Close a connection that is not to be used again."""
-        self._open.pop(id(connection), None)
+        self._open.discard(connection)
         connection.close()
 
     def close(self) -> None:
@@ -400,15 +419,12 @@ class Connections:
     def _close_idle(self) -> None:
         for idle in list(self._idle.values()):
             while idle:
-                try:
-                    self._drop(idle.pop())
-                except IndexError:
-                    break
+                self._drop_oldest(idle)
 
     def after_fork(self) -> None:
         """Let go, in a child process, of the parent's connections: closing them here leaves them open there."""
         self._idle = {}
-        for connection in list(self._open.values()):
+        for connection in list(self._open):
             self._drop(connection)
 
     def __len__(self) -> int:

@@ -13,8 +13,10 @@ import re
 from http.client import HTTPException, HTTPMessage, RemoteDisconnected
 from typing import Any, Dict, List, Optional, Set, Tuple
 
-READ = 64 * 1024
-"""How many bytes are asked of the socket at a time."""
+READ = 16 * 1024
+"""How many bytes are asked of the socket at a time: what TLS gives at most. Room for more is made, and given back in
+part, between pieces of a large body that stay: that leaves gaps, and a message takes up to half as much memory again.
+"""
 
 MAX_LINE = 64 * 1024
 """Bytes of one line of a head: room for the largest Kerberos token."""

@@ -25,6 +25,7 @@ from .errors import (
     ServiceUnknown,
     TicketExpired,
 )
+from .forks import no_fork
 from .tokens import Offer, check_reply, decode_token, read_offer
 
 _MECHANISMS = {"spnego": kerberos.GSS_MECH_OID_SPNEGO, "krb5": kerberos.GSS_MECH_OID_KRB5}
@@ -187,7 +188,8 @@ class KerberosTicket:
     def _step(self, context: Any, token: str) -> bool:
         """Give GSSAPI the server's token; return whether the exchange is complete."""
         try:
-            state = kerberos.authGSSClientStep(context, token)
+            with no_fork:
+                state = kerberos.authGSSClientStep(context, token)
         except kerberos.GSSError as error:
             major, minor = _statuses(error)
             why = f"GSSAPI refuses the server's token: {_words(major, minor)}"
@@ -254,10 +256,11 @@ def _first_step(service: str, principal: Optional[str], flags: int, mechanism: s
         kerberos.GSSError: there is no ticket.
         ValueError: the token is not a Kerberos one.
     """
-    _, context = kerberos.authGSSClientInit(
-        service, principal=principal, gssflags=flags, mech_oid=_MECHANISMS[mechanism]
-    )
-    kerberos.authGSSClientStep(context, "")
+    with no_fork:
+        _, context = kerberos.authGSSClientInit(
+            service, principal=principal, gssflags=flags, mech_oid=_MECHANISMS[mechanism]
+        )
+        kerberos.authGSSClientStep(context, "")
     token = kerberos.authGSSClientResponse(context)
     return context, token, read_offer(decode_token(token))
 

@@ -97,3 +97,18 @@ def server_context(ca):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     ca.configure_trust(context)
     return context
+
+
+@pytest.fixture
+def call_server(server, server_context):
+    """Open a proxy for the scripted server: ``call_server(timeout=5.0)``."""
+    opened = []
+
+    def open_proxy(**arguments):
+        arguments = {"context": server_context, "timeout": 60.0, **arguments}
+        opened.append(ServerProxy(server.url(), transport=KerberosTransport(**arguments)))
+        return opened[-1]
+
+    yield open_proxy
+    for proxy in opened:
+        proxy("close")()

@@ -7,7 +7,8 @@ from xmlrpc.client import ServerProxy
 
 import pytest
 from realm import legs
-from realm.scripted import Hangup, accept, honest, message, say, values
+from realm.loopback import Hangup
+from realm.scripted import accept, honest, message, say, values
 
 from krbxmlrpc import (
     AuthenticationRejected,

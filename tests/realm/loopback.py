@@ -20,6 +20,10 @@ class Request(NamedTuple):
     body: bytes
     connection: int
     """Counts the server's connections from 0."""
+    sock: Optional[socket.socket] = None
+    """The server's end of that connection."""
+    stream: Optional[BinaryIO] = None
+    """What an answer that is not to wait for the body can read it from."""
 
     @property
     def token(self) -> Optional[str]:

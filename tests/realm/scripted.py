@@ -47,6 +47,12 @@ def say(*replies: bytes) -> Answer:
     return answer
 
 
+def early(answer: Answer) -> Answer:
+    """Have an answer given before the body has been read; it may read of it from the request's stream."""
+    answer.early = True  # type: ignore[attr-defined]
+    return answer
+
+
 def honest(
     alter: Callable[[str], str] = lambda token: token,
     status: int = 200,
@@ -88,9 +94,11 @@ class ScriptedServer(LoopbackServer):
                 head = read_head(stream)
                 if not head:
                     return
-                request = parse_request(head, number)
-                request = request._replace(body=stream.read(request.length))
+                request = parse_request(head, number)._replace(sock=sock, stream=stream)
+                with self._lock:
+                    answer = self._script.pop(0) if self._script else honest()
+                if not hasattr(answer, "early"):
+                    request = request._replace(body=stream.read(request.length))
                 with self._lock:
                     self.requests.append(request)
-                    answer = self._script.pop(0) if self._script else honest()
                 answer(request, sock.sendall)
