@@ -135,17 +135,14 @@ class Connection:
         host, port, dns_name = self.address
         where = f"{host}:{port}"
         try:
-            sock = socket.create_connection((dns_name, port), self.timeout)
-        except (OSError, UnicodeError) as error:
+            sock = self._open_socket(dns_name, port)
+        except (OSError, ValueError) as error:
             raise ServerUnreachable(
                 f"cannot connect to {where}: {error}", host=host, hint=_connect_hint(error, where)
             ) from error
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.getpeername()  # fails where it is closed already, and ssl would not clean up after that
-            self.sock = sock if self._context is None else self._context.wrap_socket(sock, server_hostname=host)
-            self._poll = select.poll()
-            self._poll.register(self.sock, select.POLLIN)
+            if isinstance(sock, ssl.SSLSocket):
+                sock.do_handshake()
         except ssl.SSLCertVerificationError as error:
             sock.close()
             raise CertificateRejected(
@@ -163,6 +160,29 @@ class Connection:
                 host=host,
                 hint=f"check that port {port} speaks TLS, in a version and with the ciphers that this machine allows",
             ) from error
+        self.sock = sock
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+
+    def _open_socket(self, name: str, port: int) -> socket.socket:
+        """Return a connected socket, ready for TLS if there is to be any; raise what the last address raised."""
+        failure: Exception = OSError("the name has no address")
+        for family, kind, protocol, _, where in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                if self._context is not None:
+                    # Before it is connected: one that is closed again at once, ssl would leave open, or without TLS.
+                    sock = self._context.wrap_socket(
+                        sock, server_hostname=self.address.host, do_handshake_on_connect=False
+                    )
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.settimeout(self.timeout)
+                sock.connect(where)
+                return sock
+            except (OSError, ValueError) as error:
+                sock.close()
+                failure = error
+        raise failure
 
     def begin(self, debuglevel: int = 0) -> None:
         """Note that a new request starts."""

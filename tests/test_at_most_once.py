@@ -294,17 +294,16 @@ def test_a_call_that_cannot_leave_ends_with_that(call_through, forwarder, hub, c
 
 def test_a_connection_that_is_reset_before_tls_begins(call_through, forwarder, hub, case, monkeypatch):
     """Python's ssl leaves such a one open, or without TLS, where it is not looked after."""
-    connect = socket.create_connection
+    connect = socket.socket.connect
 
-    def connect_and_wait(address, *arguments):
-        """Return a connection to the forwarder when its end has come, if it is to be broken."""
+    def connect_and_wait(self, address):
+        """Return from connecting to the forwarder when the connection's end has come, if it is to be broken."""
         broken = forwarder.ahead is not None
-        sock = connect(address, *arguments)
+        connect(self, address)
         if address[1] == forwarder.port and broken:
-            assert select.select([sock], [], [], LONG)[0]
-        return sock
+            assert select.select([self], [], [], LONG)[0]
 
-    monkeypatch.setattr(socket, "create_connection", connect_and_wait)
+    monkeypatch.setattr(socket.socket, "connect", connect_and_wait)
     for how in (How.RST, How.FIN):
         forwarder.play(Break(Phase.ACCEPTED, how))
         with pytest.raises(ServerUnreachable):
