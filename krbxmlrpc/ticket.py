@@ -142,7 +142,14 @@ class KerberosTicket:
         Source: RFC 4559, section 4.2; RFC 4178, section 4.2.2; RFC 4120, section 3.2.5.
         """
         context = self._take_context()
-        token, data = _required_token(www_authenticate)
+        self._verify(context, _required_token(www_authenticate))
+
+    def verify_token(self, token: str) -> None:
+        """Do what `verify_response` does, given the token alone: for a caller who has read the header already."""
+        self._verify(self._take_context(), token)
+
+    def _verify(self, context: Any, token: str) -> None:
+        data = decode_token(token)  # before GSSAPI sees it: pykerberos takes what is not base64 for an empty token
         if not self.mutual:
             raise self._unproven("the ticket was made with mutual=False, so no reply to it proves anything")
         if not self._step(context, token):
@@ -167,7 +174,8 @@ class KerberosTicket:
         Source: RFC 4559, section 4.2; RFC 4178, sections 4.2 and 5.
         """
         context = self._take_context()
-        token, data = _required_token(www_authenticate)
+        token = _required_token(www_authenticate)
+        data = decode_token(token)
         complete = self._step(context, token)
         answer = kerberos.authGSSClientResponse(context)
         self._check(data, final=not answer)
@@ -235,18 +243,15 @@ def _is_principal(name: Optional[str]) -> bool:
     return name is None or (name != "" and name.isprintable())
 
 
-def _required_token(www_authenticate: Optional[HeaderValues]) -> Tuple[str, bytes]:
-    """Return the token of the Negotiate challenge, as it is and decoded.
-
-    It is decoded here, before GSSAPI sees it, because pykerberos takes what is not base64 for an empty token.
-    """
+def _required_token(www_authenticate: Optional[HeaderValues]) -> str:
+    """Return the token of the Negotiate challenge."""
     # None is what HTTP libraries give for a header that is not there.
     token = None if www_authenticate is None else negotiate_details(www_authenticate)
     if token is None:
         raise ValueError("WWW-Authenticate has no Negotiate challenge")
     if not token:
         raise ValueError("the Negotiate challenge in WWW-Authenticate has no token")
-    return token, decode_token(token)
+    return token
 
 
 def _first_step(service: str, principal: Optional[str], flags: int, mechanism: str) -> Tuple[Any, str, Offer]:

@@ -184,9 +184,11 @@ class _NegotiateTransport(Transport):
         if on is None:
             on = self._connections.acquire(host, self.make_connection)
             on.begin(debug)
+        on.head_first = authorization is not None
         headers: List[Any] = self._headers + self._extra_headers
         on.putrequest(method, handler, skip_accept_encoding=bool(self.accept_gzip_encoding))
-        headers.append(("Connection", "keep-alive"))  # Apache says for how long only to those who ask
+        if not on.kept:
+            headers.append(("Connection", "keep-alive"))  # Apache says for how long only to those who ask
         if self.accept_gzip_encoding:
             headers.append(("Accept-Encoding", "gzip"))
         if method == "POST":
@@ -439,7 +441,7 @@ class _NegotiateTransport(Transport):
         verified = False
         if ticket is not None:
             if to_be_verified(sent, response.status, negotiate, self._mode):
-                _verify(call, ticket, values)
+                _verify(call, ticket, negotiate or "")
             verified = ticket.principal is not None
             self.principal = ticket.principal or self.principal
         step = next_step(sent, response.status, negotiate, verified, self._mode, call.is_login)
@@ -559,12 +561,12 @@ def _reply(response: Response, ticket: Optional[KerberosTicket]) -> Reply:
     return Reply(response.status, response.reason, response.headers, ticket.auth_header, ticket.principal)
 
 
-def _verify(call: Call, ticket: KerberosTicket, values: List[str]) -> None:
+def _verify(call: Call, ticket: KerberosTicket, token: str) -> None:
     """Verify the token of a reply."""
     if ticket.principal is not None:  # by an earlier leg
         raise not_proved(call, ValueError("it sent a token when the exchange was complete"))
     try:
-        ticket.verify_response(values)
+        ticket.verify_token(token)
     except (ValueError, MutualAuthenticationError) as error:
         raise not_proved(call, error) from error
 

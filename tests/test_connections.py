@@ -102,10 +102,12 @@ def test_the_time_counts_from_the_last_call_and_as_it_was_announced_last(call_se
         honest(headers=[("Keep-Alive", "timeout=10")]), honest(headers=[("Keep-Alive", "timeout=5")]), honest()
     )
     proxy = call_server()
-    for seconds in (8.0, 3.0, 1e6, 1e6):
+    for seconds in (8.0, 3.0, 3.0, 8.0, 0.0):
         proxy.method()
         clock.now += seconds
-    assert used(server) == [0, 0, 0, 0]
+    assert used(server) == [0, 0, 0, 0, 1]
+    asked = [request.headers["Connection"] for request in server.requests]
+    assert asked == ["keep-alive", None, None, None, "keep-alive"]  # once a connection
 
 
 def test_apache_announces_its_time_to_us(call_hub, hub, case, clock):
