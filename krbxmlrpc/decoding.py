@@ -19,10 +19,12 @@ PIECE = 64 * 1024
 """How many bytes are read, and decompressed, at a time."""
 
 
-def make_parser(use_datetime: bool, use_builtin_types: bool) -> Tuple[DefusedExpatParser, Unmarshaller]:
+def make_parser(use_datetime: bool, use_builtin_types: bool) -> Tuple[Any, Unmarshaller]:
     """Return an XML parser that refuses DTDs and entities, and the unmarshaller that it feeds."""
     unmarshaller = Unmarshaller(use_datetime=use_datetime, use_builtin_types=use_builtin_types)
-    return DefusedExpatParser(unmarshaller, forbid_dtd=True), unmarshaller
+    parser: Any = DefusedExpatParser(unmarshaller, forbid_dtd=True)
+    parser._parser.buffer_text = True  # text comes in large pieces then, not a line at a time
+    return parser, unmarshaller
 
 
 def limited(pieces: Iterable[bytes], limit: int, what: str) -> Iterator[bytes]:

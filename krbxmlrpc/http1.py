@@ -269,7 +269,7 @@ def parse_fields(text: str) -> List[Tuple[str, str]]:
     lines = text.split("\n")[:-2]
     if len(lines) >= MAX_LINES:
         raise MalformedReply(f"the reply has more than {MAX_LINES} header lines")
-    if lines and max(map(len, lines)) > MAX_LINE:
+    if len(text) > MAX_LINE and max(map(len, lines)) > MAX_LINE:
         raise MalformedReply(f"the reply has a header line of more than {MAX_LINE} bytes")
     if not _FIELDS.fullmatch(text):
         lines = _unfolded(lines)

@@ -301,11 +301,12 @@ class _NegotiateTransport(Transport):
                 self._session.accepted(place, cookies)
                 return result
             self._session.refused(call.netloc, place, cookies)
+            cookies = self._session.cookies(place)  # another thread may have got new ones
         elif not self._preemptive:
             step, result = self._attempt(call, Sent.NOTHING, cookies)
             if step is Step.ACCEPT:
                 return result
-        return self._attempt(call, Sent.TICKET, self._session.cookies(place))[1]
+        return self._attempt(call, Sent.TICKET, cookies)[1]
 
     def _make_logged_in(self, call: Call) -> Any:
         """Make a call on the session of a login; log in before if there is none, and again, once, if it has ended."""

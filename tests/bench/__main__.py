@@ -35,8 +35,8 @@ class Effort(NamedTuple):
     megabyte: int = 1024 * 1024
 
 
-FULL = Effort(7, 3, 0.25)
-QUICK = Effort(3, 1, 0.08)
+FULL = Effort(21, 5, 0.1)
+QUICK = Effort(5, 1, 0.05)
 SMOKE = Effort(1, 1, 0.0, megabyte=1024)
 
 
