@@ -33,13 +33,11 @@ MAX_INTERIM = 10
 MAX_CHUNK_LINE = 128
 """Bytes of the line in front of a chunk: sixteen digits, and some room for extensions, which nobody uses."""
 
-_TEXT = r"[^\0-\x08\x0a-\x1f\x7f]*"
-_STATUS = re.compile(rf"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ({_TEXT}))?")
-_FIELDS = re.compile(rf"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:{_TEXT}\r?\n)*\r?\n")
-_CONTROL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
-_END_OF_HEAD = re.compile(rb"\n\r?\n")
+_STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_ALLOWED = bytes({*range(256)} - {*range(32), 127} | {*b"\t\r\n"})  # no control characters but these
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_CHUNK = re.compile(rf"([0-9A-Fa-f]{{1,15}})[ \t]*(?:;{_TEXT})?")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\0-\x08\x0a-\x1f\x7f]*)?")
 _KEEP_ALIVE = re.compile(r"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})\b", re.IGNORECASE)
 
 
@@ -98,20 +96,17 @@ class Response:
 
     def _read_head(self) -> None:
         """Read a status line, and header lines up to the empty one."""
-        searched = 0
-        while True:
-            end = _END_OF_HEAD.search(self._buffer, searched)
-            if (len(self._buffer) if end is None else end.end()) > MAX_HEAD:
+        end = searched = 0
+        while not end:
+            end = _end_of_head(self._buffer, searched)
+            if (end or len(self._buffer)) > MAX_HEAD:
                 raise MalformedReply(f"the reply has a head of more than {MAX_HEAD} bytes")
-            if end is not None:
-                break
             searched = max(0, len(self._buffer) - 2)
-            if not self._receive():
+            if not end and not self._receive():
                 raise MalformedReply("the connection ended in the middle of the head")
-        head = self._buffer[: end.end()].decode("latin-1")
-        del self._buffer[: end.end()]
-        start, _, fields = head.partition("\n")
-        found = _STATUS.fullmatch(start[:-1] if start.endswith("\r") else start)
+        start, *fields = _split_lines(bytes(self._buffer[:end]))
+        del self._buffer[:end]
+        found = _STATUS.fullmatch(start)
         if found is None:
             raise MalformedReply("the reply does not begin with an HTTP/1 status line")
         self.version = 10 + int(found[1])
@@ -120,7 +115,7 @@ class Response:
         self._names = parse_fields(fields)
         self._values = {}
         for name, value in self._names:
-            self._values.setdefault(name.lower(), []).append(value)
+            self._values.setdefault(_lower_name(name), []).append(value)
 
     def _find_end(self) -> None:
         """Find out where the body ends (RFC 9112, section 6.3), and whether the connection persists (section 9.3)."""
@@ -218,13 +213,13 @@ class Response:
 
     def _read_trailers(self) -> None:
         """Read the header lines behind the last chunk; nobody has use for them."""
-        lines = ""
+        lines = b""
         for _ in range(MAX_LINES):
             line = self._line(MAX_LINE)
-            lines += f"{line}\n"
             if not line:
-                parse_fields(lines)
+                parse_fields(_split_lines(lines + b"\n") if lines else [])
                 return
+            lines += line + b"\n"
         raise MalformedReply(f"the reply has more than {MAX_LINES} header lines")
 
     def isclosed(self) -> bool:
@@ -247,7 +242,7 @@ class Response:
         self._buffer += data
         return bool(data)
 
-    def _line(self, limit: int) -> str:
+    def _line(self, limit: int) -> bytes:
         """Read a line, without its end."""
         searched = 0
         while True:
@@ -259,38 +254,50 @@ class Response:
             searched = len(self._buffer)
             if not self._receive():
                 raise MalformedReply("the connection ended in the middle of a line")
-        line = self._buffer[:end].decode("latin-1")
+        line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
-        return line[:-1] if line.endswith("\r") else line
+        return line[:-1] if line.endswith(b"\r") else line
 
 
-def parse_fields(text: str) -> List[Tuple[str, str]]:
-    """Return names and values of header lines (RFC 9112, section 5), up to and with the empty line at their end."""
-    lines = text.split("\n")[:-2]
+def _end_of_head(data: bytearray, start: int) -> int:
+    """Return where the head ends, behind its first empty line; 0 where that has not come. It does not begin earlier."""
+    end = data.find(b"\n\r\n", start)
+    bare = data.find(b"\n\n", start, len(data) if end < 0 else end + 1)
+    if bare >= 0:
+        return bare + 2
+    return 0 if end < 0 else end + 3
+
+
+def _split_lines(head: bytes) -> List[str]:
+    """Return the lines of a head, without their ends, and without the empty line at its end."""
+    if head.translate(None, _ALLOWED) or head.count(b"\r") != head.count(b"\r\n"):
+        raise MalformedReply("the reply has a control character in its head")
+    return head.decode("latin-1").replace("\r\n", "\n").split("\n")[:-2]
+
+
+def parse_fields(lines: List[str]) -> List[Tuple[str, str]]:
+    """Return names and values of header lines (RFC 9112, section 5)."""
     if len(lines) >= MAX_LINES:
         raise MalformedReply(f"the reply has more than {MAX_LINES} header lines")
-    if len(text) > MAX_LINE and max(map(len, lines)) > MAX_LINE:
-        raise MalformedReply(f"the reply has a header line of more than {MAX_LINE} bytes")
-    if not _FIELDS.fullmatch(text):
-        lines = _unfolded(lines)
-        if not _FIELDS.fullmatch("".join(f"{line}\n" for line in [*lines, ""])):
-            what = "a control character" if _CONTROL.search(text) else "a header line without a name"
-            raise MalformedReply(f"the reply has {what} in its head")
-    fields = []
+    fields: List[Tuple[str, str]] = []
     for line in lines:
-        name, _, value = line.partition(":")
-        fields.append((name, value.strip(" \t\r")))
+        if len(line) > MAX_LINE:
+            raise MalformedReply(f"the reply has a header line of more than {MAX_LINE} bytes")
+        name, colon, value = line.partition(":")
+        if colon and _lower_name(name):
+            fields.append((name, value.strip(" \t")))
+        elif line.startswith((" ", "\t")) and fields:  # section 5.2: an old way to go on with a value
+            name, value = fields.pop()
+            fields.append((name, f"{value} {line.strip()}".strip()))
+        else:
+            raise MalformedReply("the reply has a header line without a name")
     return fields
 
 
-def _unfolded(lines: List[str]) -> List[str]:
-    """Undo an old way to go on with a value in the next line (RFC 9112, section 5.2)."""
-    whole: List[str] = []
-    for line in lines:
-        if line.startswith((" ", "\t")) and whole:
-            line = whole.pop().rstrip(" \t\r") + " " + line.lstrip(" \t")
-        whole.append(line)
-    return whole
+@functools.lru_cache(maxsize=256)
+def _lower_name(name: str) -> str:
+    """Return the name of a header in lower case, nothing where it is not one. The same names come all the time."""
+    return name.lower() if _NAME.fullmatch(name) else ""
 
 
 @functools.lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ A `KerberosTicket` takes header values and gives header values, so it can be use
 
 from __future__ import annotations
 
+import binascii
 import os
 import re
 from datetime import datetime, timezone
@@ -267,7 +268,7 @@ def _first_step(service: str, principal: Optional[str], flags: int, mechanism: s
         )
         kerberos.authGSSClientStep(context, "")
     token = kerberos.authGSSClientResponse(context)
-    return context, token, read_offer(decode_token(token))
+    return context, token, read_offer(binascii.a2b_base64(token))
 
 
 def _statuses(error: kerberos.GSSError) -> Tuple[GSSStatus, GSSStatus]:

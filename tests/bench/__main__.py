@@ -35,7 +35,7 @@ class Effort(NamedTuple):
     megabyte: int = 1024 * 1024
 
 
-FULL = Effort(21, 5, 0.1)
+FULL = Effort(13, 5, 0.2)
 QUICK = Effort(5, 1, 0.05)
 SMOKE = Effort(1, 1, 0.0, megabyte=1024)
 
