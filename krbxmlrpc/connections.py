@@ -92,15 +92,13 @@ class Connection:
     """A connection to one server, with TLS if there is a context.
 
     It has the methods of `http.client.HTTPConnection` by which requests are made, so the hooks of `xmlrpc.client`'s
-    transports find what they know. It never reconnects by itself: a ticket, or a leg of an exchange, must not go out on
-    another connection unnoticed.
+    transports find what they know. Head and body of a small request leave in one piece. It never reconnects by itself:
+    a ticket, or a leg of an exchange, must not go out on another connection unnoticed.
 
     Attributes:
         request_started: whether anything of a request has left since `begin`.
         kept: whether an earlier request has used it.
         debuglevel: whether `verbose` was asked for the call that it is used for.
-        head_first: whether the head of the request leaves ahead of the body. Together they take one system call less;
-            but where the server has work to do on the head, as with a ticket, it can begin earlier.
         sock: the socket; None when it is not connected.
         timeout: seconds that each socket operation may take.
         era: for `Connections` to see whether all were closed since it was opened.
@@ -113,7 +111,6 @@ class Connection:
         self.request_started = False
         self.kept = False
         self.debuglevel = 0
-        self.head_first = False
         self.sock: Any = None
         self.era: object = None
         self.idle_since = 0.0
@@ -218,14 +215,10 @@ class Connection:
         """
         head = _encoded_head(self._lines)
         body = memoryview(message_body or b"").cast("B")
-        with_head = b"" if self.head_first else bytes(body[:SEND_PIECE])
-        rest = body[len(with_head) :]
         try:
-            self.send(head + with_head)
-            if len(rest) > SEND_PIECE:
-                self._send_until_answered(rest)
-            elif rest:
-                self.send(rest)
+            self.send(head + bytes(body[:SEND_PIECE]))
+            if len(body) > SEND_PIECE:
+                self._send_until_answered(body[SEND_PIECE:])
         except OSError as error:
             # A server that does not want all of it may answer, and close or stop reading: then its answer says why.
             if isinstance(error, socket.timeout) and not self._poll.poll(0):
@@ -237,7 +230,9 @@ class Connection:
         if self.sock is None:
             raise NotConnected("the connection is closed")
         self.request_started = True
-        self.sock.sendall(data)
+        sent = self.sock.send(data)  # nearly always all of it, and SSLSocket.sendall takes its time
+        if sent < len(data):
+            self.sock.sendall(memoryview(data)[sent:])
 
     def _send_until_answered(self, data: memoryview) -> None:
         """Send the rest of a large request, as long as no final reply comes: that ends what there is to be read."""

@@ -184,7 +184,6 @@ class _NegotiateTransport(Transport):
         if on is None:
             on = self._connections.acquire(host, self.make_connection)
             on.begin(debug)
-        on.head_first = authorization is not None
         headers: List[Any] = self._headers + self._extra_headers
         on.putrequest(method, handler, skip_accept_encoding=bool(self.accept_gzip_encoding))
         if not on.kept:
