@@ -203,8 +203,10 @@ class Connection:
 
     def putheader(self, header: Any, *values: Any) -> None:
         """Add a header line; several values make a list."""
-        name, *texts = [part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in (header, *values)]
-        self._lines.append(f"{name}: {', '.join(texts)}")
+        if len(values) > 1 or not isinstance(header, str) or not isinstance(values[0], str):
+            parts = [part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in (header, *values)]
+            header, values = parts[0], (", ".join(parts[1:]),)
+        self._lines.append(f"{header}: {values[0]}")
 
     def endheaders(self, message_body: Optional[Data] = None) -> None:
         """Send the head, and the body if there is one.
@@ -338,10 +340,10 @@ def _host_header(address: Address, default_port: int) -> str:
 
 def _encoded_head(lines: List[str]) -> bytes:
     """Return the head of a request; ValueError where a line is not one line."""
-    head = "\r\n".join([*lines, "", ""])
+    whole = "".join(lines)
     try:
-        if head.count("\n") == head.count("\r") == len(lines) + 1 and "\0" not in head:
-            return head.encode("latin-1")
+        if "\n" not in whole and "\r" not in whole and "\0" not in whole:
+            return "\r\n".join([*lines, "", ""]).encode("latin-1")
     except UnicodeEncodeError:
         pass
     # Not shown: it could be a secret.

@@ -145,6 +145,8 @@ class Response:
         values = self._values.get(name)
         if values is None:
             return set()
+        if len(values) == 1 and "," not in values[0]:
+            return {values[0].lower()}
         return {member.strip(" \t").lower() for value in values for member in value.split(",")}
 
     def values(self, name: str) -> List[str]:

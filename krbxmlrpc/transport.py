@@ -368,7 +368,11 @@ class _NegotiateTransport(Transport):
         """Do what `_attempt` does, on a connection."""
         for _ in range(MAX_REQUESTS):
             response = self._round_trip(call, sent, cookies, ticket, connection)
-            step = self._judge(call, sent, ticket, response)
+            try:
+                step = self._judge(call, sent, ticket, response)
+            except MutualAuthenticationError:
+                connection.give_up()
+                raise
             if step is Step.ACCEPT and not call.is_login:
                 return step, self._decode(call, response)
             if step is Step.UNPROVEN:

@@ -145,6 +145,15 @@ def test_a_bad_token_is_no_proof(call, server, mode, mechanism, alter):
     assert call(mutual_authentication=mode, mechanism=mechanism) == "an honest answer"
 
 
+@pytest.mark.parametrize("answer", [honest(lambda token: "bm8=", body=b""), say(message(200))])
+def test_without_proof_the_connection_is_dropped_even_where_nothing_is_left_to_read(call, server, answer):
+    server.play(answer)
+    with pytest.raises(MutualAuthenticationError):
+        call()
+    assert call() == "an honest answer"
+    assert [request.connection for request in server.requests] == [0, 1]
+
+
 def test_an_empty_token_is_no_proof(call, server):
     server.play(honest(lambda token: "", body=HARM))
     with pytest.raises(MutualAuthenticationError, match="no Negotiate token"):
