@@ -6,7 +6,7 @@ Where a value could be a secret, the error does without it.
 from __future__ import annotations
 
 import re
-from http.cookiejar import CookieJar
+from http.cookiejar import CookieJar, FileCookieJar
 from typing import Any, Callable, Iterable, List, Optional, Tuple, Type, TypeVar, Union
 
 from .challenge import TOKEN
@@ -62,8 +62,12 @@ def checked_mode(mode: Union[str, MutualAuthentication]) -> MutualAuthentication
 
 def checked_login_path(path: Optional[str], mode: MutualAuthentication) -> Optional[str]:
     """Return ``login_path``, if it is one and goes with the mode."""
-    accepted = "a path like '/login/', printable ASCII, or None"
-    checked("login_path", path, accepted, (str, type(None)), lambda path: path is None or PATH.fullmatch(path))
+    accepted = "a path like '/login/', printable ASCII without #, or None"
+
+    def is_path(path: Optional[str]) -> bool:
+        return path is None or (PATH.fullmatch(path) is not None and "#" not in path)
+
+    checked("login_path", path, accepted, (str, type(None)), is_path)
     if path is not None and mode is MutualAuthentication.DISABLED:
         # A session would begin with cookies of which nobody knows whose they are.
         raise ValueError(f"login_path is {path!r}; with mutual_authentication='disabled' accepted is None")
@@ -74,6 +78,8 @@ def checked_jar(jar: Optional[CookieJar]) -> Optional[CookieJar]:
     """Return ``cookiejar``, if it is one."""
     if not isinstance(jar, (CookieJar, type(None))):  # not shown: it may hold secrets
         raise TypeError(f"cookiejar is of type {type(jar).__name__}; accepted is an http.cookiejar.CookieJar, or None")
+    if isinstance(jar, FileCookieJar) and not hasattr(jar, "_really_load"):
+        raise TypeError("cookiejar is a FileCookieJar itself, which has no format; accepted is a MozillaCookieJar")
     return jar
 
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from .errors import CertificateRejected, ServerUnreachable
 from .forks import survives_forks
-from .http1 import READ, MalformedReply, Response, keep_alive_seconds
+from .http1 import READ, MalformedReply, Response, keep_alive_seconds, without_interim
 
 MAX_IDLE = 32
 """How many idle connections are kept for one server."""
@@ -144,7 +144,7 @@ class Connection:
             if isinstance(sock, ssl.SSLSocket):
                 sock.do_handshake()
         except ssl.SSLCertVerificationError as error:
-            sock.close()
+            self.close()
             raise CertificateRejected(
                 f"the certificate of {where} is not accepted: {error.verify_message.rstrip('.')}",
                 verify_code=error.verify_code,
@@ -154,13 +154,12 @@ class Connection:
                 "for another name, call the server by that name",
             ) from error
         except (OSError, ValueError) as error:
-            sock.close()
+            self.close()
             raise ServerUnreachable(
                 f"cannot set up TLS with {where}: {error}",
                 host=host,
                 hint=f"check that port {port} speaks TLS, in a version and with the ciphers that this machine allows",
             ) from error
-        self.sock = sock
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
@@ -168,11 +167,11 @@ class Connection:
         """Return a connected socket, ready for TLS if there is to be any; raise what the last address raised."""
         failure: Exception = OSError("the name has no address")
         for family, kind, protocol, _, where in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
-            sock = socket.socket(family, kind, protocol)
+            sock = self.sock = socket.socket(family, kind, protocol)
             try:
                 if self._context is not None:
                     # Before it is connected: one that is closed again at once, ssl would leave open, or without TLS.
-                    sock = self._context.wrap_socket(
+                    sock = self.sock = self._context.wrap_socket(
                         sock, server_hostname=self.address.host, do_handshake_on_connect=False
                     )
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -180,7 +179,7 @@ class Connection:
                 sock.connect(where)
                 return sock
             except (OSError, ValueError) as error:
-                sock.close()
+                self.close()
                 failure = error
         raise failure
 
@@ -203,7 +202,7 @@ class Connection:
 
     def putheader(self, header: Any, *values: Any) -> None:
         """Add a header line; several values make a list."""
-        if len(values) > 1 or not isinstance(header, str) or not isinstance(values[0], str):
+        if len(values) != 1 or not isinstance(header, str) or not isinstance(values[0], str):
             parts = [part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in (header, *values)]
             header, values = parts[0], (", ".join(parts[1:]),)
         self._lines.append(f"{header}: {values[0]}")
@@ -252,8 +251,6 @@ class Connection:
 
     def _has_answered(self) -> bool:
         """Say whether what has come begins a final reply, or is the end."""
-        if self._received[9:10] == b"1":
-            return False  # an interim one (1xx): now the whole request is due
         try:
             self.sock.settimeout(0)
             try:
@@ -262,7 +259,7 @@ class Connection:
                 self.sock.settimeout(self.timeout)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False  # it was TLS's own
-        self._received += data
+        self._received = without_interim(self._received + data)
         return not data or self._received[9:10] not in (b"", b"1")  # the first digit of the status
 
     def getresponse(self) -> Response:
@@ -327,6 +324,7 @@ class Connection:
 
     def close(self) -> None:
         """Close it."""
+        self._failure = None  # it holds frames, and with them the transport
         sock, self.sock = self.sock, None
         if sock is not None:
             sock.close()
@@ -390,8 +388,8 @@ class Connections:
             self._drop(connection)
         connection = opener(netloc)
         connection.era = self._era
-        connection.connect()
         self._open.add(connection)
+        connection.connect()
         return connection
 
     def release(self, netloc: str, connection: Connection) -> None:

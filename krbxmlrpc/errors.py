@@ -144,7 +144,7 @@ class ClockSkew(KerberosXMLRPCError):
 class ServerUnreachable(KerberosXMLRPCError, ConnectionError):
     """No connection: the name does not resolve, nobody listens, TLS could not be set up, or it broke at the login.
 
-    The call was not sent.
+    No call has run.
 
     The `OSError` behind it is its ``__cause__``.
     """
@@ -237,7 +237,7 @@ class ClockSkewRejected(ClockSkew, UnexpectedStatus):
 
 
 class NoSession(KerberosXMLRPCError):
-    """The server accepted a login, and set no cookie that goes with the call. The call was not sent.
+    """The server accepted a login, and set no cookie that goes with the call. No call has run.
 
     Source: RFC 6265, sections 5.3 and 5.4.
     """

@@ -47,8 +47,10 @@ class _NoFork:
         self._inside.add(thread)
         while not self._open.is_set():  # looked at only after the line above: no fork can miss this thread
             self._inside.discard(thread)
-            self._open.wait()
+            waited = self._open.wait(PATIENCE)
             self._inside.add(thread)
+            if not waited:
+                break  # the fork may be waiting for this thread itself, by a lock that it holds
 
     def __exit__(self, *error: object) -> None:
         self._inside.discard(threading.get_ident())
@@ -58,7 +60,7 @@ class _NoFork:
         self._forking.acquire()
         self._open.clear()
         deadline = time.monotonic() + PATIENCE
-        while self._inside and time.monotonic() < deadline:
+        while self._inside - {threading.get_ident()} and time.monotonic() < deadline:
             time.sleep(0.001)
 
     def after_fork_in_parent(self) -> None:

@@ -126,7 +126,7 @@ class Response:
             self.persistent &= not lengths and not codings
             self._finished = True
         elif codings:
-            if codings != {"chunked"} or len(self.values("transfer-encoding")) > 1:
+            if [value.lower() for value in self.values("transfer-encoding")] != ["chunked"]:
                 raise MalformedReply("the reply has a Transfer-Encoding other than chunked")
             if lengths or self.version == 10:
                 raise MalformedReply("the reply is chunked, and has a Content-Length or is of HTTP/1.0")
@@ -268,6 +268,16 @@ def _end_of_head(data: bytearray, start: int) -> int:
     if bare >= 0:
         return bare + 2
     return 0 if end < 0 else end + 3
+
+
+def without_interim(data: bytes) -> bytes:
+    """Return what comes behind interim replies (RFC 9110, section 15.2) that are complete."""
+    while data[9:10] == b"1" and data[9:12] != b"101":
+        end = _end_of_head(bytearray(data), 0)
+        if not end:
+            break
+        data = data[end:]
+    return data
 
 
 def _split_lines(head: bytes) -> List[str]:

@@ -104,7 +104,7 @@ def lost(call: Call, when: str, error: Exception) -> KerberosXMLRPCError:
     if call.is_login:
         return ServerUnreachable(
             f"the connection to {call.url} failed at the login, {when}: {why}",
-            hint="the call has not been sent",
+            hint="no call has run",
             **_parties(call),
         )
     return CallOutcomeUnknown(f"the connection to {call.url} failed {when}: {why}", **_parties(call))

@@ -60,8 +60,10 @@ class Retries(NamedTuple):
 
 
 def is_answer(error: KerberosXMLRPCError) -> bool:
-    """Say whether a call failed by what the server answered, so that this is its outcome."""
-    return isinstance(error, (UnexpectedStatus, MutualAuthenticationError, InvalidResponse))
+    """Say whether a call failed by what the server answered to it, so that this is its outcome; no 401 is."""
+    if isinstance(error, UnexpectedStatus):
+        return error.errcode != 401
+    return isinstance(error, (MutualAuthenticationError, InvalidResponse))
 
 
 def checked_retries(retries: Any, retry_interval: Any, idempotent: Any) -> Retries:
@@ -78,7 +80,7 @@ def _checked_idempotent(idempotent: Any) -> Callable[[Optional[str]], object]:
     if callable(idempotent):
         return lambda name: name is not None and idempotent(name)
     accepted = "a collection of method names, a function that is given a method name, or True"
-    if isinstance(idempotent, (str, bytes)) or not isinstance(idempotent, Collection):
+    if isinstance(idempotent, (str, bytes, bytearray)) or not isinstance(idempotent, Collection):
         raise TypeError(f"idempotent is {idempotent!r}; accepted is {accepted}")
     for name in idempotent:
         checked("idempotent", name, accepted, (str,))

@@ -15,14 +15,19 @@ import tempfile
 import threading
 import time
 import warnings
+from contextlib import nullcontext
 from http.client import HTTPMessage
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy, FileCookieJar, LoadError
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from urllib.parse import urlsplit
 from urllib.request import Request
 
 from .forks import survives_forks
 
 logger = logging.getLogger("krbxmlrpc")
+
+JUST = 60.0
+"""Seconds for which cookies have just been set. What is refused later may have been a session, and is over."""
 
 MAX_PLACES = 64
 """For how many URLs a header is kept ready."""
@@ -38,16 +43,18 @@ class _Ready(NamedTuple):
     header: str
     content: Content
     expires: float
+    given: bool
+    """Whether the jar holds nothing but what its owner put there before the transport was built."""
 
 
 class _Place:
     """What is known of the cookies that go with one URL."""
 
-    __slots__ = ("ready", "untried", "over")
+    __slots__ = ("host", "ready", "over")
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
+        self.host = urlsplit(url).netloc
         self.ready: Optional[_Ready] = None
-        self.untried: Optional[str] = None  # what a verified exchange has just set, and no call has ridden on
         self.over: Optional[str] = None  # what does not authenticate, or not any more
 
 
@@ -65,21 +72,26 @@ class Session:
     def __init__(self, jar: Optional[CookieJar]) -> None:
         self.jar = CookieJar(_strict_policy()) if jar is None else jar
         self._places: Dict[str, _Place] = {}
+        self._proved: Set[str] = set()  # hosts (with ports) that have proved themselves
+        self._untried: Dict[str, Dict[str, float]] = {}  # by host: cookies that no call has ridden on, and since when
         self._useless: Set[str] = set()  # hosts whose cookies do not authenticate
         self._logins: Dict[str, int] = {}
         self._login_locks: Dict[str, threading.Lock] = {}
-        self._keeping = threading.Lock()
+        self._keeping = threading.RLock()  # a signal handler may close the transport meanwhile
         self._file: Optional[str] = None
         if isinstance(self.jar, FileCookieJar) and self.jar.filename:
             self._file = os.path.realpath(self.jar.filename)
             _load(self.jar, self._file)
-        self._saved = self._content()
+        self._saved = self._given = self._content()
         survives_forks(self)
 
     # -- what to send -------------------------------------------------------------------------------------------------
 
     def cookies(self, url: str) -> str:
         """Return the value of the ``Cookie`` header for a URL (without query); ``""`` where it has no cookies.
+
+        A host gets them only when it has proved itself, or its caller vouches for them: for RFC 6265 another port is
+        the same host (section 8.5), and there may be somebody else.
 
         Raises:
             ValueError: the caller's jar holds a cookie that HTTP does not allow.
@@ -89,7 +101,11 @@ class Session:
         ready = place.ready
         if ready is None or ready.content != content or time.time() >= ready.expires:
             ready = place.ready = self._consult(url, content)
-        return ready.header
+        return ready.header if ready.given or place.host in self._proved else ""
+
+    def prove(self, host: str) -> None:
+        """Note that a host has proved itself."""
+        self._proved.add(host)
 
     def carries(self, host: str, url: str, cookies: str) -> bool:
         """Say whether a call may ride on these cookies: nothing tells that they do not authenticate."""
@@ -100,16 +116,13 @@ class Session:
         if place is None:
             if len(self._places) >= MAX_PLACES:
                 self._places = {}
-            place = self._places.setdefault(url, _Place())
+            place = self._places.setdefault(url, _Place(url))
         return place
 
     def _content(self) -> Content:
         """Return what is in the jar now; as good as the jar itself to see whether it changes."""
-        while True:
-            try:
-                return [(cookie, cookie.value) for cookie in self.jar]
-            except RuntimeError:  # another thread changes it just now
-                continue
+        # Where another thread is just removing a cookie, Python 3.9 gives None in its place.
+        return [(cookie, cookie.value) for cookie in self.jar if cookie is not None]
 
     def _consult(self, url: str, content: Content) -> _Ready:
         request = Request(url)
@@ -118,15 +131,16 @@ class Session:
         if not _HEADER_VALUE.fullmatch(header):
             raise ValueError("cookiejar holds a cookie with a character that HTTP does not allow: take it out")
         expiries = [cookie.expires for cookie, _ in content if cookie.expires is not None]
-        return _Ready(header, content, min(expiries, default=math.inf))
+        given = all(any(cookie is known for known, _ in self._given) for cookie, _ in content)
+        return _Ready(header, content, min(expiries, default=math.inf), given)
 
     # -- what came back -----------------------------------------------------------------------------------------------
 
-    def keep(self, url: str, lines: Iterable[str], *, fresh: bool) -> None:
+    def keep(self, host: str, url: str, lines: Iterable[str], *, fresh: bool) -> None:
         """Keep the cookies of a reply.
 
         Args:
-            url: where it came from.
+            host, url: where it came from.
             lines: its ``Set-Cookie`` lines.
             fresh: whether it answers a ticket.
         """
@@ -141,30 +155,36 @@ class Session:
             except OSError as error:  # the call has its answer, and must not lose it
                 logger.warning("the cookies cannot be saved: %s", error)
         if fresh:
-            self._place(url).untried = self.cookies(url)
+            self._place(url).over = None
+            untried = self._untried.setdefault(host, {})
+            if len(untried) >= MAX_PLACES:
+                untried.clear()
+            untried[self.cookies(url)] = time.monotonic()
 
-    def accepted(self, url: str, cookies: str) -> None:
-        """Note that a call has ridden on these cookies."""
-        place = self._place(url)
-        if place.untried == cookies:
-            place.untried = None
+    def accepted(self, host: str) -> None:
+        """Note that a call has ridden on the cookies of a host."""
+        if host in self._untried:
+            self._untried.pop(host, None)
 
     def refused(self, host: str, url: str, cookies: str) -> None:
         """Note that a call on these cookies was answered by 401: their session is over, or they never were one.
 
-        The latter, where a verified exchange has set them and they have not carried a single call: a load balancer's,
-        for example. Then no call to that host tries to ride again.
+        The latter, where a verified exchange has just set them and they have not carried a single call: a load
+        balancer's, for example. Then no call to that host tries to ride again.
         """
-        place = self._place(url)
-        if place.untried == cookies:
+        since = self._untried.get(host, {}).get(cookies)
+        if since is not None and time.monotonic() < since + JUST:
             self._useless.add(host)
-        place.over = cookies
+        self._place(url).over = cookies
 
-    def log_in_once(self, host: str, log_in: Callable[[], object]) -> None:
-        """Log in, unless another thread does so meanwhile."""
-        seen = self._logins.get(host, 0)
+    def logins(self, host: str) -> int:
+        """Return how many logins there have been."""
+        return self._logins.get(host, 0)
+
+    def log_in_once(self, host: str, seen: int, log_in: Callable[[], object]) -> None:
+        """Log in, unless another thread has done so since there were `seen` logins."""
         with self._login_locks.setdefault(host, threading.Lock()):
-            if self._logins.get(host, 0) == seen:
+            if self.logins(host) == seen:
                 log_in()
                 self._logins[host] = seen + 1
 
@@ -187,7 +207,7 @@ class Session:
 
     def after_fork(self) -> None:
         """Make the locks anew, in a child process: another thread may have held one, and is not there any more."""
-        self._keeping = threading.Lock()
+        self._keeping = threading.RLock()  # a signal handler may close the transport meanwhile
         self._login_locks = {}
         if hasattr(self.jar, "_cookies_lock"):
             self.jar._cookies_lock = threading.RLock()
@@ -236,9 +256,16 @@ def _write(jar: Any, path: str) -> None:
     """Replace a file of cookies, in one step, by one that only its owner can read."""
     descriptor, temporary = tempfile.mkstemp(prefix=".cookies-", dir=os.path.dirname(path))  # mode 0600
     os.close(descriptor)
+    saved = False
     try:
-        jar.save(temporary, ignore_discard=True)
+        with jar._cookies_lock if hasattr(jar, "_cookies_lock") else nullcontext():
+            jar.save(temporary, ignore_discard=True)
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        saved = True
+    except ValueError:
+        pass  # its message may hold what is in the cookie
+    finally:
+        if not saved:
+            os.unlink(temporary)
+    if not saved:
+        raise OSError(f"{path}: its format, or this locale's encoding, has no room for one of the cookies")

@@ -71,6 +71,7 @@ class _NegotiateTransport(Transport):
     _default_port: int
     _accepted_context: Tuple[str, Tuple[Type[Any], ...]]
     user_agent = f"krbxmlrpc/{__version__}"
+    verbose = False  # for a `parse_response` like the standard one; here it goes along with each call
 
     def __init__(
         self,
@@ -141,18 +142,21 @@ class _NegotiateTransport(Transport):
         """Make one call, as `KerberosTransport` describes it; arguments as for `request`."""
         call = self._call(host, handler, request_body, bool(verbose))
         unknown: Optional[CallOutcomeUnknown] = None
-        for repetitions in itertools.count():
-            try:
-                return self._make(call)
-            except KerberosXMLRPCError as error:
-                if isinstance(error, CallOutcomeUnknown):
-                    unknown = error
-                wait = self._retries.wait(error, repetitions, request_body)
-                if wait is None:
-                    if unknown is not None and not is_answer(error):
+        try:
+            for repetitions in itertools.count():
+                try:
+                    return self._make(call)
+                except KerberosXMLRPCError as error:
+                    wait = self._retries.wait(error, repetitions, request_body)
+                    if wait is None:
+                        if unknown is None or isinstance(error, CallOutcomeUnknown) or is_answer(error):
+                            raise
                         raise unknown from error  # this time it has not run, but before that it may have
-                    raise
-            time.sleep(wait)
+                    if isinstance(error, CallOutcomeUnknown):
+                        unknown = error
+                time.sleep(wait)
+        finally:
+            unknown = None  # it holds this frame, and with it the transport
 
     def send_request(
         self,
@@ -235,8 +239,10 @@ class _NegotiateTransport(Transport):
             host: ``host`` or ``host:port``; default: that of the last call.
 
         Raises:
-            ValueError: the transport has no `login_path`, or no host is given and none is known yet.
-            KerberosXMLRPCError: as from a call.
+            TypeError, ValueError: the transport has no `login_path`, no host is given and none is known yet, or it is
+                not a host.
+            NoSession: the login set no cookie that goes with the calls.
+            KerberosXMLRPCError: as from a call. `retries` is for calls: this is not repeated.
         """
         if self._login_path is None:
             raise ValueError("login() logs in at login_path=, and this transport was built without")
@@ -245,7 +251,7 @@ class _NegotiateTransport(Transport):
         if not url:
             raise ValueError("login() does not know where before the first call: pass host=")
         call = self._call(*url, b"", False)
-        self._log_in(call)
+        self._log_in(call, self._session.logins(call.netloc))
         if known:
             self._cookies_of_login(call)
 
@@ -297,7 +303,6 @@ class _NegotiateTransport(Transport):
         if self._session.carries(call.netloc, place, cookies):
             step, result = self._attempt(call, Sent.COOKIES, cookies)
             if step is Step.ACCEPT:
-                self._session.accepted(place, cookies)
                 return result
             self._session.refused(call.netloc, place, cookies)
             cookies = self._session.cookies(place)  # another thread may have got new ones
@@ -310,28 +315,29 @@ class _NegotiateTransport(Transport):
     def _make_logged_in(self, call: Call) -> Any:
         """Make a call on the session of a login; log in before if there is none, and again, once, if it has ended."""
         self._last_url = call.netloc, call.handler
-        cookies = self._session.cookies(self._place(call)) or self._logged_in(call, "")
+        place = self._place(call)
+        seen = self._session.logins(call.netloc)
+        cookies = self._session.cookies(place)
+        if not cookies:
+            cookies = self._logged_in(call, seen)
+            seen = self._session.logins(call.netloc)
         step, result = self._attempt(call, Sent.COOKIES, cookies)
         if step is not Step.ACCEPT:
-            step, result = self._attempt(call, Sent.COOKIES, self._logged_in(call, cookies))
+            step, result = self._attempt(call, Sent.COOKIES, self._logged_in(call, seen))
         if step is not Step.ACCEPT:
             raise session_refused(call, result, self._login_path)
         return result
 
-    def _logged_in(self, call: Call, over: str) -> str:
-        """Return cookies to make a call with, after a login if there are no others than those that are `over`."""
-        cookies = self._session.cookies(self._place(call))
-        if cookies not in ("", over):
-            return cookies  # another thread has logged in
-        self._log_in(call)
+    def _logged_in(self, call: Call, seen: int) -> str:
+        """Log in for a call, unless that was done since there were `seen` logins; return the cookies for the call."""
+        self._log_in(call, seen)
         return self._cookies_of_login(call)
 
-    def _log_in(self, call: Call) -> None:
-        """Log in at the server of a call."""
+    def _log_in(self, call: Call, seen: int) -> None:
         login = self._login(call)
         place = self._place(login)
         self._session.log_in_once(
-            call.netloc, lambda: self._attempt(login, Sent.TICKET, self._session.cookies(place))
+            call.netloc, seen, lambda: self._attempt(login, Sent.TICKET, self._session.cookies(place))
         )
 
     def _cookies_of_login(self, call: Call) -> str:
@@ -446,12 +452,16 @@ class _NegotiateTransport(Transport):
         if ticket is not None:
             if to_be_verified(sent, response.status, negotiate, self._mode):
                 _verify(call, ticket, negotiate or "")
-            verified = ticket.principal is not None
-            self.principal = ticket.principal or self.principal
+            if ticket.principal is not None:
+                verified = True
+                self.principal = ticket.principal
+                self._session.prove(call.netloc)
         step = next_step(sent, response.status, negotiate, verified, self._mode, call.is_login)
+        if sent is Sent.COOKIES and step is Step.ACCEPT:
+            self._session.accepted(call.netloc)
         cookies = response.values("set-cookie")
         if cookies and may_keep_cookies(sent, verified, step):
-            self._session.keep(self._place(call), cookies, fresh=ticket is not None)
+            self._session.keep(call.netloc, self._place(call), cookies, fresh=ticket is not None)
         return step
 
     def _answer(self, call: Call, ticket: KerberosTicket, reply: Reply, connection: Connection) -> None:

@@ -1,7 +1,7 @@
 """Wrong arguments: each is an error that names the argument, the value and what is accepted."""
 
 import ssl
-from http.cookiejar import CookieJar
+from http.cookiejar import CookieJar, FileCookieJar
 from xmlrpc.client import ServerProxy, Transport
 
 import pytest
@@ -47,6 +47,7 @@ WRONG = [
     ("login_path", "/log in", ValueError),
     ("login_path", "/login\r\n", ValueError),
     ("login_path", "", ValueError),
+    ("login_path", "/login#top", ValueError),
     ("cookiejar", "cookies.txt", TypeError),
     ("cookiejar", {"session": "hidden"}, TypeError),
     ("retries", None, TypeError),
@@ -61,6 +62,7 @@ WRONG = [
     ("retry_interval", 1e6, ValueError),
     ("idempotent", "echo", TypeError),
     ("idempotent", b"echo", TypeError),
+    ("idempotent", bytearray(b"echo"), TypeError),
     ("idempotent", None, TypeError),
     ("idempotent", False, TypeError),
     ("idempotent", 5, TypeError),
@@ -110,6 +112,11 @@ def test_headers_that_are_the_transports_to_set(name):
 def test_a_login_has_to_be_verified():
     with pytest.raises(ValueError, match="^login_path is '/login'; with mutual_authentication='disabled' "):
         KerberosTransport(login_path="/login", mutual_authentication="disabled")
+
+
+def test_a_jar_with_a_file_needs_a_format(tmp_path):
+    with pytest.raises(TypeError, match="^cookiejar .*MozillaCookieJar"):
+        KerberosTransport(cookiejar=FileCookieJar(tmp_path / "cookies"))
 
 
 def test_tls_is_not_for_the_insecure_transport():

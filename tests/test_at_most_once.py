@@ -172,6 +172,13 @@ def test_an_idempotent_call_that_broke_on_its_way_is_repeated(call_through, forw
     assert forwarder.connections == 2
 
 
+def test_the_error_has_its_cause_and_holds_nothing(call_through, forwarder):
+    forwarder.play(Break(Phase.EXECUTED, How.FIN))
+    with pytest.raises(CallOutcomeUnknown) as caught:
+        call_through().whoami()
+    assert isinstance(caught.value.__cause__, OSError) and caught.value.__cause__ is not caught.value
+
+
 def test_the_error_says_what_would_repeat_it(call_through, forwarder):
     forwarder.play(Break(Phase.EXECUTED, How.FIN))
     with pytest.raises(CallOutcomeUnknown, match="may have run.*idempotent="):

@@ -87,7 +87,7 @@ def test_what_failed_is_shown_with_its_reason():
 def test_the_smallest_run(tmp_path):
     command = [sys.executable, "-m", "bench", "--smoke", "--json", str(tmp_path / "run.json")]
     command += ["--svg", str(tmp_path / "run.svg")]
-    done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     for title in ("SMALL CALLS", "LARGE CALLS, seconds", "LARGE CALLS, MB of memory", "GOALS", "krbxmlrpc, session"):
         assert title in done.stdout

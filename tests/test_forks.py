@@ -8,6 +8,7 @@ import weakref
 from http.cookiejar import CookieJar
 from xmlrpc.client import ServerProxy
 
+import kerberos
 import pytest
 from helpers import DEADLINE, Threads, descriptors, idle_connections, in_child, in_threads
 from realm.scripted import honest, message, say, values
@@ -222,6 +223,22 @@ def test_a_fork_waits_for_the_end_of_what_it_must_not_divide():
     assert in_child(lambda: [*order, no_fork._inside]) == ["left", set()]
     holder.results()
     assert no_fork._inside == set() and no_fork._open.is_set()
+
+
+def test_every_step_of_gssapi_is_one_that_no_fork_divides(call_hub, user, monkeypatch):
+    inside = []
+
+    def noting(step):
+        def noted(*arguments, **options):
+            inside.append(threading.get_ident() in no_fork._inside)
+            return step(*arguments, **options)
+
+        return noted
+
+    for name in ("authGSSClientInit", "authGSSClientStep"):
+        monkeypatch.setattr(kerberos, name, noting(getattr(kerberos, name)))
+    assert call_hub().whoami() == user
+    assert inside == [True] * 3
 
 
 def test_a_fork_does_not_wait_for_ever(monkeypatch):

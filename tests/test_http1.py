@@ -88,6 +88,18 @@ def test_anything_at_all_is_read_or_refused(parts, plain_start):
     assert response.isclosed()
 
 
+def test_interim_replies_are_cut_off():
+    interim, final = b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 401 x\r\n"
+    assert http1.without_interim(interim + interim + final) == final
+    for data in (b"", interim[:8], interim[:-2], final, b"HTTP/1.1 101 x\r\n\r\n"):
+        assert http1.without_interim(data) == data
+
+
+def test_a_coding_that_is_named_twice_is_refused():
+    with pytest.raises(MalformedReply, match="Transfer-Encoding"):
+        read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n")
+
+
 def test_an_end_at_the_start_is_a_disconnection():
     with pytest.raises(http.client.RemoteDisconnected):
         read()

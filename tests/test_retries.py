@@ -8,11 +8,13 @@ from krbxmlrpc import (
     AuthenticationRejected,
     CallOutcomeUnknown,
     CertificateRejected,
+    InvalidResponse,
     MutualAuthenticationError,
     NoCredentials,
     ServerUnreachable,
+    UnexpectedStatus,
 )
-from krbxmlrpc.retries import MAX_WAIT, checked_retries, method_name
+from krbxmlrpc.retries import MAX_WAIT, checked_retries, is_answer, method_name
 
 UNSENT = ServerUnreachable("nobody listens")
 UNKNOWN = CallOutcomeUnknown("it broke")
@@ -100,3 +102,19 @@ def test_a_predicate_is_asked_only_where_it_matters():
     assert asked == []
     retries.wait(UNKNOWN, 0, body())
     assert asked == ["echo"]
+
+
+@pytest.mark.parametrize(
+    "error, answered",
+    [
+        (UnexpectedStatus("no", url="hub/", errcode=503, errmsg="", headers=None), True),
+        (AuthenticationRejected("no", url="hub/", errcode=401, errmsg="", headers=None), False),
+        (InvalidResponse("no"), True),
+        (MutualAuthenticationError("no", reason="no"), True),
+        (NoCredentials("no"), False),
+        (UNSENT, False),
+        (UNKNOWN, False),
+    ],
+)
+def test_what_is_the_outcome_of_a_call_that_may_have_run_before(error, answered):
+    assert is_answer(error) is answered

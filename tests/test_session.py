@@ -6,10 +6,10 @@ import stat
 import time
 import uuid
 from http.cookiejar import Cookie, CookieJar, LWPCookieJar, MozillaCookieJar
-from xmlrpc.client import ServerProxy
+from xmlrpc.client import Fault, ServerProxy, dumps
 
 import pytest
-from realm.scripted import accept, honest, message, say, values
+from realm.scripted import ScriptedServer, accept, honest, message, say, values
 
 from krbxmlrpc import (
     AuthenticationRejected,
@@ -20,7 +20,7 @@ from krbxmlrpc import (
     NoCredentials,
     UnexpectedStatus,
 )
-from krbxmlrpc.session import MAX_PLACES, Session
+from krbxmlrpc.session import JUST, MAX_PLACES, Session
 
 
 @pytest.fixture
@@ -42,6 +42,14 @@ def cookie(name="session", value="secret", domain="localhost.local", path="/", *
     fields.update(domain_initial_dot=False, path_specified=True, expires=None, discard=True, comment=None)
     fields.update(comment_url=None, rest={}, **attributes)
     return Cookie(name=name, value=value, domain=domain, path=path, **fields)
+
+
+def proved_session(jar=None):
+    """Return the cookies of a transport to which some hosts have proved themselves."""
+    session = Session(jar)
+    for host in ("hub", "hub.test", "HUB.test:8443", "sub.hub.test", "test", "nothub.test", "hub.co.uk"):
+        session.prove(host)
+    return session
 
 
 def garble(jar):
@@ -138,8 +146,8 @@ def test_the_jar_is_not_asked_while_it_does_not_change(call_hub, user):
 
 def test_a_cookie_that_has_expired_is_not_sent(monkeypatch):
     now = time.time()
-    session = Session(None)
-    session.keep("https://hub/xmlrpc", ["a=1; Max-Age=100", "b=2"], fresh=True)
+    session = proved_session()
+    session.keep("hub", "https://hub/xmlrpc", ["a=1; Max-Age=100", "b=2"], fresh=True)
     assert session.cookies("https://hub/xmlrpc") == "a=1; b=2"
     monkeypatch.setattr(time, "time", lambda: now + 200)
     assert session.cookies("https://hub/xmlrpc") == "b=2"
@@ -147,8 +155,8 @@ def test_a_cookie_that_has_expired_is_not_sent(monkeypatch):
 
 @pytest.mark.parametrize("lines, elsewhere", [(["a=1"], ""), (["a=1; Domain=hub.test"], "a=1")])
 def test_a_cookie_goes_to_its_own_host_unless_it_says_otherwise(lines, elsewhere):
-    session = Session(None)
-    session.keep("https://hub.test/", lines, fresh=True)
+    session = proved_session()
+    session.keep("hub.test", "https://hub.test/", lines, fresh=True)
     assert session.cookies("https://HUB.test:8443/xmlrpc") == "a=1"
     assert session.cookies("https://sub.hub.test/") == elsewhere
     assert session.cookies("https://test/") == session.cookies("https://nothub.test/") == ""
@@ -158,8 +166,8 @@ def test_a_cookie_goes_to_its_own_host_unless_it_says_otherwise(lines, elsewhere
     "line", ["a=1; Domain=other.test", "a=1; Domain=.co.uk", "a=b\tc", "a=1; Domain=hub", "a=1; Max-Age=0"]
 )
 def test_cookies_that_are_not_taken(line):
-    session = Session(None)
-    session.keep("https://hub.co.uk/", [line], fresh=True)
+    session = proved_session()
+    session.keep("hub.co.uk", "https://hub.co.uk/", [line], fresh=True)
     assert list(session.jar) == []
 
 
@@ -173,7 +181,7 @@ def test_a_cookie_that_would_break_the_request_is_refused(call_hub, hub, value, 
 
 
 def test_what_is_known_of_urls_does_not_grow_for_ever():
-    session = Session(None)
+    session = proved_session()
     session.jar.set_cookie(cookie(domain="hub.local"))
     for number in range(3 * MAX_PLACES):
         assert session.cookies(f"https://hub/{number}") == "session=secret"
@@ -311,6 +319,131 @@ def test_a_session_that_carried_a_call_is_not_taken_for_a_load_balancers_cookie(
     assert len(server.requests) == 2
 
 
+def test_a_session_that_ended_before_it_carried_a_call_is_not_taken_for_a_load_balancers_cookie(monkeypatch):
+    now = time.monotonic()
+    session = proved_session()
+    for seconds, useless in ((JUST + 1, False), (JUST - 1, True)):
+        monkeypatch.setattr(time, "monotonic", lambda: now)
+        session.keep("hub", "https://hub/", [f"session={seconds}"], fresh=True)
+        monkeypatch.setattr(time, "monotonic", lambda: now + seconds)
+        session.refused("hub", "https://hub/", session.cookies("https://hub/"))
+        session.keep("hub", "https://hub/", ["session=new"], fresh=False)
+        assert session.carries("hub", "https://hub/", "session=new") is not useless
+
+
+def test_a_session_that_carried_a_call_to_another_path_of_the_host_is_not_either():
+    session = proved_session()
+    session.keep("hub", "https://hub/a", ["session=1; Path=/"], fresh=True)
+    session.accepted("hub")
+    session.refused("hub", "https://hub/a", "session=1")
+    assert not session.carries("hub", "https://hub/a", "session=1")
+    assert session.carries("hub", "https://hub/a", "session=2")
+
+
+def test_a_cookie_that_another_thread_is_just_removing_is_passed_over():
+    class Losing(CookieJar):
+        lost = ()
+
+        def __iter__(self):
+            return iter([*self.lost, *super().__iter__()])
+
+    jar = Losing()
+    jar.set_cookie(cookie(domain="hub.local"))
+    session = Session(jar)
+    assert session.cookies("https://hub/") == "session=secret"
+    jar.lost = (None,)
+    assert session.cookies("https://hub/") == "session=secret"
+
+
+@pytest.mark.parametrize("error", [OSError("the disk is full"), ValueError("secret"), UnicodeError("secret")])
+def test_whatever_keeps_cookies_from_being_saved_does_not_cost_the_answer(tmp_path, caplog, error):
+    class Failing(MozillaCookieJar):
+        def save(self, *arguments, **options):
+            raise error
+
+    session = proved_session(Failing(tmp_path / "cookies"))
+    session.keep("hub", "https://hub/", ["a=1"], fresh=True)
+    assert session.cookies("https://hub/") == "a=1"
+    assert [record.levelname for record in caplog.records] == ["WARNING"] and "secret" not in caplog.text
+    with pytest.raises(OSError) as caught:
+        session.save()
+    assert "secret" not in repr(caught.value) and not isinstance(caught.value.__context__, ValueError)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_lock_that_a_signal_handler_needs_is_not_held_against_it(tmp_path):
+    transport = KerberosTransport(cookiejar=MozillaCookieJar(tmp_path / "cookies"))
+
+    class Closing(MozillaCookieJar):
+        closed = False
+
+        def save(self, *arguments, **options):
+            if not self.closed:
+                self.closed = True
+                transport.close()
+            super().save(*arguments, **options)
+
+    transport._session.jar = Closing(tmp_path / "cookies")
+    transport._session.prove("hub")
+    transport._session.keep("hub", "https://hub/", ["a=1"], fresh=True)
+    assert "a" in (tmp_path / "cookies").read_text()
+
+
+@pytest.mark.parametrize("login_path", [None, "/login"])
+def test_another_port_of_the_host_gets_no_cookie_before_it_has_proved_itself(ca, server, server_context, login_path):
+    """RFC 6265 takes it for the same host; it may be somebody else's."""
+    transport = KerberosTransport(context=server_context, login_path=login_path)
+    answer = [honest(headers=[("Set-Cookie", "session=secret; Path=/; Domain=localhost.local")])]
+    server.play(*answer, carried())
+    with ScriptedServer(ca) as other:
+        other.play(say(message(200, SETS_COOKIE, values("believed"))))
+        first, second = (ServerProxy(each.url("/xmlrpc"), transport=transport) for each in (server, other))
+        first.method()
+        with pytest.raises(MutualAuthenticationError):
+            second.method()
+        assert [request.headers["Cookie"] for request in other.requests] == [None]
+        assert [held.name for held in transport.cookiejar] == ["session"]
+        transport.close()
+
+
+def test_a_session_that_carried_nothing_but_faults_has_carried_calls(open_server, server):
+    fault = dumps(Fault(1, "no"), methodresponse=True).encode()
+    ended = say(message(401, [("WWW-Authenticate", "Negotiate")]))
+    proxy = open_server()
+    server.play(honest(headers=[("Set-Cookie", "session=1")]), say(message(200, body=fault)), ended)
+    proxy.method()
+    with pytest.raises(Fault):
+        proxy.method()
+    assert proxy.method() == "an honest answer"
+    assert transport_rides(proxy)
+
+
+def transport_rides(proxy):
+    """Say whether calls to the host of a proxy may ride on a session."""
+    return not proxy("transport")._session._useless
+
+
+def test_a_session_that_is_renewed_under_the_same_name_carries_again(open_server, server):
+    renew = honest(headers=[("Set-Cookie", "session=1")])
+    proxy = open_server()
+    for _ in range(2):
+        server.play(renew, carried(), say(message(401)), renew, carried())
+        assert [proxy.method() for _ in range(2)][-1] == "on a session"
+        assert [proxy.method() for _ in range(2)] == ["an honest answer", "on a session"]
+        server.requests.clear()
+        server.play(say(message(401)))
+        proxy.method()
+    assert [bool(request.token) for request in server.requests] == [False, True]
+
+
+def test_cookies_that_change_with_every_reply_are_learnt_by_many_threads_too():
+    session = proved_session()
+    for number in range(16):
+        session.keep("hub", "https://hub/", [f"node={number}"], fresh=True)
+    session.refused("hub", "https://hub/", "node=3")
+    assert not session.carries("hub", "https://hub/", "node=15")
+
+
 def test_cookies_of_a_loaded_jar_that_are_refused_are_only_over(open_server, server):
     jar = CookieJar()
     jar.set_cookie(cookie())
@@ -373,11 +506,11 @@ def test_a_file_is_replaced_in_one_step_and_only_where_cookies_changed(tmp_path,
     path.chmod(0o644)
     link = tmp_path / "link"
     link.symlink_to(path)
-    session = Session(kind(link))
+    session = proved_session(kind(link))
     before = path.stat()
     session.save()
     assert path.stat().st_ino == before.st_ino
-    session.keep("https://hub/", ["a=1"], fresh=True)
+    session.keep("hub", "https://hub/", ["a=1"], fresh=True)
     after = path.stat()
     assert after.st_ino != before.st_ino and stat.S_IMODE(after.st_mode) == 0o600 and link.is_symlink()
     session.save()
@@ -448,7 +581,7 @@ def test_a_file_stays_as_it_was_where_saving_fails(tmp_path):
 
     path = tmp_path / "cookies"
     path.write_bytes(HEAD)
-    session = Session(Failing(path))
+    session = proved_session(Failing(path))
     session.jar.set_cookie(cookie())
     with pytest.raises(OSError, match="disk is full"):
         session.save()

@@ -167,6 +167,37 @@ def test_headers_and_the_hooks_of_subclasses(call_hub):
     assert proxy.header("User-Agent") == "signed/1"
 
 
+@pytest.mark.parametrize("value", ["a\r\nX-Injected: yes", "a\nb", "\0", "\u20ac"])
+def test_what_a_hook_adds_cannot_break_the_request(call_hub, hub, case, value):
+    class Careless(KerberosTransport):
+        value = "good"
+
+        def send_headers(self, connection, headers):
+            super().send_headers(connection, [*headers, ("X-Hook", self.value)])
+
+    proxy = call_hub(transport=Careless)
+    proxy("transport").value = value
+    with pytest.raises(ValueError, match="a header of the request") as caught:
+        proxy.whoami()
+    assert value not in str(caught.value)
+    proxy("transport").value = "good"
+    assert proxy.header("X-Hook") == "good"
+    assert len(hub.logged(case, 1)) == 1
+
+
+def test_values_of_a_hook_may_be_anything_that_makes_a_header(call_hub):
+    class Odd(KerberosTransport):
+        def send_headers(self, connection, headers):
+            super().send_headers(connection, headers)
+            connection.putheader(b"X-Bytes", b"\xe9")
+            connection.putheader("X-Number", 5)
+            connection.putheader("X-Two", "a", "b")
+            connection.putheader("X-None")
+
+    proxy = call_hub(transport=Odd)
+    assert [proxy.header(name) for name in ("X-Number", "X-Two", "X-None")] == ["5", "a, b", ""]
+
+
 def test_chunked_replies(call_hub, hub, case):
     proxy = call_hub("/xmlrpc?chunked=1")
     assert [proxy.echo("a" * 3000), proxy.echo("b")] == ["a" * 3000, "b"]
