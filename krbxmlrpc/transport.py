@@ -513,7 +513,8 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
             Calls then carry the session's cookies only.
         cookiejar: where cookies are kept; default: a jar of the transport's own, with a strict policy. A jar with a
             file (``MozillaCookieJar("cookies.txt")``) is loaded when the transport is built, and saved when cookies
-            change, session cookies included, for its owner only (mode 0600). What a jar holds is taken for sessions.
+            change, session cookies included, for its owner only (mode 0600). What a jar holds then is taken for
+            sessions; other cookies go only to hosts that have proved themselves to this transport.
         retries: how often a call is repeated where the connection fails: any call that was not sent, and of those that
             may have run those that are idempotent.
         retry_interval: seconds before the first repetition; each further wait is twice as long, up to an hour.
@@ -532,7 +533,7 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
 
     Raises:
         TypeError, ValueError: an argument is wrong (a damaged file of cookies, too), or (from a call)
-            the URL is: it has credentials, or no host.
+            the URL is: it has credentials, or no host; or a cookie or a header has what HTTP does not allow.
         OSError: the file of the jar cannot be read, or (from `close`) written.
         xmlrpc.client.Fault: from a call, the method failed on the server.
         KerberosXMLRPCError: from a call, one of the errors of `krbxmlrpc`; its class and `hint` say what to do.

@@ -380,7 +380,7 @@ def test_an_early_refusal_of_a_server_that_then_does_nothing_is_the_answer(talk,
 
     talk.server.play(answer)
     try:
-        with ServerProxy(talk.server.url(), transport=talk.transport(**{**talk.options, "timeout": 0.5})) as proxy:
+        with ServerProxy(talk.server.url(), transport=talk.transport(**{**talk.options, "timeout": 2.0})) as proxy:
             with pytest.raises(UnexpectedStatus) as caught:
                 proxy.method("x" * LARGE)
         assert caught.value.errcode == 413
@@ -398,7 +398,7 @@ def test_a_server_that_stops_reading_without_an_answer_ends_with_the_timeout(tal
 
     talk.server.play(answer)
     try:
-        with ServerProxy(talk.server.url(), transport=talk.transport(**{**talk.options, "timeout": 0.2})) as proxy:
+        with ServerProxy(talk.server.url(), transport=talk.transport(**{**talk.options, "timeout": 2.0})) as proxy:
             with pytest.raises(CallOutcomeUnknown, match="timed out"):
                 proxy.method("x" * LARGE)
     finally:
