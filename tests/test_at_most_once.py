@@ -8,6 +8,7 @@ import gc
 import random
 import select
 import socket
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from xmlrpc.client import Fault, MultiCall, ServerProxy
@@ -177,6 +178,24 @@ def test_the_error_has_its_cause_and_holds_nothing(call_through, forwarder):
     with pytest.raises(CallOutcomeUnknown) as caught:
         call_through().whoami()
     assert isinstance(caught.value.__cause__, OSError) and caught.value.__cause__ is not caught.value
+
+
+def test_a_transport_is_forgotten_at_once_after_a_failure(forwarder, server_context, user, case):
+    """No error keeps a frame in which it still is."""
+    gc.collect()
+    gc.disable()
+    try:
+        transport = KerberosTransport(context=server_context, retries=1, retry_interval=0)
+        forwarder.play(Break(Phase.EXECUTED, How.FIN))
+        try:
+            ServerProxy(forwarder.url(), transport=transport).execute(case)
+        except CallOutcomeUnknown:
+            pass
+        watched = weakref.ref(transport)
+        del transport
+        assert watched() is None
+    finally:
+        gc.enable()
 
 
 def test_the_error_says_what_would_repeat_it(call_through, forwarder):

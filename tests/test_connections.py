@@ -13,7 +13,7 @@ from realm.scripted import ScriptedServer, early, honest, message
 
 from krbxmlrpc import CallOutcomeUnknown, InsecureKerberosTransport, KerberosTransport, UnexpectedStatus
 from krbxmlrpc import connections as connections_module
-from krbxmlrpc.connections import LOOK_AFTER, MAX_IDLE, SEND_PIECE, Connection
+from krbxmlrpc.connections import LOOK_AFTER, MAX_IDLE, SEND_PIECE, Connection, parse_address
 
 LARGE = 20_000_000
 
@@ -460,3 +460,16 @@ def test_apache_gets_a_large_message_with_a_ticket(call_hub, hub, case, preempti
     text = os.urandom(2_000_000).hex()
     assert call_hub(preemptive=preemptive).echo(text) == text
     assert sorted(line.status for line in hub.logged(case, len(statuses))) == statuses
+
+
+def test_a_request_that_cannot_be_sent_fails_as_such_and_is_not_kept_in_mind():
+    """What it failed by holds frames, and with them a transport."""
+    connection = Connection(parse_address("hub", 80), 5.0, None)
+    connection.sock, other = socket.socketpair()
+    other.close()
+    connection.putrequest("POST", "/")
+    connection.endheaders(b"call")
+    with pytest.raises(BrokenPipeError):
+        connection.getresponse()
+    connection.close()
+    assert connection._failure is None
