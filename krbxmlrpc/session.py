@@ -107,9 +107,10 @@ class Session:
         """Note that a host has proved itself."""
         self._proved.add(host)
 
-    def carries(self, host: str, url: str, cookies: str) -> bool:
+    def carries(self, url: str, cookies: str) -> bool:
         """Say whether a call may ride on these cookies: nothing tells that they do not authenticate."""
-        return bool(cookies) and host not in self._useless and self._place(url).over != cookies
+        place = self._place(url)
+        return bool(cookies) and place.host not in self._useless and place.over != cookies
 
     def _place(self, url: str) -> _Place:
         place = self._places.get(url)
@@ -136,11 +137,11 @@ class Session:
 
     # -- what came back -----------------------------------------------------------------------------------------------
 
-    def keep(self, host: str, url: str, lines: Iterable[str], *, fresh: bool) -> None:
+    def keep(self, url: str, lines: Iterable[str], *, fresh: bool) -> None:
         """Keep the cookies of a reply.
 
         Args:
-            host, url: where it came from.
+            url: where it came from.
             lines: its ``Set-Cookie`` lines.
             fresh: whether it answers a ticket.
         """
@@ -155,27 +156,28 @@ class Session:
             except OSError as error:  # the call has its answer, and must not lose it
                 logger.warning("the cookies cannot be saved: %s", error)
         if fresh:
-            self._place(url).over = None
-            untried = self._untried.setdefault(host, {})
+            place = self._place(url)
+            place.over = None
+            untried = self._untried.setdefault(place.host, {})
             if len(untried) >= MAX_PLACES:
                 untried.clear()
             untried[self.cookies(url)] = time.monotonic()
 
     def accepted(self, host: str) -> None:
         """Note that a call has ridden on the cookies of a host."""
-        if host in self._untried:
-            self._untried.pop(host, None)
+        self._untried.pop(host, None)
 
-    def refused(self, host: str, url: str, cookies: str) -> None:
+    def refused(self, url: str, cookies: str) -> None:
         """Note that a call on these cookies was answered by 401: their session is over, or they never were one.
 
         The latter, where a verified exchange has just set them and they have not carried a single call: a load
         balancer's, for example. Then no call to that host tries to ride again.
         """
-        since = self._untried.get(host, {}).get(cookies)
+        place = self._place(url)
+        since = self._untried.get(place.host, {}).get(cookies)
         if since is not None and time.monotonic() < since + JUST:
-            self._useless.add(host)
-        self._place(url).over = cookies
+            self._useless.add(place.host)
+        place.over = cookies
 
     def logins(self, host: str) -> int:
         """Return how many logins there have been."""
@@ -207,7 +209,7 @@ class Session:
 
     def after_fork(self) -> None:
         """Make the locks anew, in a child process: another thread may have held one, and is not there any more."""
-        self._keeping = threading.RLock()  # a signal handler may close the transport meanwhile
+        self._keeping = threading.RLock()
         self._login_locks = {}
         if hasattr(self.jar, "_cookies_lock"):
             self.jar._cookies_lock = threading.RLock()

@@ -13,6 +13,7 @@ import binascii
 from typing import Dict, NamedTuple, Optional, Tuple, TypeVar
 
 Key = TypeVar("Key")
+Read = TypeVar("Read")
 
 # Object identifiers in DER, without tag and length.
 _SPNEGO = b"\x2b\x06\x01\x05\x05\x02"  # 1.3.6.1.5.5.2, RFC 4178
@@ -54,10 +55,9 @@ def decode_token(token: str) -> bytes:
 def read_offer(token: bytes) -> Offer:
     """Read the client's first token; ValueError where it is not a Kerberos one."""
     known = _offers.get(len(token))
-    if known is None or not known.frames(token):
+    if known is None or not known[0].frames(token):
         known = _remembered(_offers, len(token), _parsed_offer(token))
-    assert known.offer is not None
-    return known.offer
+    return known[1]
 
 
 def check_reply(token: bytes, offer: Offer, *, final: bool) -> None:
@@ -79,7 +79,6 @@ class _Frame(NamedTuple):
 
     head: bytes
     tail: bytes
-    offer: Optional[Offer] = None
 
     def frames(self, token: bytes) -> bool:
         """Whether a token of the same length has this frame."""
@@ -88,18 +87,18 @@ class _Frame(NamedTuple):
 
 # As long as a ticket lives, the frames of its tokens are the same: then they need not be read a field at a time.
 _MAX_FRAMES = 64
-_offers: Dict[int, _Frame] = {}
+_offers: Dict[int, Tuple[_Frame, Offer]] = {}
 _replies: Dict[Tuple[int, Offer, bool], _Frame] = {}
 
 
-def _remembered(frames: Dict[Key, _Frame], key: Key, frame: _Frame) -> _Frame:
-    if len(frames) >= _MAX_FRAMES:
-        frames.clear()
-    frames[key] = frame
-    return frame
+def _remembered(known: Dict[Key, Read], key: Key, read: Read) -> Read:
+    if len(known) >= _MAX_FRAMES:
+        known.clear()
+    known[key] = read
+    return read
 
 
-def _parsed_offer(token: bytes) -> _Frame:
+def _parsed_offer(token: bytes) -> Tuple[_Frame, Offer]:
     mechanisms: Tuple[bytes, ...] = ()
     krb5 = _Fields(token)
     frame = _Fields(token).take(_FRAME)
@@ -116,7 +115,7 @@ def _parsed_offer(token: bytes) -> _Frame:
     authenticator = request.take(0xA4).take(_SEQUENCE)
     offer = Offer(mechanisms, authenticator.take(0xA0).take(_INTEGER).rest)
     authenticator.take_optional(0xA1)
-    return authenticator.take(0xA2).take(_OCTETS).frame(offer)
+    return authenticator.take(0xA2).take(_OCTETS).frame(), offer
 
 
 def _parsed_reply(token: bytes, offer: Offer, final: bool) -> _Frame:
@@ -192,9 +191,9 @@ class _Fields:
         """The bytes that have not been taken."""
         return self._data[self._at : self._end]
 
-    def frame(self, offer: Optional[Offer] = None) -> _Frame:
+    def frame(self) -> _Frame:
         """Return what is around these fields."""
-        return _Frame(self._data[: self._at], self._data[self._end :], offer)
+        return _Frame(self._data[: self._at], self._data[self._end :])
 
     def has_more(self) -> bool:
         """Whether there is something that has not been taken."""

@@ -123,7 +123,7 @@ class _NegotiateTransport(Transport):
     # -- what the standard transport does, done otherwise -------------------------------------------------------------
 
     def request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
-        """Make one call. Unlike the standard transport's, it never sends the call again when the connection breaks.
+        """Make one call. Unlike the standard transport's, it repeats none that may have run, unless it was told to.
 
         Args:
             host: ``host`` or ``host:port``.
@@ -300,11 +300,11 @@ class _NegotiateTransport(Transport):
             return self._make_logged_in(call)
         place = self._place(call)
         cookies = self._session.cookies(place)
-        if self._session.carries(call.netloc, place, cookies):
+        if self._session.carries(place, cookies):
             step, result = self._attempt(call, Sent.COOKIES, cookies)
             if step is Step.ACCEPT:
                 return result
-            self._session.refused(call.netloc, place, cookies)
+            self._session.refused(place, cookies)
             cookies = self._session.cookies(place)  # another thread may have got new ones
         elif not self._preemptive:
             step, result = self._attempt(call, Sent.NOTHING, cookies)
@@ -461,7 +461,7 @@ class _NegotiateTransport(Transport):
             self._session.accepted(call.netloc)
         cookies = response.values("set-cookie")
         if cookies and may_keep_cookies(sent, verified, step):
-            self._session.keep(call.netloc, self._place(call), cookies, fresh=ticket is not None)
+            self._session.keep(self._place(call), cookies, fresh=ticket is not None)
         return step
 
     def _answer(self, call: Call, ticket: KerberosTicket, reply: Reply, connection: Connection) -> None:

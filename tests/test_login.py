@@ -289,7 +289,7 @@ def test_a_cookie_that_another_reply_has_set_is_not_taken_for_a_login(open_serve
     assert proxy.method() == "on a session"
 
     def over_when_the_jar_has_changed(request, send):
-        proxy("transport")._session.keep("", server.url("/calls"), ["node=2; Path=/"], fresh=False)
+        proxy("transport")._session.keep(server.url("/calls"), ["node=2; Path=/"], fresh=False)
         send(message(401))
 
     server.play(over_when_the_jar_has_changed, honest(headers=[("Set-Cookie", "session=2; Path=/")]), CALL)

@@ -147,7 +147,7 @@ def test_the_jar_is_not_asked_while_it_does_not_change(call_hub, user):
 def test_a_cookie_that_has_expired_is_not_sent(monkeypatch):
     now = time.time()
     session = proved_session()
-    session.keep("hub", "https://hub/xmlrpc", ["a=1; Max-Age=100", "b=2"], fresh=True)
+    session.keep("https://hub/xmlrpc", ["a=1; Max-Age=100", "b=2"], fresh=True)
     assert session.cookies("https://hub/xmlrpc") == "a=1; b=2"
     monkeypatch.setattr(time, "time", lambda: now + 200)
     assert session.cookies("https://hub/xmlrpc") == "b=2"
@@ -156,7 +156,7 @@ def test_a_cookie_that_has_expired_is_not_sent(monkeypatch):
 @pytest.mark.parametrize("lines, elsewhere", [(["a=1"], ""), (["a=1; Domain=hub.test"], "a=1")])
 def test_a_cookie_goes_to_its_own_host_unless_it_says_otherwise(lines, elsewhere):
     session = proved_session()
-    session.keep("hub.test", "https://hub.test/", lines, fresh=True)
+    session.keep("https://hub.test/", lines, fresh=True)
     assert session.cookies("https://HUB.test:8443/xmlrpc") == "a=1"
     assert session.cookies("https://sub.hub.test/") == elsewhere
     assert session.cookies("https://test/") == session.cookies("https://nothub.test/") == ""
@@ -167,7 +167,7 @@ def test_a_cookie_goes_to_its_own_host_unless_it_says_otherwise(lines, elsewhere
 )
 def test_cookies_that_are_not_taken(line):
     session = proved_session()
-    session.keep("hub.co.uk", "https://hub.co.uk/", [line], fresh=True)
+    session.keep("https://hub.co.uk/", [line], fresh=True)
     assert list(session.jar) == []
 
 
@@ -324,20 +324,20 @@ def test_a_session_that_ended_before_it_carried_a_call_is_not_taken_for_a_load_b
     session = proved_session()
     for seconds, useless in ((JUST + 1, False), (JUST - 1, True)):
         monkeypatch.setattr(time, "monotonic", lambda: now)
-        session.keep("hub", "https://hub/", [f"session={seconds}"], fresh=True)
+        session.keep("https://hub/", [f"session={seconds}"], fresh=True)
         monkeypatch.setattr(time, "monotonic", lambda: now + seconds)
-        session.refused("hub", "https://hub/", session.cookies("https://hub/"))
-        session.keep("hub", "https://hub/", ["session=new"], fresh=False)
-        assert session.carries("hub", "https://hub/", "session=new") is not useless
+        session.refused("https://hub/", session.cookies("https://hub/"))
+        session.keep("https://hub/", ["session=new"], fresh=False)
+        assert session.carries("https://hub/", "session=new") is not useless
 
 
 def test_a_session_that_carried_a_call_to_another_path_of_the_host_is_not_either():
     session = proved_session()
-    session.keep("hub", "https://hub/a", ["session=1; Path=/"], fresh=True)
+    session.keep("https://hub/a", ["session=1; Path=/"], fresh=True)
     session.accepted("hub")
-    session.refused("hub", "https://hub/a", "session=1")
-    assert not session.carries("hub", "https://hub/a", "session=1")
-    assert session.carries("hub", "https://hub/a", "session=2")
+    session.refused("https://hub/a", "session=1")
+    assert not session.carries("https://hub/a", "session=1")
+    assert session.carries("https://hub/a", "session=2")
 
 
 def test_a_cookie_that_another_thread_is_just_removing_is_passed_over():
@@ -362,7 +362,7 @@ def test_whatever_keeps_cookies_from_being_saved_does_not_cost_the_answer(tmp_pa
             raise error
 
     session = proved_session(Failing(tmp_path / "cookies"))
-    session.keep("hub", "https://hub/", ["a=1"], fresh=True)
+    session.keep("https://hub/", ["a=1"], fresh=True)
     assert session.cookies("https://hub/") == "a=1"
     assert [record.levelname for record in caplog.records] == ["WARNING"] and "secret" not in caplog.text
     with pytest.raises(OSError) as caught:
@@ -385,7 +385,7 @@ def test_a_lock_that_a_signal_handler_needs_is_not_held_against_it(tmp_path):
 
     transport._session.jar = Closing(tmp_path / "cookies")
     transport._session.prove("hub")
-    transport._session.keep("hub", "https://hub/", ["a=1"], fresh=True)
+    transport._session.keep("https://hub/", ["a=1"], fresh=True)
     assert "a" in (tmp_path / "cookies").read_text()
 
 
@@ -439,9 +439,9 @@ def test_a_session_that_is_renewed_under_the_same_name_carries_again(open_server
 def test_cookies_that_change_with_every_reply_are_learnt_by_many_threads_too():
     session = proved_session()
     for number in range(16):
-        session.keep("hub", "https://hub/", [f"node={number}"], fresh=True)
-    session.refused("hub", "https://hub/", "node=3")
-    assert not session.carries("hub", "https://hub/", "node=15")
+        session.keep("https://hub/", [f"node={number}"], fresh=True)
+    session.refused("https://hub/", "node=3")
+    assert not session.carries("https://hub/", "node=15")
 
 
 def test_cookies_of_a_loaded_jar_that_are_refused_are_only_over(open_server, server):
@@ -510,7 +510,7 @@ def test_a_file_is_replaced_in_one_step_and_only_where_cookies_changed(tmp_path,
     before = path.stat()
     session.save()
     assert path.stat().st_ino == before.st_ino
-    session.keep("hub", "https://hub/", ["a=1"], fresh=True)
+    session.keep("https://hub/", ["a=1"], fresh=True)
     after = path.stat()
     assert after.st_ino != before.st_ino and stat.S_IMODE(after.st_mode) == 0o600 and link.is_symlink()
     session.save()
