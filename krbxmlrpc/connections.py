@@ -20,7 +20,7 @@ from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Union
 from urllib.parse import urlsplit
 
 from .errors import CertificateRejected, ServerUnreachable
-from .forks import survives_forks
+from .forks import no_fork, survives_forks
 from .http1 import READ, MalformedReply, Response, keep_alive_seconds, without_interim
 
 MAX_IDLE = 32
@@ -142,7 +142,8 @@ class Connection:
             ) from error
         try:
             if isinstance(sock, ssl.SSLSocket):
-                sock.do_handshake()
+                with no_fork:  # OpenSSL has locks of its own
+                    sock.do_handshake()
         except ssl.SSLCertVerificationError as error:
             self.close()
             raise CertificateRejected(
@@ -166,7 +167,9 @@ class Connection:
     def _open_socket(self, name: str, port: int) -> socket.socket:
         """Return a connected socket, ready for TLS if there is to be any; raise what the last address raised."""
         failure: Exception = OSError("the name has no address")
-        for family, kind, protocol, _, where in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
+        with no_fork:  # and so has the resolver
+            addresses = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, where in addresses:
             sock = self.sock = socket.socket(family, kind, protocol)
             try:
                 if self._context is not None:
