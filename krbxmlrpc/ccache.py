@@ -6,15 +6,17 @@ one that cannot be read, gives None. Source: MIT Kerberos documentation, "Creden
 
 from __future__ import annotations
 
-import os
 import struct
 from datetime import datetime, timezone
 from typing import List, Optional, Tuple
 
 
-def default_file() -> Optional[str]:
-    """Return the file that KRB5CCNAME names; None where it names none: krb5.conf may, which is not read here."""
-    kind, colon, path = os.environ.get("KRB5CCNAME", "").partition(":")
+def cache_file(name: str) -> Optional[str]:
+    """Return the file of a credential cache, of which the name is as in KRB5CCNAME; None where it is of another type.
+
+    Where there is no name, krb5.conf may have one, which is not read here: None.
+    """
+    kind, colon, path = name.partition(":")
     if not colon:
         return kind or None
     return path if kind == "FILE" else None

@@ -1,6 +1,8 @@
-"""One Negotiate exchange: the only module that talks to GSSAPI. It knows nothing of HTTP connections and XML-RPC.
+"""One Negotiate exchange. The class `KerberosTicket` is the only place that talks to pykerberos.
 
-A `KerberosTicket` takes header values and gives header values, so it can be used with any HTTP library.
+A ticket takes header values and gives header values, so it can be used with any HTTP library: it knows nothing of HTTP
+connections and XML-RPC. Which GSSAPI library makes the tokens is the subclass's affair; what they prove is decided in
+the base class, once.
 """
 
 from __future__ import annotations
@@ -8,83 +10,26 @@ from __future__ import annotations
 import binascii
 import os
 import re
-from datetime import datetime, timezone
-from typing import Any, Dict, List, Optional, Tuple, Type
+from typing import Any, List, Optional, Tuple
 
 import kerberos
 
 from .arguments import checked
-from .ccache import default_file, ticket_end
 from .challenge import HeaderValues, negotiate_details
-from .errors import (
-    ClockSkew,
-    GSSStatus,
-    KDCUnreachable,
-    KerberosXMLRPCError,
-    MutualAuthenticationError,
-    NoCredentials,
-    ServiceUnknown,
-    TicketExpired,
-)
+from .errors import GSSStatus, KerberosXMLRPCError, MutualAuthenticationError, NoCredentials
+from .failures import GSSFailure, Source, no_ticket, other_mechanism
 from .forks import no_fork
 from .tokens import Offer, check_reply, decode_token, read_offer
 
 _MECHANISMS = {"spnego": kerberos.GSS_MECH_OID_SPNEGO, "krb5": kerberos.GSS_MECH_OID_KRB5}
 
-# RFC 2744, section 3.9.1: routine errors stand in bits 16 to 23 of the major code.
-_GSS_S_NO_CRED = 7 << 16
-_GSS_S_CREDENTIALS_EXPIRED = 11 << 16
-
-# Codes of the krb5 error table, the same numbers in MIT's and Heimdal's krb5.h.
-_BY_MINOR: Dict[int, Type[KerberosXMLRPCError]] = {
-    -1765328377: ServiceUnknown,  # KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN
-    -1765328352: TicketExpired,  # KRB5KRB_AP_ERR_TKT_EXPIRED
-    -1765328347: ClockSkew,  # KRB5KRB_AP_ERR_SKEW
-    -1765328243: NoCredentials,  # KRB5_CC_NOTFOUND
-    -1765328230: KDCUnreachable,  # KRB5_REALM_UNKNOWN
-    -1765328228: KDCUnreachable,  # KRB5_KDC_UNREACH
-    -1765328191: NoCredentials,  # KRB5_CC_IO
-    -1765328190: NoCredentials,  # KRB5_FCC_PERM
-    -1765328189: NoCredentials,  # KRB5_FCC_NOFILE
-    -1765328185: NoCredentials,  # KRB5_CC_FORMAT
-    -1765328164: KDCUnreachable,  # KRB5_REALM_CANT_RESOLVE
-}
-_BY_MAJOR: Dict[int, Type[KerberosXMLRPCError]] = {
-    _GSS_S_NO_CRED: NoCredentials,
-    _GSS_S_CREDENTIALS_EXPIRED: TicketExpired,
-}
-
 _SERVICE = re.compile(r"[^@/\s]+(?:@[^@/\s]+|/[^@/\s]+@[^@/\s]+)")
 
 
-class KerberosTicket:
-    """One ticket for one service, to be sent once, and the check that the answer comes from that service.
+class Ticket:
+    """One ticket, whichever library gets it; `KerberosTicket` describes it.
 
-    It frees the caller from GSSAPI, and makes no assumption about the HTTP library::
-
-        ticket = KerberosTicket("HTTP@hub.example.com")
-        response = requests.get(url, headers={"Authorization": ticket.auth_header})
-        ticket.verify_response(response.headers.get("www-authenticate"))
-
-    Args:
-        service: ``"HTTP@host"`` or ``"HTTP/host@REALM"``.
-        principal: whose ticket to use, from the collection of credential caches; default: the default cache's.
-        delegate: whether the server receives a ticket with which it can act as the user (RFC 4120, section 2.8).
-            It needs a forwardable ticket-granting ticket.
-        mutual: whether the server is asked for a proof of its own; without, no reply can be verified.
-        mechanism: ``"spnego"`` (RFC 4178, what RFC 4559 asks for) or ``"krb5"`` (RFC 4121, a bare Kerberos token).
-
-    Attributes:
-        service, mutual: as given.
-        auth_header: the value of the ``Authorization`` header to send, ``"Negotiate …"``.
-        principal: the client's principal once the server has proved itself, else None.
-
-    Raises:
-        TypeError, ValueError: an argument is not as described.
-        NoCredentials, TicketExpired, ServiceUnknown, KDCUnreachable, ClockSkew: no ticket could be had.
-        KerberosXMLRPCError: no ticket could be had, for a reason that GSSAPI names in `major` and `minor`.
-
-    Source: RFC 4559, section 4.
+    A subclass says how a GSSAPI context begins, how it takes a step, and whose it is: `_begin`, `_step` and `_client`.
     """
 
     auth_header: str
@@ -98,32 +43,52 @@ class KerberosTicket:
         delegate: bool = False,
         mutual: bool = True,
         mechanism: str = "spnego",
+        channel_bindings: Optional[bytes] = None,
     ) -> None:
         check_ticket_arguments(service, principal, delegate, mechanism)
         checked("mutual", mutual, "True or False", (bool,))
+        accepted = "bytes, as tls_server_end_point() returns them, or None"
+        checked("channel_bindings", channel_bindings, accepted, (bytes, type(None)))
         self.service = service
         self.mutual = mutual
         self.principal = None
         self._asked_principal = principal
-        flags = (kerberos.GSS_C_MUTUAL_FLAG if mutual else 0) | (kerberos.GSS_C_DELEG_FLAG if delegate else 0)
+        self._delegate = delegate
+        self._channel_bindings = channel_bindings
         try:
-            if principal is not None and mechanism == "krb5":
-                # Where another mechanism is installed, GSSAPI may find credentials of the principal for that one only,
-                # and krb5 then takes the default ones: somebody else's. SPNEGO does not let that happen.
-                _first_step(service, principal, flags, "spnego")
-            context, token, self._offer = _first_step(service, principal, flags, mechanism)
-        except kerberos.GSSError as error:
-            raise _explained(error, service, principal, flags, mechanism) from error
+            self._check_principal(mechanism)
+            context, token, self._offer = self._opened(mechanism)
+        except GSSFailure as failure:
+            raise self._no_ticket(failure, mechanism) from failure
         except ValueError as error:
-            raise NoCredentials(
-                f"no ticket for {service}: GSSAPI would use another mechanism than Kerberos",
-                hint=_hint(NoCredentials, service),
-                service=service,
-                principal=principal,
-            ) from error
+            raise other_mechanism(service, principal, self._source()) from error
         self.auth_header = f"Negotiate {token}"
         # A list, because taking its only element is atomic: no two threads get hold of one GSSAPI context.
         self._context: List[Any] = [context]
+
+    def _opened(self, mechanism: str) -> Tuple[Any, str, Offer]:
+        """Return a new GSSAPI context, its first token, and what that offers; ValueError where it is not Kerberos."""
+        context, token = self._begin(mechanism)
+        return context, token, read_offer(binascii.a2b_base64(token))
+
+    def _check_principal(self, mechanism: str) -> None:
+        """Raise as `_opened` where that would not notice that the principal has no credentials."""
+
+    def _begin(self, mechanism: str) -> Tuple[Any, str]:
+        """Return a new GSSAPI context and its first token, in base64; raise `GSSFailure`."""
+        raise NotImplementedError
+
+    def _step(self, context: Any, token: str) -> Tuple[bool, str]:
+        """Give GSSAPI the server's token; return whether the exchange is complete, and the answer; or `GSSFailure`."""
+        raise NotImplementedError
+
+    def _client(self, context: Any) -> str:
+        """Return the client's principal in a complete exchange."""
+        raise NotImplementedError
+
+    def _source(self) -> Source:
+        """Return where the ticket was looked for."""
+        raise NotImplementedError
 
     def verify_response(self, www_authenticate: Optional[HeaderValues]) -> None:
         """Return if the reply with this header comes from the service, else raise. Can be called once.
@@ -153,10 +118,11 @@ class KerberosTicket:
         data = decode_token(token)  # before GSSAPI sees it: pykerberos takes what is not base64 for an empty token
         if not self.mutual:
             raise self._unproven("the ticket was made with mutual=False, so no reply to it proves anything")
-        if not self._step(context, token):
+        complete, _ = self._stepped(context, token)
+        if not complete:
             raise self._unproven("the server's token does not complete the exchange")
         self._check(data, final=True)
-        self.principal = kerberos.authGSSClientUserName(context)
+        self.principal = self._client(context)
 
     def answer_challenge(self, www_authenticate: Optional[HeaderValues]) -> bool:
         """Take the token of a 401; return whether there is an answer to it, another leg: `auth_header` then is it.
@@ -177,11 +143,10 @@ class KerberosTicket:
         context = self._take_context()
         token = _required_token(www_authenticate)
         data = decode_token(token)
-        complete = self._step(context, token)
-        answer = kerberos.authGSSClientResponse(context)
+        complete, answer = self._stepped(context, token)
         self._check(data, final=not answer)
         if complete and self.mutual:
-            self.principal = kerberos.authGSSClientUserName(context)
+            self.principal = self._client(context)
         if not complete:
             self._context.append(context)
         if answer:
@@ -194,16 +159,13 @@ class KerberosTicket:
         except IndexError:
             raise RuntimeError("the ticket has been used: each request needs a KerberosTicket of its own") from None
 
-    def _step(self, context: Any, token: str) -> bool:
-        """Give GSSAPI the server's token; return whether the exchange is complete."""
+    def _stepped(self, context: Any, token: str) -> Tuple[bool, str]:
+        """Do what `_step` does; a token that GSSAPI refuses proves nothing."""
         try:
-            with no_fork:
-                state = kerberos.authGSSClientStep(context, token)
-        except kerberos.GSSError as error:
-            major, minor = _statuses(error)
-            why = f"GSSAPI refuses the server's token: {_words(major, minor)}"
-            raise self._unproven(why, major=major, minor=minor) from error
-        return bool(state == kerberos.AUTH_GSS_COMPLETE)
+            return self._step(context, token)
+        except GSSFailure as failure:
+            why = f"GSSAPI refuses the server's token: {failure}"
+            raise self._unproven(why, major=failure.major, minor=failure.minor) from failure
 
     def _check(self, token: bytes, *, final: bool) -> None:
         """Check of a token what GSSAPI does not; after GSSAPI, because where both refuse, its words tell more."""
@@ -224,8 +186,95 @@ class KerberosTicket:
             minor=minor,
         )
 
+    def _no_ticket(self, failure: GSSFailure, mechanism: str) -> KerberosXMLRPCError:
+        """Return the error that says why there is no ticket."""
+        fallback = KerberosXMLRPCError
+        if mechanism == "spnego" or self._asked_principal is not None:  # then SPNEGO failed, or may have
+            # SPNEGO's minor codes are numbers of the day; those of the krb5 mechanism are fixed. So fail by that, too.
+            try:
+                self._begin("krb5")
+                if self._asked_principal is not None:
+                    fallback = NoCredentials  # what it found is another's
+            except GSSFailure as plain:
+                failure = plain
+        return no_ticket(failure, self.service, self._asked_principal, self._source(), fallback)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} for {self.service}{'' if self._context else ', used'}>"
+
+
+class KerberosTicket(Ticket):
+    """One ticket for one service, to be sent once, and the check that the answer comes from that service.
+
+    It frees the caller from GSSAPI, and makes no assumption about the HTTP library::
+
+        ticket = KerberosTicket("HTTP@hub.example.com")
+        response = requests.get(url, headers={"Authorization": ticket.auth_header})
+        ticket.verify_response(response.headers.get("www-authenticate"))
+
+    Args:
+        service: ``"HTTP@host"`` or ``"HTTP/host@REALM"``.
+        principal: whose ticket to use, from the collection of credential caches; default: the default cache's.
+        delegate: whether the server receives a ticket with which it can act as the user (RFC 4120, section 2.8).
+            It needs a forwardable ticket-granting ticket.
+        mutual: whether the server is asked for a proof of its own; without, no reply can be verified.
+        mechanism: ``"spnego"`` (RFC 4178, what RFC 4559 asks for) or ``"krb5"`` (RFC 4121, a bare Kerberos token).
+        channel_bindings: what ties the exchange to the TLS connection that it goes over, as `tls_server_end_point`
+            returns it; None: nothing.
+
+    Attributes:
+        service, mutual: as given.
+        auth_header: the value of the ``Authorization`` header to send, ``"Negotiate …"``.
+        principal: the client's principal once the server has proved itself, else None.
+
+    Raises:
+        TypeError, ValueError: an argument is not as described.
+        NoCredentials, TicketExpired, ServiceUnknown, KDCUnreachable, ClockSkew: no ticket could be had.
+        KerberosXMLRPCError: no ticket could be had, for a reason that GSSAPI names in `major` and `minor`.
+
+    Source: RFC 4559, section 4.
+    """
+
+    def _check_principal(self, mechanism: str) -> None:
+        if self._asked_principal is not None and mechanism == "krb5":
+            # Where another mechanism is installed, GSSAPI may find credentials of the principal for that one only, and
+            # krb5 then takes the default ones: somebody else's. SPNEGO does not let that happen.
+            self._opened("spnego")
+
+    def _begin(self, mechanism: str) -> Tuple[Any, str]:
+        flags = kerberos.GSS_C_MUTUAL_FLAG if self.mutual else 0
+        flags |= kerberos.GSS_C_DELEG_FLAG if self._delegate else 0
+        try:
+            with no_fork:
+                _, context = kerberos.authGSSClientInit(
+                    self.service, principal=self._asked_principal, gssflags=flags, mech_oid=_MECHANISMS[mechanism]
+                )
+        except kerberos.GSSError as error:
+            raise _failure(error) from error
+        return context, self._step(context, "")[1]
+
+    def _step(self, context: Any, token: str) -> Tuple[bool, str]:
+        bindings = {}
+        if self._channel_bindings is not None:
+            bindings["channel_bindings"] = kerberos.channelBindings(application_data=self._channel_bindings)
+        try:
+            with no_fork:
+                state = kerberos.authGSSClientStep(context, token, **bindings)
+        except kerberos.GSSError as error:
+            raise _failure(error) from error
+        return state == kerberos.AUTH_GSS_COMPLETE, kerberos.authGSSClientResponse(context) or ""
+
+    def _client(self, context: Any) -> str:
+        return str(kerberos.authGSSClientUserName(context))
+
+    def _source(self) -> Source:
+        cache = os.environ.get("KRB5CCNAME", "")
+        looked = f"KRB5CCNAME names {cache}" if cache else "KRB5CCNAME is not set, so it was the default one"
+        return Source(
+            cache,
+            "run kinit, or set KRB5_CLIENT_KTNAME to a keytab; klist -A shows which principals there are tickets for. "
+            f"The credential cache looked at: {looked}",
+        )
 
 
 def check_ticket_arguments(service: object, principal: object, delegate: object, mechanism: object) -> None:
@@ -255,81 +304,11 @@ def _required_token(www_authenticate: Optional[HeaderValues]) -> str:
     return token
 
 
-def _first_step(service: str, principal: Optional[str], flags: int, mechanism: str) -> Tuple[Any, str, Offer]:
-    """Return the GSSAPI context of a new exchange, its first token, and what that offers.
-
-    Raises:
-        kerberos.GSSError: there is no ticket.
-        ValueError: the token is not a Kerberos one.
-    """
-    with no_fork:
-        _, context = kerberos.authGSSClientInit(
-            service, principal=principal, gssflags=flags, mech_oid=_MECHANISMS[mechanism]
-        )
-        kerberos.authGSSClientStep(context, "")
-    token = kerberos.authGSSClientResponse(context)
-    return context, token, read_offer(binascii.a2b_base64(token))
-
-
-def _statuses(error: kerberos.GSSError) -> Tuple[GSSStatus, GSSStatus]:
-    """Return the major and the minor status of a failure."""
+def _failure(error: kerberos.GSSError) -> GSSFailure:
+    """Return what pykerberos reports."""
     try:
         major, minor = error.args
-        return GSSStatus(*major), GSSStatus(*minor)
-    except (TypeError, ValueError):  # pykerberos loses both where GSSAPI's words are not UTF-8
+        return GSSFailure(GSSStatus(*major), GSSStatus(*minor))
+    except (TypeError, ValueError):  # it loses both where GSSAPI's words are not UTF-8
         unknown = GSSStatus("GSSAPI failed without words", 0)
-        return unknown, unknown
-
-
-def _words(major: GSSStatus, minor: GSSStatus) -> str:
-    """Return what GSSAPI says; a minor code of 0 says only "Success"."""
-    return minor.text if minor.code and minor.text else major.text
-
-
-def _explained(
-    error: kerberos.GSSError, service: str, principal: Optional[str], flags: int, mechanism: str
-) -> KerberosXMLRPCError:
-    """Say why there is no ticket, in an error of the right class."""
-    major, minor = _statuses(error)
-    fallback = KerberosXMLRPCError
-    if mechanism == "spnego" or principal is not None:  # then it was SPNEGO that failed, or may have been
-        # SPNEGO's minor codes are numbers of the day; those of the krb5 mechanism are fixed. So fail once more by that.
-        try:
-            _first_step(service, principal, flags, "krb5")
-            if principal is not None:
-                fallback = NoCredentials  # what it found is another's
-        except kerberos.GSSError as plain:
-            major, minor = _statuses(plain)
-    kind = _BY_MINOR.get(minor.code) or _BY_MAJOR.get(major.code & 0xFF0000) or fallback
-    if kind is ServiceUnknown and "krbtgt/" in minor.text:
-        kind = KDCUnreachable  # what the KDC does not know is the way to the service's realm
-    message = f"no ticket for {service}: {_words(major, minor)}"
-    facts: Dict[str, Any] = {"service": service, "principal": principal, "major": major, "minor": minor}
-    if kind is TicketExpired:
-        facts["since"] = _expired_since()
-        if facts["since"]:
-            message += f" (since {facts['since']:%Y-%m-%d %H:%M:%S} UTC)"
-    return kind(message, hint=_hint(kind, service), **facts)
-
-
-def _expired_since() -> Optional[datetime]:
-    path = default_file()
-    end = ticket_end(path) if path else None
-    return end if end and end < datetime.now(timezone.utc) else None
-
-
-def _hint(kind: Type[KerberosXMLRPCError], service: str) -> Optional[str]:
-    if kind is NoCredentials:
-        cache = os.environ.get("KRB5CCNAME")
-        looked = f"KRB5CCNAME names {cache}" if cache else "KRB5CCNAME is not set, so it was the default one"
-        return (
-            "run kinit, or set KRB5_CLIENT_KTNAME to a keytab; klist -A shows which principals there are tickets for. "
-            f"The credential cache looked at: {looked}"
-        )
-    if kind is ServiceUnknown:
-        return (
-            f"the KDC was asked for {service}: if the host is an alias, an IP address or behind a load balancer, pass "
-            "the name that is in the server's keytab with service=; it holds no port; krb5.conf's "
-            "dns_canonicalize_hostname, rdns and qualify_shortname change the name on its way"
-        )
-    return None
+        return GSSFailure(unknown, unknown)
