@@ -8,6 +8,7 @@
 """
 
 from ._version import __version__
+from .bindings import tls_server_end_point
 from .challenge import www_auth
 from .errors import (
     AuthenticationRejected,
@@ -59,5 +60,6 @@ __all__ = [
     "UnexpectedStatus",
     "UnsafeResponse",
     "__version__",
+    "tls_server_end_point",
     "www_auth",
 ]

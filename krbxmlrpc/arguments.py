@@ -9,6 +9,7 @@ import re
 from http.cookiejar import CookieJar, FileCookieJar
 from typing import Any, Callable, Iterable, List, Optional, Tuple, Type, TypeVar, Union
 
+from .bindings import require_cryptography
 from .challenge import TOKEN
 from .exchange import MutualAuthentication
 
@@ -81,6 +82,16 @@ def checked_jar(jar: Optional[CookieJar]) -> Optional[CookieJar]:
     if isinstance(jar, FileCookieJar) and not hasattr(jar, "_really_load"):
         raise TypeError("cookiejar is a FileCookieJar itself, which has no format; accepted is a MozillaCookieJar")
     return jar
+
+
+def checked_channel_bindings(kind: Optional[str], scheme: str) -> Optional[str]:
+    """Return ``channel_bindings``, if it goes with the scheme; ImportError where a library is missing."""
+    kinds = ("tls-server-end-point",) if scheme == "https" else ()
+    accepted = f"{kinds[0]!r}, or None" if kinds else "None: without TLS there is nothing to bind to"
+    checked("channel_bindings", kind, accepted, (str, type(None)), lambda kind: kind is None or kind in kinds)
+    if kind is not None:
+        require_cryptography()
+    return kind
 
 
 def checked_headers(headers: Iterable[Header]) -> List[Any]:

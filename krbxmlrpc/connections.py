@@ -101,6 +101,7 @@ class Connection:
         debuglevel: whether `verbose` was asked for the call that it is used for.
         sock: the socket; None when it is not connected.
         timeout: seconds that each socket operation may take.
+        authenticated: for its user to note that the server knows by now whose requests these are.
         era: for `Connections` to see whether all were closed since it was opened.
         idle_since: when it last became idle, by the monotonic clock (seconds).
     """
@@ -112,6 +113,7 @@ class Connection:
         self.kept = False
         self.debuglevel = 0
         self.sock: Any = None
+        self.authenticated = False
         self.era: object = None
         self.idle_since = 0.0
         self._context = context
@@ -254,16 +256,21 @@ class Connection:
 
     def _has_answered(self) -> bool:
         """Say whether what has come begins a final reply, or is the end."""
-        try:
-            self.sock.settimeout(0)
-            try:
-                data = self.sock.recv(READ)
-            finally:
-                self.sock.settimeout(self.timeout)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return False  # it was TLS's own
+        data = self._read_now()
+        if data is None:
+            return False
         self._received = without_interim(self._received + data)
         return not data or self._received[9:10] not in (b"", b"1")  # the first digit of the status
+
+    def _read_now(self) -> Optional[bytes]:
+        """Return what has come, nothing at the end of the connection, and None where it was only TLS's own."""
+        self.sock.settimeout(0)
+        try:
+            return self.sock.recv(READ)  # type: ignore[no-any-return]
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+        finally:
+            self.sock.settimeout(self.timeout)
 
     def getresponse(self) -> Response:
         """Read the head of the reply to the request that was sent; errors as of `Response.begin`, or of sending it."""
@@ -323,7 +330,16 @@ class Connection:
             return False
         if self._context is not None and self.sock.pending():
             return False
-        return not self._poll.poll(0)
+        if not self._poll.poll(0):
+            return True
+        try:
+            return self._context is not None and self._read_now() is None
+        except OSError:
+            return False
+
+    def certificate(self) -> bytes:
+        """Return the server's certificate, in DER; empty where there is no TLS."""
+        return (self.sock.getpeercert(True) if self._context is not None else None) or b""
 
     def close(self) -> None:
         """Close it."""

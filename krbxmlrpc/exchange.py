@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import enum
 from http.client import HTTPMessage
-from typing import NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
-MAX_REQUESTS = 5
+MAX_LEGS = 5
 """How many requests one exchange may take, the first one counted. Kerberos takes one, SPNEGO at most three."""
+
+MAX_REQUESTS = 7
+"""How many requests a call may take in all, with those of a login, and with those that told that a session has ended.
+"""
 
 
 class MutualAuthentication(str, enum.Enum):
@@ -27,6 +31,19 @@ class MutualAuthentication(str, enum.Enum):
     """The server's token is neither asked for nor read: TLS alone vouches for the server."""
 
 
+class Allowance:
+    """What is left of the requests that a call may take.
+
+    Attributes:
+        left: how many.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = MAX_REQUESTS
+
+
 class Call(NamedTuple):
     """What is to be called, and who is to answer."""
 
@@ -40,6 +57,8 @@ class Call(NamedTuple):
     """The name of the server alone."""
     service: str
     """The service whose ticket is sent."""
+    allowance: Allowance
+    """Shared with the login that is made for the call."""
     principal: Optional[str] = None
     """Whose ticket was asked for, if it was."""
     verbose: bool = False
@@ -51,6 +70,11 @@ class Call(NamedTuple):
     def is_login(self) -> bool:
         """Whether it is a login, not a call."""
         return self.method == "GET"
+
+    @property
+    def legs(self) -> int:
+        """How many requests an exchange may take now; a login leaves one for the call itself."""
+        return min(MAX_LEGS, self.allowance.left - self.is_login)
 
     @property
     def url(self) -> str:
@@ -80,7 +104,14 @@ class Sent(enum.Enum):
 
     NOTHING = "no ticket"
     COOKIES = "session"
+    CONNECTION = "connection"
+    """Nothing, on a connection of which the server has said that it knows by now who calls (``Persistent-Auth``)."""
     TICKET = "ticket"
+
+    @property
+    def rides(self) -> bool:
+        """Whether it counts on an earlier exchange, which was verified."""
+        return self in (Sent.COOKIES, Sent.CONNECTION)
 
 
 class Step(enum.Enum):
@@ -123,7 +154,7 @@ def next_step(
         is_login: whether it is the reply of a login page, which may point to another.
     """
     if status == 401:
-        if sent is Sent.COOKIES:
+        if sent.rides:
             return Step.RENEW
         if negotiate is None:
             return Step.NOT_OFFERED
@@ -132,11 +163,23 @@ def next_step(
         return Step.ANOTHER_LEG if negotiate else Step.REJECTED
     if not (200 <= status < 400 if is_login else status == 200):
         return Step.UNEXPECTED
-    if verified or sent is Sent.COOKIES or mode is not MutualAuthentication.REQUIRED:
+    if verified or sent.rides or mode is not MutualAuthentication.REQUIRED:
         return Step.ACCEPT
     return Step.UNPROVEN
 
 
 def may_keep_cookies(sent: Sent, verified: bool, step: Step) -> bool:
     """Say whether the cookies of a reply are the server's: it has proved itself, or the reply came on a session."""
-    return verified or (sent is Sent.COOKIES and step is Step.ACCEPT)
+    return verified or (sent.rides and step is Step.ACCEPT)
+
+
+def is_persistent(verified: bool, values: List[str]) -> bool:
+    """Say whether the server takes all that comes on this connection from now on for the user's.
+
+    Kerberos authenticates each request unless a server says otherwise. Nobody is believed who has not proved himself.
+
+    Args:
+        verified: whether the server has proved itself by the reply.
+        values: the reply's ``Persistent-Auth`` header, as mod_auth_gssapi's GssapiSignalPersistentAuth has it sent.
+    """
+    return verified and [value.lower() for value in values] == ["true"]

@@ -110,6 +110,25 @@ def lost(call: Call, when: str, error: Exception) -> KerberosXMLRPCError:
     return CallOutcomeUnknown(f"the connection to {call.url} failed {when}: {why}", **_parties(call))
 
 
+def closed_early(call: Call) -> ServerUnreachable:
+    """Return the error for a server that closes its connections before anything is asked of it."""
+    return ServerUnreachable(
+        f"{call.netloc} closed the connection, twice, before the request was sent",
+        hint="to get the ticket took longer than the server waits: look whether the KDC is slow to answer",
+        **_parties(call),
+    )
+
+
+def not_bindable(call: Call, error: ValueError) -> KerberosXMLRPCError:
+    """Return the error for a server to whose certificate no ticket can be bound."""
+    return KerberosXMLRPCError(
+        f"no channel bindings for {call.netloc}: {error}",
+        hint="RFC 5929 defines tls-server-end-point for certificates signed with RSA or ECDSA and a hash function: the "
+        "server needs such a one, or pass channel_bindings=None",
+        **_parties(call),
+    )
+
+
 def session_refused(call: Call, reply: Reply, login_path: Optional[str]) -> AuthenticationRejected:
     """Return the error for a 401 to a session that has just been renewed."""
     return AuthenticationRejected(

@@ -7,13 +7,14 @@ are put together.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import ssl
 import time
 from http.client import HTTPException
 from http.cookiejar import CookieJar
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Type, Union
+from typing import Any, Iterable, Iterator, List, Optional, Tuple, Type, Union
 from xmlrpc.client import SafeTransport, Transport
 
 from ._version import __version__
@@ -21,32 +22,46 @@ from .arguments import (
     PATH,
     Header,
     checked,
+    checked_channel_bindings,
     checked_headers,
     checked_jar,
     checked_login_path,
     checked_mode,
     checked_timeout,
 )
+from .bindings import tls_server_end_point
 from .challenge import negotiate_details
 from .connections import Connection, Connections, parse_address
+from .credentials import ticket_maker
 from .decoding import PIECE, decode, decompressed, limited, make_parser
 from .errors import CallOutcomeUnknown, KerberosXMLRPCError, MutualAuthenticationError
 from .exchange import (
-    MAX_REQUESTS,
+    Allowance,
     Call,
     MutualAuthentication,
     Reply,
     Sent,
     Step,
+    is_persistent,
     may_keep_cookies,
     next_step,
     to_be_verified,
 )
 from .http1 import Response
-from .refusals import denied, failure, login_without_session, lost, not_proved, rejected, session_refused
+from .refusals import (
+    closed_early,
+    denied,
+    failure,
+    login_without_session,
+    lost,
+    not_bindable,
+    not_proved,
+    rejected,
+    session_refused,
+)
 from .retries import Idempotent, checked_retries, is_answer
 from .session import Session
-from .ticket import KerberosTicket, check_ticket_arguments
+from .ticket import Ticket, check_ticket_arguments
 
 logger = logging.getLogger("krbxmlrpc")
 
@@ -78,10 +93,13 @@ class _NegotiateTransport(Transport):
         *,
         service: Optional[str] = None,
         principal: Optional[str] = None,
+        ccache: Optional[str] = None,
+        keytab: Optional[str] = None,
         mutual_authentication: Union[str, MutualAuthentication] = MutualAuthentication.REQUIRED,
         preemptive: bool = True,
         delegate: bool = False,
         mechanism: str = "spnego",
+        channel_bindings: Optional[str] = None,
         login_path: Optional[str] = None,
         cookiejar: Optional[CookieJar] = None,
         timeout: Optional[float] = 300.0,
@@ -110,12 +128,13 @@ class _NegotiateTransport(Transport):
         self._preemptive = preemptive
         self._timeout = checked_timeout(timeout)
         self._max_response_bytes = max_response_bytes
-        self._ticket_arguments: Dict[str, Any] = {
-            "principal": principal,
-            "delegate": delegate,
-            "mechanism": mechanism,
-            "mutual": self._mode is not MutualAuthentication.DISABLED,
-        }
+        self._principal = principal
+        self._channel_bindings = checked_channel_bindings(channel_bindings, self._scheme)
+        self._get_ticket = functools.partial(
+            ticket_maker(principal, mechanism, ccache, keytab),
+            delegate=delegate,
+            mutual=self._mode is not MutualAuthentication.DISABLED,
+        )
         self._connections = Connections()
         self._session = Session(checked_jar(cookiejar))
         self._last_url: Optional[Tuple[str, str]] = None
@@ -145,7 +164,7 @@ class _NegotiateTransport(Transport):
         try:
             for repetitions in itertools.count():
                 try:
-                    return self._make(call)
+                    return self._make(call._replace(allowance=Allowance()))
                 except KerberosXMLRPCError as error:
                     wait = self._retries.wait(error, repetitions, request_body)
                     if wait is None:
@@ -292,7 +311,7 @@ class _NegotiateTransport(Transport):
         if not isinstance(handler, str) or not PATH.fullmatch(handler):
             raise ValueError("the path of the URL has to start with / and be printable ASCII: percent-encode the rest")
         service = self._service or f"HTTP@{host}"
-        return Call(netloc, handler, body, host, service, self._ticket_arguments["principal"], verbose)
+        return Call(netloc, handler, body, host, service, Allowance(), self._principal, verbose)
 
     def _make(self, call: Call) -> Any:
         """Make a call once: on a session if there is one, else with a ticket."""
@@ -310,7 +329,14 @@ class _NegotiateTransport(Transport):
             step, result = self._attempt(call, Sent.NOTHING, cookies)
             if step is Step.ACCEPT:
                 return result
-        return self._attempt(call, Sent.TICKET, cookies)[1]
+        return self._authenticated(call, cookies)
+
+    def _authenticated(self, call: Call, cookies: str) -> Any:
+        """Send a call or a login with a ticket, unless the server takes the connection for one; return the values."""
+        step, result = self._attempt(call, Sent.CONNECTION, cookies)
+        if step is not Step.ACCEPT:
+            result = self._attempt(call, Sent.TICKET, cookies)[1]
+        return result
 
     def _make_logged_in(self, call: Call) -> Any:
         """Make a call on the session of a login; log in before if there is none, and again, once, if it has ended."""
@@ -322,7 +348,7 @@ class _NegotiateTransport(Transport):
             cookies = self._logged_in(call, seen)
             seen = self._session.logins(call.netloc)
         step, result = self._attempt(call, Sent.COOKIES, cookies)
-        if step is not Step.ACCEPT:
+        if step is not Step.ACCEPT and call.allowance.left > 1:
             step, result = self._attempt(call, Sent.COOKIES, self._logged_in(call, seen))
         if step is not Step.ACCEPT:
             raise session_refused(call, result, self._login_path)
@@ -337,7 +363,7 @@ class _NegotiateTransport(Transport):
         login = self._login(call)
         place = self._place(login)
         self._session.log_in_once(
-            call.netloc, seen, lambda: self._attempt(login, Sent.TICKET, self._session.cookies(place))
+            call.netloc, seen, lambda: self._authenticated(login, self._session.cookies(place))
         )
 
     def _cookies_of_login(self, call: Call) -> str:
@@ -359,23 +385,31 @@ class _NegotiateTransport(Transport):
     def _attempt(self, call: Call, sent: Sent, cookies: str) -> Tuple[Step, Any]:
         """Send a call; return ACCEPT and the values, or RENEW and the reply. Raise what else comes of it.
 
-        With a ticket, all legs of its exchange go over one connection, which is kept if it can be.
+        With a ticket, all legs of its exchange go over one connection, which is kept if it can be. CONNECTION means a
+        ticket, too, where the connection is not one that the server takes for it.
         """
-        ticket = self._new_ticket(call) if sent is Sent.TICKET else None
-        connection = self._connections.acquire(call.netloc, self.make_connection)
-        try:
-            return self._exchange(call, sent, cookies, ticket, connection)
-        finally:
-            self._connections.release(call.netloc, connection)
+        for _ in range(2):
+            connection = self._connections.acquire(call.netloc, self.make_connection)
+            try:
+                if sent is Sent.CONNECTION and not connection.authenticated:
+                    sent = Sent.TICKET
+                ticket = self._new_ticket(call, connection) if sent is Sent.TICKET else None
+                if ticket is None or connection.is_usable():  # to get a ticket may have taken long
+                    return self._exchange(call, sent, cookies, ticket, connection)
+            finally:
+                self._connections.release(call.netloc, connection)
+        raise closed_early(call)
 
     def _exchange(
-        self, call: Call, sent: Sent, cookies: str, ticket: Optional[KerberosTicket], connection: Connection
+        self, call: Call, sent: Sent, cookies: str, ticket: Optional[Ticket], connection: Connection
     ) -> Tuple[Step, Any]:
         """Do what `_attempt` does, on a connection."""
-        for _ in range(MAX_REQUESTS):
+        legs = call.legs
+        for _ in range(legs):
+            call.allowance.left -= 1
             response = self._round_trip(call, sent, cookies, ticket, connection)
             try:
-                step = self._judge(call, sent, ticket, response)
+                step = self._judge(call, sent, ticket, response, connection)
             except MutualAuthenticationError:
                 connection.give_up()
                 raise
@@ -393,18 +427,24 @@ class _NegotiateTransport(Transport):
             if ticket is None or step is not Step.ANOTHER_LEG:
                 raise failure(step, call, reply)
             self._answer(call, ticket, reply, connection)
-        why = ValueError(f"the exchange goes on after {MAX_REQUESTS} requests")
+        why = ValueError(f"the exchange goes on after {legs} requests")
         raise rejected(call, reply, why, "tell the server's operator: Kerberos takes one request, SPNEGO three")
 
-    def _new_ticket(self, call: Call) -> KerberosTicket:
+    def _new_ticket(self, call: Call, connection: Connection) -> Ticket:
+        bindings = None
+        if self._channel_bindings is not None:
+            try:
+                bindings = tls_server_end_point(connection.certificate())
+            except ValueError as error:
+                raise not_bindable(call, error) from error
         try:
-            return KerberosTicket(call.service, **self._ticket_arguments)
+            return self._get_ticket(call.service, channel_bindings=bindings)
         except KerberosXMLRPCError as error:
             error.host = call.host
             raise
 
     def _round_trip(
-        self, call: Call, sent: Sent, cookies: str, ticket: Optional[KerberosTicket], connection: Connection
+        self, call: Call, sent: Sent, cookies: str, ticket: Optional[Ticket], connection: Connection
     ) -> Response:
         """Send one request and return the reply, its head read."""
         connection.begin(call.verbose)
@@ -444,7 +484,9 @@ class _NegotiateTransport(Transport):
             _print_headers(response.getheaders())
         return response
 
-    def _judge(self, call: Call, sent: Sent, ticket: Optional[KerberosTicket], response: Response) -> Step:
+    def _judge(
+        self, call: Call, sent: Sent, ticket: Optional[Ticket], response: Response, connection: Connection
+    ) -> Step:
         """Verify what has to be verified, keep the cookies that are the server's; return what to do with the reply."""
         values = response.values("www-authenticate")
         negotiate = negotiate_details(values) if values else None
@@ -456,15 +498,18 @@ class _NegotiateTransport(Transport):
                 verified = True
                 self.principal = ticket.principal
                 self._session.prove(call.netloc)
+            connection.authenticated = is_persistent(verified, response.values("persistent-auth"))
         step = next_step(sent, response.status, negotiate, verified, self._mode, call.is_login)
         if sent is Sent.COOKIES and step is Step.ACCEPT:
             self._session.accepted(call.netloc)
+        elif sent is Sent.CONNECTION and step is Step.RENEW:
+            connection.authenticated = False
         cookies = response.values("set-cookie")
         if cookies and may_keep_cookies(sent, verified, step):
             self._session.keep(self._place(call), cookies, fresh=ticket is not None)
         return step
 
-    def _answer(self, call: Call, ticket: KerberosTicket, reply: Reply, connection: Connection) -> None:
+    def _answer(self, call: Call, ticket: Ticket, reply: Reply, connection: Connection) -> None:
         """Prepare the next leg of an exchange that takes several; raise where there is none."""
         if not connection.is_reusable():
             why = ValueError("the connection ended between two legs of the exchange")
@@ -503,11 +548,19 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
             the URL.
         principal: whose tickets, from the collection of credential caches; default: the default cache's.
         mutual_authentication: ``"required"``, ``"optional"`` or ``"disabled"``; see `MutualAuthentication`.
+        ccache, keytab: credentials of the transport's own, instead of those of the process: a credential cache, and a
+            keytab by which it is filled and, when its tickets run out, renewed; each a path, or with a type before it
+            (``"DIR:/path"``, ``"KEYRING:…"``). A keytab alone has a cache in memory. Whose they are says `principal`;
+            by default it is who is in the cache, or first in the keytab. They need python-gssapi (extra ``gssapi``).
+            What the environment names is not looked at.
         preemptive: whether a ticket goes along at once. With False every call that does not ride on a session is first
             sent without one, and again when the server asks for a ticket; a server that reads a large call to its end
             before it asks is sent all of it twice.
         delegate: whether the server receives a ticket with which it can act as the user.
         mechanism: ``"spnego"``, or ``"krb5"`` for a bare Kerberos token.
+        channel_bindings: ``"tls-server-end-point"`` to tie each ticket to the server's certificate, so that servers
+            that demand it notice when somebody passes tokens on; default: None. It needs `cryptography` (extra
+            ``channel-bindings``), and a certificate that is signed by RSA or ECDSA.
         login_path: the path of a page at which to log in before the first call, and again when the session has ended:
             by a GET with a ticket, whose reply has to be verified and may be a redirection, which is not followed.
             Calls then carry the session's cookies only.
@@ -534,12 +587,14 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
     Raises:
         TypeError, ValueError: an argument is wrong (a damaged file of cookies, too), or (from a call)
             the URL is: it has credentials, or no host; or a cookie or a header has what HTTP does not allow.
+        ImportError: an argument needs a library that is not there.
         OSError: the file of the jar cannot be read, or (from `close`) written.
         xmlrpc.client.Fault: from a call, the method failed on the server.
         KerberosXMLRPCError: from a call, one of the errors of `krbxmlrpc`; its class and `hint` say what to do.
 
     Source: the XML-RPC specification; RFC 4559 (Negotiate), RFC 4178 (SPNEGO), RFC 4120 (Kerberos), RFC 9110 and
-    RFC 9112 (HTTP), RFC 6265 (cookies); RFC 6125 (the name in the certificate).
+    RFC 9112 (HTTP), RFC 6265 (cookies); RFC 6125 (the name in the certificate); RFC 5929
+    (channel bindings).
     """
 
     _scheme = "https"
@@ -570,13 +625,13 @@ class InsecureKerberosTransport(_NegotiateTransport):
         return None
 
 
-def _reply(response: Response, ticket: Optional[KerberosTicket]) -> Reply:
+def _reply(response: Response, ticket: Optional[Ticket]) -> Reply:
     if ticket is None:
         return Reply(response.status, response.reason, response.headers)
     return Reply(response.status, response.reason, response.headers, ticket.auth_header, ticket.principal)
 
 
-def _verify(call: Call, ticket: KerberosTicket, token: str) -> None:
+def _verify(call: Call, ticket: Ticket, token: str) -> None:
     """Verify the token of a reply."""
     if ticket.principal is not None:  # by an earlier leg
         raise not_proved(call, ValueError("it sent a token when the exchange was complete"))

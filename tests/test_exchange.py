@@ -8,11 +8,13 @@ import pytest
 
 from krbxmlrpc import AuthenticationRejected, ClockSkewRejected
 from krbxmlrpc.exchange import (
+    Allowance,
     Call,
     MutualAuthentication,
     Reply,
     Sent,
     Step,
+    is_persistent,
     may_keep_cookies,
     next_step,
     to_be_verified,
@@ -21,7 +23,7 @@ from krbxmlrpc.refusals import clock_difference, failure, redirect_target, rejec
 
 REQUIRED, OPTIONAL, DISABLED = MutualAuthentication
 ANY = tuple(MutualAuthentication)
-NOTHING, COOKIES, TICKET = Sent
+NOTHING, COOKIES, CONNECTION, TICKET = Sent
 STRANGE = (201, 204, 301, 302, 400, 403, 404, 500, 503)
 
 # row, what was sent, statuses, what stands behind Negotiate, modes: to be verified?, then what
@@ -45,6 +47,10 @@ TABLE = [
     (9, COOKIES, (200,), "token", ANY, False, Step.ACCEPT),
     (10, COOKIES, (401,), "", ANY, False, Step.RENEW),
     (10, COOKIES, (401,), None, ANY, False, Step.RENEW),
+    (9, CONNECTION, (200,), None, ANY, False, Step.ACCEPT),
+    (10, CONNECTION, (401,), "", ANY, False, Step.RENEW),
+    (10, CONNECTION, (401,), None, ANY, False, Step.RENEW),
+    (12, CONNECTION, STRANGE, None, ANY, False, Step.UNEXPECTED),
     (12, COOKIES, STRANGE, None, ANY, False, Step.UNEXPECTED),
     (12, TICKET, STRANGE, "token", (REQUIRED, OPTIONAL), True, Step.UNEXPECTED),
     (12, TICKET, STRANGE, "token", (DISABLED,), False, Step.UNEXPECTED),
@@ -74,6 +80,23 @@ def test_cookies_are_kept_only_of_replies_that_are_the_servers(step):
     assert not may_keep_cookies(TICKET, False, step)
     assert not may_keep_cookies(NOTHING, False, step)
     assert may_keep_cookies(COOKIES, False, step) is (step is Step.ACCEPT)
+    assert may_keep_cookies(CONNECTION, False, step) is (step is Step.ACCEPT)
+
+
+def test_a_connection_is_the_users_when_a_server_that_has_proved_itself_says_so():
+    assert is_persistent(True, ["True"])
+    for values in ([], ["false"], [""], ["true", "true"], ["true, false"]):
+        assert not is_persistent(True, values)
+    assert not is_persistent(False, ["true"])
+
+
+def test_a_login_leaves_one_request_for_the_call():
+    allowance = Allowance()
+    call = CALL._replace(allowance=allowance)
+    login = call._replace(method="GET")
+    assert (call.legs, login.legs) == (5, 5)
+    allowance.left = 2
+    assert (call.legs, login.legs) == (2, 1)
 
 
 def test_the_last_leg_of_a_proven_exchange_needs_no_token():
@@ -102,7 +125,7 @@ def test_clock_difference(date, seconds):
     assert clock_difference(date, NOON) == seconds
 
 
-CALL = Call("hub:8443", "/xmlrpc?key=secret", b"", "hub", "HTTP@hub", "user@REALM")
+CALL = Call("hub:8443", "/xmlrpc?key=secret", b"", "hub", "HTTP@hub", Allowance(), "user@REALM")
 
 
 def reply(status=401, authorization="Negotiate YII=", **headers):

@@ -29,7 +29,7 @@ from krbxmlrpc import (
 )
 
 from krbxmlrpc import connections as connections_module
-from krbxmlrpc import transport as transport_module
+from krbxmlrpc import credentials
 from krbxmlrpc.connections import DRAIN_LIMIT
 
 HARM = b"<methodResponse><params><param><value>believed</value></param></params></methodResponse>"
@@ -265,7 +265,7 @@ class Tireless(KerberosTicket):
 
 
 def test_a_leg_that_never_ends(call, server, monkeypatch):
-    monkeypatch.setattr(transport_module, "KerberosTicket", Tireless)
+    monkeypatch.setattr(credentials, "KerberosTicket", Tireless)
     server.play(*[honest(status=401)] * 20)
     with pytest.raises(AuthenticationRejected, match="goes on after 5 requests"):
         call()

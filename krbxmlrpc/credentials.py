@@ -1,0 +1,235 @@
+"""Credentials of one transport's own, beside those of the process. The only place that talks to python-gssapi.
+
+pykerberos knows only what the environment names. GSSAPI's credential store extension takes a credential cache, and a
+keytab from which its tickets are renewed, for each exchange; nothing in `os.environ` is changed.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import os
+import threading
+import weakref
+from contextlib import nullcontext
+from typing import Any, Callable, ContextManager, List, Optional, Tuple
+
+from .arguments import checked
+from .errors import GSSStatus
+from .failures import GSSFailure, Source
+from .forks import no_fork, survives_forks
+from .ticket import KerberosTicket, Ticket
+
+_OIDS = {"spnego": "1.3.6.1.5.5.2", "krb5": "1.2.840.113554.1.2.2"}
+
+_NOT_FOUND = (-1765328243, -1765328189)  # KRB5_CC_NOTFOUND, KRB5_FCC_NOFILE
+
+# A keytab without keys. With none at all, GSSAPI would fill an empty cache from the one that KRB5_CLIENT_KTNAME names:
+# with the tickets of somebody who was not asked for.
+_NO_KEYTAB = "MEMORY:krbxmlrpc-none"
+
+
+def ticket_maker(
+    principal: Optional[str], mechanism: str, ccache: Optional[str], keytab: Optional[str]
+) -> Callable[..., Ticket]:
+    """Return what makes tickets with these credentials, given a service and the rest of `KerberosTicket`'s arguments.
+
+    Raises:
+        TypeError, ValueError: ccache or keytab is not as `KerberosTransport` describes it.
+        ImportError: python-gssapi is needed, and is not there.
+    """
+    for name, value in (("ccache", ccache), ("keytab", keytab)):
+        accepted = "a path, or a type and what it names, like 'FILE:/path', or None"
+        checked(name, value, accepted, (str, type(None)), lambda text: text is None or (text and text.isprintable()))
+    if ccache is None and keytab is None:
+        return functools.partial(KerberosTicket, principal=principal, mechanism=mechanism)
+    store = CredentialStore(principal, ccache, keytab)
+    return functools.partial(StoreTicket, store, principal=principal, mechanism=mechanism)
+
+
+class CredentialStore:
+    """A credential cache, or a keytab and a cache that is filled from it, and again when its tickets have run out.
+
+    Args:
+        principal: whose credentials; None: those of the cache, or of the first key in the keytab.
+        ccache: the cache; None: one in memory, shared by all stores of this process with that keytab and principal.
+        keytab: the keytab; None: the cache is used as it is.
+
+    Attributes:
+        gssapi: the library, `gssapi.raw`.
+        source: for messages.
+    """
+
+    def __init__(self, principal: Optional[str], ccache: Optional[str], keytab: Optional[str]) -> None:
+        try:
+            import gssapi.raw
+        except ImportError as error:
+            raise ImportError(
+                "ccache= and keytab= need python-gssapi: pip install 'krbxmlrpc[gssapi]'. Without it, the environment "
+                "names those of the whole process: KRB5CCNAME the credential cache, KRB5_CLIENT_KTNAME the keytab"
+            ) from error
+        self.gssapi: Any = gssapi.raw
+        self._oids = {name: self.gssapi.OID.from_int_seq(oid) for name, oid in _OIDS.items()}
+        self._principal = principal
+        self._ccache = _cache_in_memory(keytab or "", principal or "") if ccache is None else ccache
+        self._keytab = keytab
+        self._turns = None if keytab is None else _turns_at(self._ccache)
+        self.source = _source(ccache, keytab)
+
+    def turn(self) -> ContextManager[Any]:
+        """Return what is to be entered while a ticket is got: where a keytab renews them, one thread at a time."""
+        return nullcontext() if self._turns is None else self._turns.lock
+
+    def credentials(self, mechanism: str) -> Tuple[Any, Any]:
+        """Return the credentials, renewed if they have run out, and the OID of the mechanism that they are for.
+
+        Raises:
+            gssapi.raw.GSSError: there are none.
+        """
+        oid = self._oids[mechanism]
+        failure = None
+        for ccache in self._caches():
+            store = {"ccache": ccache, "client_keytab": self._keytab or _NO_KEYTAB}
+            try:
+                credentials = self._acquire(store, oid, "initiate")
+            except self.gssapi.GSSError as error:
+                failure = failure or error
+            else:
+                if mechanism == "spnego":
+                    self.gssapi.set_neg_mechs(credentials, [self._oids["krb5"]])
+                return credentials, oid
+        assert failure is not None
+        if self._keytab is not None and _signed(failure.min_code) in _NOT_FOUND:
+            self._acquire({"keytab": self._keytab}, oid, "accept")  # this says what is wrong with the keytab, if it is
+        raise failure
+
+    def _acquire(self, store: Any, oid: Any, usage: str) -> Any:
+        raw = self.gssapi
+        name = self._principal and raw.import_name(self._principal.encode(), raw.NameType.kerberos_principal)
+        encoded = {key.encode(): os.fsencode(value) for key, value in store.items()}
+        return raw.acquire_cred_from(encoded, name or None, mechs=[oid], usage=usage).creds
+
+    def _caches(self) -> List[str]:
+        """Return the caches to look into: of a directory of them GSSAPI takes just the primary principal's."""
+        kind, _, folder = self._ccache.partition(":")
+        if kind != "DIR" or folder.startswith(":") or self._principal is None or not os.path.isdir(folder):
+            return [self._ccache]
+        files = sorted(name for name in os.listdir(folder) if name.startswith("tkt"))
+        return [self._ccache, *(f"DIR::{os.path.join(folder, name)}" for name in files)]
+
+
+class StoreTicket(Ticket):
+    """A ticket from a `CredentialStore`; else as `KerberosTicket`, which describes it."""
+
+    def __init__(self, store: CredentialStore, service: str, **arguments: Any) -> None:
+        self._store = store
+        super().__init__(service, **arguments)
+
+    def _begin(self, mechanism: str) -> Tuple[Any, str]:
+        raw = self._store.gssapi
+        flags = [raw.RequirementFlag.mutual_authentication] * self.mutual
+        flags += [raw.RequirementFlag.delegate_to_peer] * self._delegate
+        bindings = None
+        if self._channel_bindings is not None:
+            bindings = raw.ChannelBindings(application_data=self._channel_bindings)
+        kind = raw.NameType.kerberos_principal if "/" in self.service else raw.NameType.hostbased_service
+        try:
+            with no_fork, self._store.turn():
+                target = raw.import_name(self.service.encode(), kind)
+                credentials, oid = self._store.credentials(mechanism)
+                context = _Context(raw, target, creds=credentials, mech=oid, flags=flags, channel_bindings=bindings)
+                return context, context.step("")[1]
+        except raw.GSSError as error:
+            raise _failure(error) from error
+
+    def _step(self, context: Any, token: str) -> Tuple[bool, str]:
+        try:
+            with no_fork:
+                return context.step(token)  # type: ignore[no-any-return]
+        except self._store.gssapi.GSSError as error:
+            raise _failure(error) from error
+
+    def _client(self, context: Any) -> str:
+        return str(context.initiator())
+
+    def _source(self) -> Source:
+        return self._store.source
+
+
+class _Context:
+    """A GSSAPI context, and what each of its steps is given."""
+
+    def __init__(self, raw: Any, target: Any, **arguments: Any) -> None:
+        self._raw = raw
+        self._init = functools.partial(raw.init_sec_context, target, **arguments)
+        self._context: Any = None
+
+    def step(self, token: str) -> Tuple[bool, str]:
+        """Take a token in base64; return whether the exchange is complete, and the next token."""
+        step = self._init(context=self._context, input_token=base64.b64decode(token) or None)
+        self._context = step.context
+        return not step.more_steps, base64.b64encode(step.token or b"").decode("ascii")
+
+    def initiator(self) -> str:
+        """Return the client's principal, when the exchange is complete."""
+        name = self._raw.inquire_context(self._context, initiator_name=True).initiator_name
+        return str(self._raw.display_name(name, name_type=False).name, "utf-8")
+
+
+class _Turns:
+    """A lock for a cache: while one thread renews what is in it, another would find it empty."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        survives_forks(self)
+
+    def after_fork(self) -> None:
+        """Make the lock anew, in a child process."""
+        self.lock = threading.Lock()
+
+
+_turns: "weakref.WeakValueDictionary[str, _Turns]" = weakref.WeakValueDictionary()
+
+
+def _turns_at(ccache: str) -> _Turns:
+    """Return the turns of a cache: the same for all stores of it."""
+    return _turns.setdefault(ccache, _Turns())
+
+
+def _cache_in_memory(keytab: str, principal: str) -> str:
+    """Return the name of a cache that only stores with this keytab, as it is now, and this principal share."""
+    try:
+        status = os.stat(keytab.partition(":")[2] if keytab.startswith("FILE:") else keytab)
+        version = f"{status.st_dev} {status.st_ino} {status.st_mtime_ns}"
+    except OSError:  # not there yet; what is wrong with it is found out when a ticket is needed
+        version = ""
+    return "MEMORY:krbxmlrpc-" + hashlib.sha256(f"{keytab}\n{principal}\n{version}".encode()).hexdigest()
+
+
+def _source(ccache: Optional[str], keytab: Optional[str]) -> Source:
+    if keytab is None:
+        remedy = f"run kinit -c {ccache}, or pass keytab= as well; klist -c {ccache} shows what is in that cache"
+    else:
+        remedy = f"klist -k {keytab} shows whose keys are in it: principal= has to be one of them; kinit -kt {keytab}"
+        remedy += " with that principal shows whether the KDC takes the key" + (
+            f"; ccache={ccache} may hold another principal's tickets" if ccache else ""
+        )
+    return Source(ccache or "", remedy, remedy)
+
+
+def _failure(error: Any) -> GSSFailure:
+    """Return what python-gssapi reports."""
+    statuses = []
+    for code, is_major in ((error.maj_code, True), (error.min_code, False)):
+        try:
+            text = "; ".join(error.get_all_statuses(code, is_major))
+        except UnicodeDecodeError:
+            text = "GSSAPI's words are not UTF-8"
+        statuses.append(GSSStatus(text, code if is_major else _signed(code)))
+    return GSSFailure(*statuses)
+
+
+def _signed(code: int) -> int:
+    """Return a minor code as krb5.h has it; here they are without sign."""
+    return code - (1 << 32) if code >> 31 else code
