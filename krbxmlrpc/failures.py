@@ -89,7 +89,7 @@ def no_ticket(
     kind = _BY_MINOR.get(minor.code) or _BY_MAJOR.get(major.code & 0xFF0000) or fallback
     if kind is ServiceUnknown and "krbtgt/" in minor.text:
         kind = KDCUnreachable  # what the KDC does not know is the way to the service's realm
-    message = f"no ticket for {service}: {failure}"
+    message = f"no ticket for {service}{f' as {principal}' if principal else ''}: {failure}"
     facts: Dict[str, Any] = {"service": service, "principal": principal, "major": major, "minor": minor}
     if kind is TicketExpired:
         facts["since"] = _expired_since(source.cache)

@@ -5,11 +5,12 @@ import ssl
 import uuid
 from xmlrpc.client import ServerProxy
 
+import helpers
 import pytest
 import trustme
 from realm import apache, forwarder as forwarding, kdc, scripted
 
-from krbxmlrpc import KerberosTransport
+from krbxmlrpc import KerberosTransport, credentials
 
 
 # What mechanisms there are beside Kerberos and SPNEGO is not the machine's to decide: none.
@@ -44,6 +45,14 @@ def user(realm, monkeypatch):
     for name, value in kdc.client_environment(realm).items():
         monkeypatch.setenv(name, value)
     return realm.user_princ
+
+
+@pytest.fixture(params=["pykerberos", "python-gssapi"])
+def library(request, monkeypatch):
+    """Have transports get their tickets, from what the environment names, by one library or by the other."""
+    if request.param == "python-gssapi":
+        monkeypatch.setattr(credentials, "KerberosTicket", helpers.stored_ticket)
+    return request.param
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ import threading
 import traceback
 import warnings
 
+from krbxmlrpc.credentials import CredentialStore, StoreTicket
+
 DEADLINE = 60.0
 """Seconds after which something hangs: far more than anything takes."""
 
@@ -87,6 +89,13 @@ def _report(work, writing):
         os.write(writing, pickle.dumps(report))
     finally:
         os._exit(0)
+
+
+def stored_ticket(service, *, principal=None, **arguments):
+    """Return what `KerberosTicket` would, got by python-gssapi from what the environment names."""
+    keytab = os.environ["KRB5_CLIENT_KTNAME"]
+    store = CredentialStore(principal, os.environ["KRB5CCNAME"], keytab if os.path.exists(keytab) else None)
+    return StoreTicket(store, service, principal=principal, **arguments)
 
 
 def descriptors():

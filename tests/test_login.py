@@ -22,6 +22,8 @@ from krbxmlrpc import (
 )
 from krbxmlrpc.session import Session
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 @pytest.fixture
 def member(call_hub, case):

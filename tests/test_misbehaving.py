@@ -32,6 +32,9 @@ from krbxmlrpc import connections as connections_module
 from krbxmlrpc import credentials
 from krbxmlrpc.connections import DRAIN_LIMIT
 
+pytestmark = pytest.mark.usefixtures("library")
+
+
 HARM = b"<methodResponse><params><param><value>believed</value></param></params></methodResponse>"
 
 

@@ -22,6 +22,8 @@ from krbxmlrpc import (
 )
 from krbxmlrpc.session import JUST, MAX_PLACES, Session
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 @pytest.fixture
 def sent(caplog):

@@ -12,6 +12,8 @@ import pytest
 
 from krbxmlrpc import InsecureKerberosTransport, KerberosTransport, MutualAuthentication
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 def test_one_call_is_one_request_on_a_kept_connection(call_hub, hub, user, case):
     proxy = call_hub()

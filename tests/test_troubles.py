@@ -26,6 +26,9 @@ from krbxmlrpc import (
     UnexpectedStatus,
 )
 
+pytestmark = pytest.mark.usefixtures("library")
+
+
 KRB5 = -1765328384  # the base of the krb5 error table
 
 
@@ -59,13 +62,14 @@ def other_realm(monkeypatch):
 
 
 @pytest.mark.parametrize("mechanism", ["spnego", "krb5"])
-def test_no_credential_cache(call_hub, hub, case, monkeypatch, tmp_path, mechanism):
+def test_no_credential_cache(call_hub, hub, case, monkeypatch, tmp_path, mechanism, library):
     monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path}/none")
     error = trouble(call_hub(mechanism=mechanism), NoCredentials)
-    assert f"FILE:{tmp_path}/none" in error.hint and "kinit" in error.hint and "KRB5_CLIENT_KTNAME" in error.hint
+    assert f"FILE:{tmp_path}/none" in error.hint and "kinit" in error.hint
+    assert ("KRB5_CLIENT_KTNAME" if library == "pykerberos" else "keytab=") in error.hint
     assert (error.service, error.host, error.principal) == ("HTTP@localhost", "localhost", None)
     assert error.major.code == 7 << 16  # GSS_S_NO_CRED
-    assert error.minor.code - KRB5 == 141  # KRB5_CC_NOTFOUND
+    assert error.minor.code - KRB5 in (141, 195)  # KRB5_CC_NOTFOUND, KRB5_FCC_NOFILE
     assert error.minor.text in error.message
     assert hub.logged(case, 0) == []
 
@@ -85,7 +89,7 @@ def test_principal_that_is_not_in_the_collection(call_hub, mechanism):
     error = trouble(call_hub(principal="nobody@EXAMPLE.TEST", mechanism=mechanism), NoCredentials)
     assert error.principal == "nobody@EXAMPLE.TEST"
     assert "nobody@EXAMPLE.TEST" in error.message
-    assert "klist -A" in error.hint
+    assert "klist -" in error.hint
 
 
 @pytest.mark.parametrize("mechanism", ["spnego", "krb5"])
