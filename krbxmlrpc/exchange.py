@@ -173,13 +173,17 @@ def may_keep_cookies(sent: Sent, verified: bool, step: Step) -> bool:
     return verified or (sent.rides and step is Step.ACCEPT)
 
 
-def is_persistent(verified: bool, values: List[str]) -> bool:
-    """Say whether the server takes all that comes on this connection from now on for the user's.
+def is_persistent(sent: Sent, verified: bool, step: Step, values: List[str]) -> bool:
+    """Say whether the server takes what comes on this connection to the same URL for the user's from now on.
 
-    Kerberos authenticates each request unless a server says otherwise. Nobody is believed who has not proved himself.
+    Kerberos authenticates each request unless a server says otherwise. Nobody is believed who has not proved himself;
+    and who has said so once needs not repeat it.
 
     Args:
-        verified: whether the server has proved itself by the reply.
+        sent, verified, step: as of `may_keep_cookies`.
         values: the reply's ``Persistent-Auth`` header, as mod_auth_gssapi's GssapiSignalPersistentAuth has it sent.
     """
-    return verified and [value.lower() for value in values] == ["true"]
+    said = [value.strip().lower() for value in values]
+    if sent is Sent.CONNECTION:
+        return step is not Step.RENEW and (not said or said == ["true"])
+    return sent is Sent.TICKET and verified and said == ["true"]

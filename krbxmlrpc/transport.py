@@ -391,7 +391,7 @@ class _NegotiateTransport(Transport):
         for _ in range(2):
             connection = self._connections.acquire(call.netloc, self.make_connection)
             try:
-                if sent is Sent.CONNECTION and not connection.authenticated:
+                if sent is Sent.CONNECTION and connection.authenticated != call.url:
                     sent = Sent.TICKET
                 ticket = self._new_ticket(call, connection) if sent is Sent.TICKET else None
                 if ticket is None or connection.is_usable():  # to get a ticket may have taken long
@@ -498,12 +498,11 @@ class _NegotiateTransport(Transport):
                 verified = True
                 self.principal = ticket.principal
                 self._session.prove(call.netloc)
-            connection.authenticated = is_persistent(verified, response.values("persistent-auth"))
         step = next_step(sent, response.status, negotiate, verified, self._mode, call.is_login)
+        persistent = is_persistent(sent, verified, step, response.values("persistent-auth"))
+        connection.authenticated = call.url if persistent else ""
         if sent is Sent.COOKIES and step is Step.ACCEPT:
             self._session.accepted(call.netloc)
-        elif sent is Sent.CONNECTION and step is Step.RENEW:
-            connection.authenticated = False
         cookies = response.values("set-cookie")
         if cookies and may_keep_cookies(sent, verified, step):
             self._session.keep(self._place(call), cookies, fresh=ticket is not None)

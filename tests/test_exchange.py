@@ -84,10 +84,18 @@ def test_cookies_are_kept_only_of_replies_that_are_the_servers(step):
 
 
 def test_a_connection_is_the_users_when_a_server_that_has_proved_itself_says_so():
-    assert is_persistent(True, ["True"])
+    assert is_persistent(TICKET, True, Step.ACCEPT, ["True"])
+    assert not is_persistent(TICKET, False, Step.ACCEPT, ["true"])
+    assert not is_persistent(COOKIES, True, Step.ACCEPT, ["true"])
     for values in ([], ["false"], [""], ["true", "true"], ["true, false"]):
-        assert not is_persistent(True, values)
-    assert not is_persistent(False, ["true"])
+        assert not is_persistent(TICKET, True, Step.ACCEPT, values)
+
+
+def test_a_connection_stays_the_users_until_the_server_says_otherwise():
+    assert is_persistent(CONNECTION, False, Step.ACCEPT, [])
+    assert is_persistent(CONNECTION, False, Step.UNEXPECTED, ["true"])
+    assert not is_persistent(CONNECTION, False, Step.ACCEPT, ["false"])
+    assert not is_persistent(CONNECTION, False, Step.RENEW, ["true"])
 
 
 def test_a_login_leaves_one_request_for_the_call():
