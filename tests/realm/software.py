@@ -9,6 +9,7 @@ from typing import Dict
 PACKAGES = (Path(__file__).parent / "packages.txt").read_text().split()
 APACHE = "/usr/sbin/apache2"
 APACHE_MODULES = "/usr/lib/apache2/modules"
+HAPROXY = "/usr/sbin/haproxy"
 _FILES = (
     "/usr/sbin/krb5kdc",
     "/usr/sbin/kdb5_util",
@@ -17,6 +18,7 @@ _FILES = (
     "/usr/bin/ktutil",
     "/etc/gss/mech.d/mech.ntlmssp.conf",
     APACHE,
+    HAPROXY,
     f"{APACHE_MODULES}/mod_auth_gssapi.so",
     f"{APACHE_MODULES}/mod_session_cookie.so",
     f"{APACHE_MODULES}/mod_ssl.so",
