@@ -1,6 +1,7 @@
 """A real Kerberos realm and a real Apache with mod_auth_gssapi, on loopback, for tests and examples.
 
-`kdc` starts the realm, `apache` the web server with the hub (`hub.conf`, `hub.py`), `scripted` a server of our own that
+`kdc` starts the realm, `apache` the web server with the hub (`hub.conf`, `hub.py`), `balancer` a real HAProxy before
+several of them (`haproxy.cfg`); `daemon` is what these two have in common. `scripted` is a server of our own that
 misbehaves as a test wants it to, `forwarder` breaks the connections to Apache as a test wants it to; `loopback` is what
-these two have in common. ``python -m realm COMMAND`` runs a command beside the first two.
+these two have in common. ``python -m realm COMMAND`` runs a command beside a realm and a hub.
 """
