@@ -391,7 +391,10 @@ class _NegotiateTransport(Transport):
         for _ in range(2):
             connection = self._connections.acquire(call.netloc, self.make_connection)
             try:
-                if sent is Sent.CONNECTION and connection.authenticated != call.url:
+                known = connection.authenticated == call.url
+                if sent is Sent.NOTHING and known:
+                    sent = Sent.CONNECTION
+                elif sent is Sent.CONNECTION and not known:
                     sent = Sent.TICKET
                 ticket = self._new_ticket(call, connection) if sent is Sent.TICKET else None
                 if ticket is None or connection.is_usable():  # to get a ticket may have taken long
