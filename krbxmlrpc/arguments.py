@@ -21,7 +21,15 @@ PATH = re.compile(r"/[!-~]*")
 
 _HEADER_NAME = re.compile(TOKEN)
 _HEADER_VALUE = re.compile(r"[^\0-\x08\x0a-\x1f\x7f\u0100-\U0010ffff]*")
-_OWN_HEADERS = {"authorization", "connection", "content-length", "cookie", "host", "transfer-encoding"}
+_OWN_HEADERS = {
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "host",
+    "proxy-authorization",
+    "transfer-encoding",
+}
 
 Value = TypeVar("Value")
 Header = Tuple[Union[str, bytes], Union[str, bytes, int]]

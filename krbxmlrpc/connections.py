@@ -118,10 +118,12 @@ class Connection:
         self.idle_since = 0.0
         self._context = context
         self._host = _host_header(address, 80 if context is None else 443)
+        self._where = f"{address.host}:{address.port}"  # for messages
         self._poll: Any = None
         self._keep_alive: Optional[int] = None  # seconds that the server keeps it when it is idle, if it says so
         self._expires = math.inf  # on the monotonic clock
         self._lines: List[str] = []
+        self._to_connect = False  # whether the request is a CONNECT
         self._received = b""  # of the reply, while the request was being sent
         self._cut_short = False
         self._failure: Optional[OSError] = None
@@ -134,14 +136,8 @@ class Connection:
             ServerUnreachable: it cannot be done.
             CertificateRejected: the server's certificate is not good for it.
         """
-        host, port, dns_name = self.address
-        where = f"{host}:{port}"
-        try:
-            sock = self._open_socket(dns_name, port)
-        except (OSError, ValueError) as error:
-            raise ServerUnreachable(
-                f"cannot connect to {where}: {error}", host=host, hint=_connect_hint(error, where)
-            ) from error
+        host, port, _ = self.address
+        sock = self._open()
         try:
             if isinstance(sock, ssl.SSLSocket):
                 with no_fork:  # OpenSSL has locks of its own
@@ -149,7 +145,7 @@ class Connection:
         except ssl.SSLCertVerificationError as error:
             self.close()
             raise CertificateRejected(
-                f"the certificate of {where} is not accepted: {error.verify_message.rstrip('.')}",
+                f"the certificate of {self._where} is not accepted: {error.verify_message.rstrip('.')}",
                 verify_code=error.verify_code,
                 verify_message=error.verify_message,
                 host=host,
@@ -159,12 +155,27 @@ class Connection:
         except (OSError, ValueError) as error:
             self.close()
             raise ServerUnreachable(
-                f"cannot set up TLS with {where}: {error}",
+                f"cannot set up TLS with {self._where}: {error}",
                 host=host,
                 hint=f"check that port {port} speaks TLS, in a version and with the ciphers that this machine allows",
             ) from error
+        self.use(sock)
+
+    def use(self, sock: Any) -> None:
+        """Make this connected socket the connection's."""
+        self.sock = sock
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
+
+    def _open(self) -> socket.socket:
+        """Return a socket that ends at the server, ready for TLS if there is to be any."""
+        host, port, dns_name = self.address
+        try:
+            return self._open_socket(dns_name, port)
+        except (OSError, ValueError) as error:
+            raise ServerUnreachable(
+                f"cannot connect to {self._where}: {error}", host=host, hint=_connect_hint(error, self._where)
+            ) from error
 
     def _open_socket(self, name: str, port: int) -> socket.socket:
         """Return a connected socket, ready for TLS if there is to be any; raise what the last address raised."""
@@ -200,6 +211,7 @@ class Connection:
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
         """Start the head of a request."""
         self._lines = [f"{method} {url} HTTP/1.1"]
+        self._to_connect = method == "CONNECT"
         if not skip_host:
             self._lines.append(f"Host: {self._host}")
         if not skip_accept_encoding:
@@ -277,7 +289,7 @@ class Connection:
         if self.sock is None:
             raise NotConnected("the connection is closed")
         received, self._received = self._received, b""
-        response = self._response = Response(self.sock, self.debuglevel, received)
+        response = self._response = Response(self.sock, self.debuglevel, received, self._to_connect)
         try:
             response.begin()
         except (OSError, MalformedReply):
@@ -351,8 +363,13 @@ class Connection:
 
 def _host_header(address: Address, default_port: int) -> str:
     """Return the value of ``Host`` (RFC 9110, section 7.2)."""
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return host if address.port == default_port else f"{host}:{address.port}"
+    whole = authority(address)
+    return whole.rpartition(":")[0] if address.port == default_port else whole
+
+
+def authority(address: Address) -> str:
+    """Return ``host:port``, an IPv6 address in brackets (RFC 3986, section 3.2)."""
+    return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
 
 
 def _encoded_head(lines: List[str]) -> bytes:

@@ -144,10 +144,28 @@ class ClockSkew(KerberosXMLRPCError):
 class ServerUnreachable(KerberosXMLRPCError, ConnectionError):
     """No connection: the name does not resolve, nobody listens, TLS could not be set up, or it broke at the login.
 
-    No call has run.
+    The same where a proxy on the way is at fault. No call has run.
 
     The `OSError` behind it is its ``__cause__``.
     """
+
+
+class ProxyRefused(KerberosXMLRPCError, ConnectionError):
+    """The proxy does not let this client through to the server. No call was sent.
+
+    Attributes:
+        proxy: the proxy, ``host:port``.
+        status: the HTTP status of its answer.
+        schemes: the authentication schemes that it offers, in lower case.
+
+    Source: RFC 9110, sections 9.3.6 and 15.5.8.
+    """
+
+    def __init__(self, message: str, *, proxy: str, status: int, schemes: Tuple[str, ...] = (), **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.proxy = proxy
+        self.status = status
+        self.schemes = schemes
 
 
 class CertificateRejected(KerberosXMLRPCError, SSLCertVerificationError):

@@ -52,14 +52,16 @@ class Response:
         sock: what to read it from, by ``recv``.
         debuglevel: whether `verbose` was asked for the call.
         received: what has been read of it already.
+        to_connect: whether it answers CONNECT.
 
     Attributes:
         status, reason, version, headers: as there.
         persistent: whether the server keeps the connection.
     """
 
-    def __init__(self, sock: Any, debuglevel: int = 0, received: bytes = b"") -> None:
+    def __init__(self, sock: Any, debuglevel: int = 0, received: bytes = b"", to_connect: bool = False) -> None:
         self._recv = sock.recv
+        self._to_connect = to_connect
         self._buffer = bytearray(received)  # what has come from the socket, and is not yet used
         self._names: List[Tuple[str, str]] = []
         self._values: Dict[str, List[str]] = {}
@@ -84,7 +86,7 @@ class Response:
             MalformedReply: the head is not one, or the body could be read in more than one way.
         """
         if not self._buffer and not self._receive():
-            raise RemoteDisconnected("the server closed the connection without a reply")
+            raise RemoteDisconnected("the connection was closed without a reply")
         for _ in range(MAX_INTERIM + 1):
             self._read_head()
             if self.status >= 200:
@@ -119,6 +121,9 @@ class Response:
 
     def _find_end(self) -> None:
         """Find out where the body ends (RFC 9112, section 6.3), and whether the connection persists (section 9.3)."""
+        if self._to_connect and self.status < 300:  # RFC 9110, section 9.3.6: whatever it says, the tunnel begins here
+            self.persistent = self._finished = True
+            return
         options = self._members("connection")
         self.persistent = "close" not in options and (self.version == 11 or "keep-alive" in options)
         lengths, codings = self._members("content-length"), self._members("transfer-encoding")

@@ -48,6 +48,7 @@ from .exchange import (
     to_be_verified,
 )
 from .http1 import Response
+from .proxies import ENVIRONMENT, Proxies
 from .refusals import (
     closed_early,
     denied,
@@ -85,6 +86,7 @@ class _NegotiateTransport(Transport):
     _scheme: str
     _default_port: int
     _accepted_context: Tuple[str, Tuple[Type[Any], ...]]
+    _proxy_variable: Optional[str] = None
     user_agent = f"krbxmlrpc/{__version__}"
     verbose = False  # for a `parse_response` like the standard one; here it goes along with each call
 
@@ -103,6 +105,7 @@ class _NegotiateTransport(Transport):
         login_path: Optional[str] = None,
         cookiejar: Optional[CookieJar] = None,
         timeout: Optional[float] = 300.0,
+        proxy: Optional[str] = ENVIRONMENT,
         retries: int = 0,
         retry_interval: float = 1.0,
         idempotent: Idempotent = (),
@@ -130,10 +133,11 @@ class _NegotiateTransport(Transport):
         self._max_response_bytes = max_response_bytes
         self._principal = principal
         self._channel_bindings = checked_channel_bindings(channel_bindings, self._scheme)
-        self._get_ticket = functools.partial(
-            ticket_maker(principal, mechanism, ccache, keytab),
-            delegate=delegate,
-            mutual=self._mode is not MutualAuthentication.DISABLED,
+        # Made without the transport: what a connection refers to must not keep that alive.
+        new_ticket = ticket_maker(principal, mechanism, ccache, keytab)
+        self._proxies = Proxies(proxy, self._proxy_variable, new_ticket)
+        self._new_ticket = functools.partial(
+            new_ticket, delegate=delegate, mutual=self._mode is not MutualAuthentication.DISABLED
         )
         self._connections = Connections()
         self._session = Session(checked_jar(cookiejar))
@@ -247,7 +251,8 @@ class _NegotiateTransport(Transport):
 
     def make_connection(self, host: Any) -> Any:
         """Return a new `Connection` to a server, not yet connected."""
-        return Connection(parse_address(host, self._default_port), self._timeout, self._tls())
+        address = parse_address(host, self._default_port)
+        return self._proxies.connection(host, address, self._timeout, self._tls())
 
     def login(self, host: Optional[str] = None) -> None:
         """Log in at `login_path` now: for clients that learn in another way than by 401 that the session has ended.
@@ -396,7 +401,7 @@ class _NegotiateTransport(Transport):
                     sent = Sent.CONNECTION
                 elif sent is Sent.CONNECTION and not known:
                     sent = Sent.TICKET
-                ticket = self._new_ticket(call, connection) if sent is Sent.TICKET else None
+                ticket = self._ticket(call, connection) if sent is Sent.TICKET else None
                 if ticket is None or connection.is_usable():  # to get a ticket may have taken long
                     return self._exchange(call, sent, cookies, ticket, connection)
             finally:
@@ -433,7 +438,7 @@ class _NegotiateTransport(Transport):
         why = ValueError(f"the exchange goes on after {legs} requests")
         raise rejected(call, reply, why, "tell the server's operator: Kerberos takes one request, SPNEGO three")
 
-    def _new_ticket(self, call: Call, connection: Connection) -> Ticket:
+    def _ticket(self, call: Call, connection: Connection) -> Ticket:
         bindings = None
         if self._channel_bindings is not None:
             try:
@@ -441,7 +446,7 @@ class _NegotiateTransport(Transport):
             except ValueError as error:
                 raise not_bindable(call, error) from error
         try:
-            return self._get_ticket(call.service, channel_bindings=bindings)
+            return self._new_ticket(call.service, channel_bindings=bindings)
         except KerberosXMLRPCError as error:
             error.host = call.host
             raise
@@ -577,6 +582,12 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
             ``system.multicall`` counts as itself, not as what it holds.
         timeout: seconds that each socket operation may take (to connect, to set up TLS, each one that sends or
             receives), or None: no limit.
+        proxy: how to reach the server: ``"environment"``, as ``https_proxy`` and ``no_proxy`` say (or in upper case),
+            by the rules of `urllib.request`, looked at for each new connection; ``"direct"`` or None; or the URL of a
+            proxy, ``"http://host:port"`` (port 80 if it has none) or ``"host:port"``, to which ``no_proxy`` does not
+            apply. A tunnel is asked of it (CONNECT), in which TLS goes on to the server itself. ``user:password@`` in
+            front of the host, percent-encoded, goes to the proxy as it is (Basic, over plain HTTP); without, a proxy
+            that asks for Negotiate gets a ticket for ``HTTP@`` and its own host.
         max_response_bytes: bytes that a reply's body may have, as it is sent and, by itself, as it is decoded.
         use_datetime, use_builtin_types, headers, context: as in `xmlrpc.client.SafeTransport`; ``Authorization`` and
             ``Cookie`` are not accepted among the headers. `ServerProxy` ignores its own arguments of these names where
@@ -588,19 +599,21 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
 
     Raises:
         TypeError, ValueError: an argument is wrong (a damaged file of cookies, too), or (from a call)
-            the URL is: it has credentials, or no host; or a cookie or a header has what HTTP does not allow.
+            the URL is: it has credentials, or no host; or ``https_proxy`` is; or a cookie or a header has what HTTP
+            does not allow.
         ImportError: an argument needs a library that is not there.
         OSError: the file of the jar cannot be read, or (from `close`) written.
         xmlrpc.client.Fault: from a call, the method failed on the server.
         KerberosXMLRPCError: from a call, one of the errors of `krbxmlrpc`; its class and `hint` say what to do.
 
     Source: the XML-RPC specification; RFC 4559 (Negotiate), RFC 4178 (SPNEGO), RFC 4120 (Kerberos), RFC 9110 and
-    RFC 9112 (HTTP), RFC 6265 (cookies); RFC 6125 (the name in the certificate); RFC 5929
-    (channel bindings).
+    RFC 9112 (HTTP), RFC 6265 (cookies); RFC 6125 (the name in the certificate); RFC 5929 (channel bindings); RFC 7617
+    (Basic).
     """
 
     _scheme = "https"
     _default_port = 443
+    _proxy_variable = "https_proxy"
     _accepted_context = ("an ssl.SSLContext, or None", (ssl.SSLContext, type(None)))
 
     def _tls(self) -> Optional[ssl.SSLContext]:
@@ -616,7 +629,9 @@ class InsecureKerberosTransport(_NegotiateTransport):
     call of his own: the exchange authenticates both sides, and does not protect the messages. `ServerProxy` does not
     tell a transport the scheme of its URL, so this is plain HTTP also where the URL says https.
 
-    Arguments, errors and sources as for `KerberosTransport`, but no `context`.
+    Arguments, errors and sources as for `KerberosTransport`, but no `context`. The environment names no proxy for it:
+    ``"environment"`` is the same as ``"direct"``; through one that `proxy` names there is a tunnel, too, and the proxy
+    can read all of it.
     """
 
     _scheme = "http"

@@ -8,7 +8,7 @@ from xmlrpc.client import ServerProxy
 import helpers
 import pytest
 import trustme
-from realm import apache, forwarder as forwarding, kdc, scripted
+from realm import apache, forwarder as forwarding, kdc, scripted, squid as squids
 
 from krbxmlrpc import KerberosTransport, credentials
 
@@ -29,6 +29,14 @@ def realm():
 def hub(realm):
     """An Apache with the hub; see `realm.apache.Apache`."""
     started = apache.Apache(realm).start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def squid(realm):
+    """A Squid; see `realm.squid.Squid`."""
+    started = squids.Squid(realm).start()
     yield started
     started.stop()
 

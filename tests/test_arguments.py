@@ -100,6 +100,7 @@ def test_wrong_arguments_are_named(transport, name, value, kind):
 
 
 OWN_HEADERS = ["Authorization", "authorization", "Cookie", "COOKIE", b"Cookie", "Host", "Content-Length"]
+OWN_HEADERS += ["Proxy-Authorization"]
 
 
 @pytest.mark.parametrize("name", OWN_HEADERS)

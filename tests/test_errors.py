@@ -20,6 +20,7 @@ FACTS = {
     errors.ClockSkew: {"seconds": 301.0},
     errors.MutualAuthenticationError: {"reason": "none"},
     errors.NegotiateNotOffered: {**STATUS, "schemes": ("basic",)},
+    errors.ProxyRefused: {"proxy": "proxy:3128", "status": 407, "schemes": ("basic",)},
     errors.ResponseTooLarge: {"limit": 10},
     errors.UnexpectedStatus: {**STATUS, "location": "https://hub/"},
 }
@@ -68,6 +69,7 @@ def test_every_error_survives_pickling_and_copying(kind):
         (errors.ClockSkewRejected, krbxmlrpc.ClockSkew),
         (krbxmlrpc.CallOutcomeUnknown, ConnectionError),
         (krbxmlrpc.ServerUnreachable, ConnectionError),
+        (krbxmlrpc.ProxyRefused, ConnectionError),
         (krbxmlrpc.CertificateRejected, ssl.SSLCertVerificationError),
         (krbxmlrpc.InvalidResponse, xmlrpc.client.ResponseError),
         (krbxmlrpc.ResponseTooLarge, xmlrpc.client.ResponseError),

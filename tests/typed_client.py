@@ -15,6 +15,7 @@ from krbxmlrpc import (
     MutualAuthentication,
     NegotiateNotOffered,
     NoSession,
+    ProxyRefused,
     UnexpectedStatus,
     www_auth,
 )
@@ -33,6 +34,7 @@ def call(url: str) -> Optional[str]:
         retries=3,
         retry_interval=0.5,
         idempotent={"whoami"},
+        proxy="http://proxy:3128",
     )
     transport.login("hub")
     held: CookieJar = transport.cookiejar
@@ -41,6 +43,8 @@ def call(url: str) -> Optional[str]:
             hub.whoami()
     except NoSession:
         return str(len(held))
+    except ProxyRefused as refusal:
+        return f"{refusal.proxy} {refusal.status} {', '.join(refusal.schemes)}"
     except NegotiateNotOffered as error:
         schemes: Tuple[str, ...] = error.schemes
         return ", ".join(schemes)

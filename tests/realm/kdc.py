@@ -85,5 +85,8 @@ def _start_kdc(env: Dict[str, str]) -> Any:
 
 
 def client_environment(realm: Any) -> Dict[str, str]:
-    """Return what a client (and an acceptor in the same process) has to have in its environment."""
-    return {name: value for name, value in realm.env.items() if name.startswith("KRB5")}
+    """Return what a client (and an acceptor in the same process) has to have in its environment.
+
+    Nothing on loopback is reached by a proxy that the machine may have.
+    """
+    return {"no_proxy": "*", **{name: value for name, value in realm.env.items() if name.startswith("KRB5")}}

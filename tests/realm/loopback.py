@@ -27,8 +27,8 @@ class Request(NamedTuple):
 
     @property
     def token(self) -> Optional[str]:
-        """The token of its Authorization header, None without one."""
-        authorization = self.headers["Authorization"]
+        """The token of its Authorization or, to a proxy, Proxy-Authorization header, None without one."""
+        authorization = self.headers["Authorization"] or self.headers["Proxy-Authorization"]
         return None if authorization is None else str(authorization).partition(" ")[2]
 
     @property

@@ -10,6 +10,8 @@ PACKAGES = (Path(__file__).parent / "packages.txt").read_text().split()
 APACHE = "/usr/sbin/apache2"
 APACHE_MODULES = "/usr/lib/apache2/modules"
 HAPROXY = "/usr/sbin/haproxy"
+SQUID = "/usr/sbin/squid"
+SQUID_HELPERS = "/usr/lib/squid"
 _FILES = (
     "/usr/sbin/krb5kdc",
     "/usr/sbin/kdb5_util",
@@ -23,6 +25,9 @@ _FILES = (
     f"{APACHE_MODULES}/mod_session_cookie.so",
     f"{APACHE_MODULES}/mod_ssl.so",
     f"{APACHE_MODULES}/mod_wsgi.so",
+    SQUID,
+    f"{SQUID_HELPERS}/basic_ncsa_auth",
+    f"{SQUID_HELPERS}/negotiate_kerberos_auth",
 )
 
 

@@ -1,0 +1,458 @@
+"""Finds the way through HTTP proxies: which one there is to go through, and how it is asked for a tunnel (CONNECT).
+
+In the tunnel TLS goes on to the server itself: what authenticates to one of the two, the other never sees. What a
+proxy's reply means is decided by plain functions, without I/O; tickets for a proxy come from where the caller says.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+import functools
+import logging
+import re
+import socket
+import ssl
+import time
+import urllib.request
+from http.client import HTTPException, responses
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from urllib.parse import unquote
+
+from .challenge import negotiate_details, www_auth
+from .connections import Address, Connection, authority, parse_address
+from .errors import (
+    KDCUnreachable,
+    KerberosXMLRPCError,
+    MutualAuthenticationError,
+    ProxyRefused,
+    ServerUnreachable,
+    ServiceUnknown,
+)
+from .exchange import MAX_REQUESTS
+from .http1 import MalformedReply
+from .ticket import KerberosTicket
+
+ENVIRONMENT = "environment"
+"""Says that the variables of the environment name the proxy."""
+
+DIRECT = "direct"
+"""Says that there is none."""
+
+logger = logging.getLogger("krbxmlrpc")
+
+NewTicket = Callable[[str], KerberosTicket]
+
+_URL = "'http://host:port' or 'http://user:password@host:port' (user and password percent-encoded, RFC 3986)"
+_URL_PARTS = re.compile(  # of any text
+    r"(?:([A-Za-z][A-Za-z0-9+.\-]*)://)?(?:(.*)@)?(\[[^\]]*\]|[^:/?#]*)(:[0-9]+(?=[/?#]|\Z))?(.*)", re.DOTALL
+)
+_UNFIT_FOR_BASIC = re.compile(r"[\0-\x1f\x7f-\x9f]")  # RFC 7617, section 2
+
+_NAMED_BY = "proxy=, or https_proxy in the environment"
+_CHECK_PROXY = f"check that this is an HTTP proxy ({_NAMED_BY})"
+_BYPASS = "what is to be reached without it belongs into no_proxy"
+
+
+# -- which proxy ------------------------------------------------------------------------------------------------------
+
+
+class Proxy:
+    """One proxy. As text it is its ``host:port``; its password shows nowhere.
+
+    Attributes:
+        address: where it is.
+        credentials: what to send as ``Proxy-Authorization`` with the first request, or None.
+    """
+
+    def __init__(self, address: Address, credentials: Optional[str]) -> None:
+        self.address = address
+        self.credentials = credentials
+
+    def __str__(self) -> str:
+        return authority(self.address)
+
+
+def parse_proxy(name: str, url: str, accepted: str = _URL) -> Proxy:
+    """Read the URL of a proxy, or its ``[user:password@]host:port``.
+
+    Args:
+        name: where it is from, for the message.
+        accepted: what could be there, for the message.
+
+    Raises:
+        ValueError: it is not one, or one that is not spoken to by plain HTTP; the password is not in the message.
+    """
+    scheme, userinfo, host, port, rest = _URL_PARTS.findall(url)[0]
+    try:
+        # Without scheme and port, each misspelt word would be a proxy.
+        if rest in ("", "/") and (scheme.lower() == "http" or (port and not scheme)):
+            address = parse_address(host + port, 80)
+            if address.port:
+                return Proxy(address, _basic(userinfo) if userinfo.strip(":") else None)
+    except ValueError:
+        pass  # its words are about something else
+    shown = (f"{scheme}://" if scheme else "") + ("***@" if "@" in url else "") + host + port + ("…" if rest else "")
+    other = "; TLS to the proxy itself, and SOCKS, are not supported" if scheme.lower() not in ("", "http") else ""
+    raise ValueError(f"{name} is {shown!r}; accepted is {accepted}{other}")
+
+
+def _basic(userinfo: str) -> str:
+    """Return ``user:password`` of a URL as the credentials of HTTP's Basic (RFC 7617, in UTF-8)."""
+    user, _, password = userinfo.partition(":")
+    user, password = (unquote(part, errors="strict") for part in (user, password))
+    if ":" in user or _UNFIT_FOR_BASIC.search(user + password) or re.search(r"[/?#\s]", userinfo):
+        raise ValueError("Basic, or a URL, cannot have that")
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode('ascii')}"
+
+
+class Proxies:
+    """Knows by which proxy a server is reached, and makes the connections to it.
+
+    Args:
+        proxy: the argument of this name of `KerberosTransport`.
+        variable: the environment's variable that names proxies; None: it names none.
+        new_ticket: makes a ticket for the service of a proxy. It must not refer to the transport: its connections
+            refer to it, and would keep the transport alive.
+
+    Raises:
+        TypeError, ValueError: `proxy` is wrong; a password in it is not in the message.
+    """
+
+    def __init__(self, proxy: Optional[str], variable: Optional[str], new_ticket: NewTicket) -> None:
+        accepted = f"'{ENVIRONMENT}', '{DIRECT}', None, {_URL}"
+        if not isinstance(proxy, (str, type(None))):  # not shown: it may hold a password
+            raise TypeError(f"proxy is of type {type(proxy).__name__}; accepted is {accepted}")
+        self._variable = variable if proxy == ENVIRONMENT else None
+        self._new_ticket = new_ticket
+        self._proxy: Optional[Proxy] = None
+        if proxy not in (ENVIRONMENT, DIRECT, None):
+            self._proxy = parse_proxy("proxy", proxy, accepted)
+
+    def connection(
+        self, netloc: str, address: Address, timeout: Optional[float], context: Optional[ssl.SSLContext]
+    ) -> Connection:
+        """Return a new connection to a server, not yet connected.
+
+        Args:
+            netloc: the server as the URL has it; it is what ``no_proxy`` is compared with.
+            address, timeout, context: as for `Connection`.
+
+        Raises:
+            ValueError: the environment names a proxy that is not one.
+        """
+        proxy = self._proxy_for(netloc)
+        if proxy is None:
+            return Connection(address, timeout, context)
+        return Tunnel(address, timeout, context, proxy, self._new_ticket)
+
+    def _proxy_for(self, netloc: str) -> Optional[Proxy]:
+        if self._variable is None:
+            return self._proxy
+        url = urllib.request.getproxies().get(self._variable.partition("_")[0])
+        if not url or urllib.request.proxy_bypass(netloc):
+            return None
+        return parse_proxy(f"{self._variable} (or {self._variable.upper()}) of the environment", url)
+
+
+# -- what it answers --------------------------------------------------------------------------------------------------
+
+
+class Answer(NamedTuple):
+    """What a proxy answers to CONNECT."""
+
+    status: int
+    challenges: Tuple[str, ...]
+    """The values of its ``Proxy-Authenticate``."""
+    kept: bool
+    """Whether the connection stands where the next reply, or the tunnel, begins."""
+
+    @property
+    def negotiate(self) -> Optional[str]:
+        """What stands behind Negotiate: a token, or ``""``; None where it is absent."""
+        return negotiate_details(self.challenges)
+
+
+class Meaning(enum.Enum):
+    """What to do after an answer."""
+
+    OPEN = enum.auto()
+    """The tunnel is open."""
+    TICKET = enum.auto()
+    """Send a ticket."""
+    ANOTHER_LEG = enum.auto()
+    REFUSED = enum.auto()
+    UNAVAILABLE = enum.auto()
+    """It cannot, now."""
+
+
+def meaning(authorization: Optional[str], status: int, negotiate: Optional[str]) -> Meaning:
+    """Say what an answer means.
+
+    Args:
+        authorization: what was sent as ``Proxy-Authorization``, if anything.
+        status: of the answer.
+        negotiate: what stands behind Negotiate in its ``Proxy-Authenticate``: a token, ``""``, or None: it is absent.
+    """
+    if 200 <= status < 300:
+        return Meaning.OPEN
+    if status >= 500:
+        return Meaning.UNAVAILABLE
+    if status != 407 or negotiate is None:
+        return Meaning.REFUSED
+    if authorization is None:
+        return Meaning.TICKET
+    return Meaning.ANOTHER_LEG if negotiate and authorization.startswith("Negotiate ") else Meaning.REFUSED
+
+
+def refusal(
+    proxy: Proxy,
+    server: Address,
+    authorization: Optional[str],
+    answer: Answer,
+    error: Optional[Exception] = None,
+) -> KerberosXMLRPCError:
+    """Return the error for an answer that opens no tunnel; of what the proxy says nothing is quoted.
+
+    Args:
+        authorization: as for `meaning`.
+        error: what was wrong with its token, or with the exchange, if anything.
+    """
+    status, schemes = answer.status, tuple(www_auth(answer.challenges))
+    what = f"the proxy {proxy} answered {status} {responses.get(status, '')}".rstrip()
+    if status >= 500:
+        return ServerUnreachable(
+            f"{what}: it cannot connect to {authority(server)}",
+            host=server.host,
+            hint=f"check host and port of the URL: it is the proxy that resolves the name; {_BYPASS}",
+        )
+    if status == 407:
+        what += _sent(proxy, authorization)
+        what += f" ({_reason(error)})" if error else f" (it offers: {', '.join(schemes)[:200] or 'nothing'})"
+    facts = {}
+    if isinstance(error, KerberosXMLRPCError):
+        facts = {"major": error.major, "minor": error.minor}
+    return ProxyRefused(
+        f"{what}; {authority(server)} was not reached",
+        proxy=str(proxy),
+        status=status,
+        schemes=schemes,
+        host=server.host,
+        hint=_hint(status, schemes, authorization, server),
+        **facts,
+    )
+
+
+def _sent(proxy: Proxy, authorization: Optional[str]) -> str:
+    if authorization is None:
+        return ""
+    if authorization.startswith("Basic "):
+        return " to user and password"
+    return f" to a ticket for {service_of(proxy)}"
+
+
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, MutualAuthenticationError) else str(error)
+
+
+def _hint(status: int, schemes: Tuple[str, ...], authorization: Optional[str], server: Address) -> str:
+    if status != 407:
+        return f"{_CHECK_PROXY}, and that its rules allow CONNECT to {authority(server)}; {_BYPASS}"
+    if authorization is None:
+        if "basic" in schemes:
+            return f"put user:password@ in front of the proxy's host, in {_NAMED_BY}, percent-encoded"
+        return "what a proxy can be given is a ticket (Negotiate), or user and password (Basic)"
+    if authorization.startswith("Basic "):
+        hint = f"check user and password in {_NAMED_BY}: what is special in a URL has to be percent-encoded"
+        return hint + ("; or leave them out: it takes tickets, too" if "negotiate" in schemes else "")
+    return "most often the proxy's keytab lacks the current key, or its rules do not let this user pass"
+
+
+def service_of(proxy: Proxy) -> str:
+    """Return the service for which a proxy takes tickets."""
+    return f"HTTP@{proxy.address.host}"
+
+
+# -- the tunnel -------------------------------------------------------------------------------------------------------
+
+
+class Tunnel(Connection):
+    """A connection to a server through a proxy (RFC 9110, section 9.3.6). It is the proxy that resolves the name."""
+
+    def __init__(
+        self,
+        address: Address,
+        timeout: Optional[float],
+        context: Optional[ssl.SSLContext],
+        proxy: Proxy,
+        new_ticket: NewTicket,
+    ) -> None:
+        super().__init__(address, timeout, context)
+        self._where += f" through the proxy {proxy}"
+        self._proxy = proxy
+        self._new_ticket = new_ticket
+        self._statuses: List[str] = []  # for `verbose`
+
+    def begin(self, debuglevel: int = 0) -> None:
+        """Note that a new request starts."""
+        super().begin(debuglevel)
+        if debuglevel and not self.kept:
+            print(f"proxy: {self._proxy}, CONNECT {authority(self.address)}: {', '.join(self._statuses)}")
+
+    def _open(self) -> socket.socket:
+        """Return a socket that ends at the server, ready for TLS if there is to be any.
+
+        Raises:
+            ServerUnreachable: the proxy cannot be reached, cannot reach the server, or its reply is not one.
+            ProxyRefused: it could, and does not.
+            KerberosXMLRPCError: there is no ticket for the proxy, or it has not proved itself.
+        """
+        opened = False
+        try:
+            self._ask_for_way()
+            opened = True
+        except (OSError, HTTPException) as error:
+            if isinstance(error, KerberosXMLRPCError):
+                raise
+            why = str(error) or type(error).__name__
+            raise ServerUnreachable(
+                f"the proxy {self._proxy} opens no way to {authority(self.address)}: {why}",
+                host=self.address.host,
+                hint=f"{_CHECK_PROXY}; timeout= sets how long to wait for it",
+            ) from error
+        finally:
+            if not opened:
+                self.close()
+        sock: socket.socket = self.sock
+        return sock
+
+    def _ask_for_way(self) -> None:
+        """Have the proxy open the tunnel."""
+        credentials = self._proxy.credentials
+        self._dial()
+        answer = self._ask(credentials)
+        found = meaning(credentials, answer.status, answer.negotiate)
+        if found is Meaning.TICKET:
+            if not answer.kept:
+                self._dial()
+            self._negotiate()
+        elif found is not Meaning.OPEN:
+            raise refusal(self._proxy, self.address, credentials, answer)
+
+    def _negotiate(self) -> None:
+        """Have it opened by a ticket; all legs of an exchange go over one connection."""
+        ticket = self._ticket()
+        try:
+            answer = self._ask(ticket.auth_header)
+        except (BrokenPipeError, ConnectionResetError):  # it did not say that it would close the connection
+            ticket = self._ticket()
+            self._dial()
+            answer = self._ask(ticket.auth_header)
+        legs = 1
+        while meaning(ticket.auth_header, answer.status, answer.negotiate) is Meaning.ANOTHER_LEG:
+            legs += 1
+            self._answer(ticket, answer, legs)
+            answer = self._ask(ticket.auth_header)
+        if meaning(ticket.auth_header, answer.status, answer.negotiate) is not Meaning.OPEN:
+            raise refusal(self._proxy, self.address, ticket.auth_header, answer)
+        if answer.negotiate:
+            self._verify(ticket, answer.negotiate)
+
+    def _ticket(self) -> KerberosTicket:
+        service = service_of(self._proxy)
+        try:
+            return self._new_ticket(service)
+        except KerberosXMLRPCError as error:
+            error.host = self._proxy.address.host
+            error.message = f"the proxy {self._proxy} asks for Negotiate, and there is {error.message}"
+            if isinstance(error, (ServiceUnknown, KDCUnreachable)):  # the latter by an address: that is of no realm
+                error.hint = (
+                    f"the KDC was asked for {service}: name the proxy, in {_NAMED_BY}, as its keytab does; "
+                    "or put user:password@ there, if it takes Basic"
+                )
+            raise
+
+    def _answer(self, ticket: KerberosTicket, answer: Answer, legs: int) -> None:
+        """Prepare the next leg; raise where there is none."""
+        error: Optional[Exception] = None
+        if not answer.kept:
+            error = ValueError("the connection ended between two legs of the exchange")
+        elif legs > MAX_REQUESTS:
+            error = ValueError(f"the exchange goes on after {MAX_REQUESTS} requests")
+        else:
+            try:
+                if ticket.answer_challenge(answer.challenges):
+                    return
+                error = ValueError("it accepted the ticket, and does not let its owner pass")
+            except (ValueError, RuntimeError, MutualAuthenticationError) as refused:
+                error = refused
+        raise refusal(self._proxy, self.address, ticket.auth_header, answer, error) from error
+
+    def _verify(self, ticket: KerberosTicket, token: str) -> None:
+        """Verify a token that came with the tunnel; there need not be one, because TLS is to prove the server."""
+        try:
+            ticket.verify_token(token)
+        except (ValueError, RuntimeError, MutualAuthenticationError) as error:
+            raise MutualAuthenticationError(
+                f"the proxy {self._proxy} has not proved that it is {ticket.service}: {_reason(error)}",
+                hint="somebody may stand between this machine and the proxy",
+                reason=_reason(error),
+                service=ticket.service,
+                host=self._proxy.address.host,
+            ) from error
+
+    def _dial(self) -> None:
+        """Connect to the proxy."""
+        self.close()
+        address = self._proxy.address
+        try:
+            self._open_socket(address.dns_name, address.port)
+        except (OSError, ValueError) as error:
+            raise ServerUnreachable(
+                f"cannot connect to the proxy {self._proxy}: {error}",
+                host=self.address.host,
+                hint=f"check {_NAMED_BY}, and that the proxy listens there; {_BYPASS}",
+            ) from error
+
+    def _ask(self, authorization: Optional[str]) -> Answer:
+        """Send a CONNECT, and return what is answered."""
+        target = authority(self.address)
+        started = time.monotonic()
+        status = "no reply"
+        talk = Connection(self._proxy.address, self.timeout, None)
+        talk.use(_BeforeTLS(self.sock))
+        try:
+            talk.putrequest("CONNECT", target, skip_host=True, skip_accept_encoding=True)
+            talk.putheader("Host", target)
+            if authorization is not None:
+                talk.putheader("Proxy-Authorization", authorization)
+            talk.endheaders()
+            response = talk.getresponse()
+            status = str(response.status)
+            talk.drain()
+            if response.status < 300 and not talk.is_reusable():
+                raise MalformedReply("something comes behind the reply, and nothing was asked yet")
+            return Answer(response.status, tuple(response.values("proxy-authenticate")), talk.is_reusable())
+        finally:
+            talk.close()
+            self._statuses.append(status)
+            seconds = time.monotonic() - started
+            logger.debug("CONNECT %s by the proxy %s %s %.3f s", target, self._proxy, status, seconds)
+
+
+class _BeforeTLS:
+    """The socket of a tunnel, past the TLS that is prepared on it already.
+
+    It is prepared before the connection is made (see `Connection._open_socket`); on a socket that the proxy has just
+    closed, ssl would leave it out without a word.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.fileno = sock.fileno
+        self.settimeout = sock.settimeout
+        self.recv: Callable[[int], bytes] = functools.partial(socket.socket.recv, sock)
+        self.send: Callable[[Any], int] = functools.partial(socket.socket.send, sock)
+        self.sendall: Callable[[Any], None] = functools.partial(socket.socket.sendall, sock)
+
+    def close(self) -> None:
+        """Do nothing: it is the tunnel's to close."""
