@@ -309,14 +309,14 @@ class Tunnel(Connection):
         """
         opened = False
         try:
-            self._ask_for_way()
+            self._open_tunnel()
             opened = True
         except (OSError, HTTPException) as error:
             if isinstance(error, KerberosXMLRPCError):
                 raise
             why = str(error) or type(error).__name__
             raise ServerUnreachable(
-                f"the proxy {self._proxy} opens no way to {authority(self.address)}: {why}",
+                f"the proxy {self._proxy} opens no tunnel to {authority(self.address)}: {why}",
                 host=self.address.host,
                 hint=f"{_CHECK_PROXY}; timeout= sets how long to wait for it",
             ) from error
@@ -326,25 +326,28 @@ class Tunnel(Connection):
         sock: socket.socket = self.sock
         return sock
 
-    def _ask_for_way(self) -> None:
+    def _open_tunnel(self) -> None:
         """Have the proxy open the tunnel."""
         credentials = self._proxy.credentials
         self._dial()
         answer = self._ask(credentials)
         found = meaning(credentials, answer.status, answer.negotiate)
         if found is Meaning.TICKET:
-            if not answer.kept:
-                self._dial()
-            self._negotiate()
+            self._negotiate(answer.kept)
         elif found is not Meaning.OPEN:
             raise refusal(self._proxy, self.address, credentials, answer)
 
-    def _negotiate(self) -> None:
-        """Have it opened by a ticket; all legs of an exchange go over one connection."""
+    def _negotiate(self, kept: bool) -> None:
+        """Have it opened by a ticket, on the kept connection or a new one; all legs of the exchange go over that."""
         ticket = self._ticket()
+        if not kept:
+            self._dial()
         try:
             answer = self._ask(ticket.auth_header)
-        except (BrokenPipeError, ConnectionResetError):  # it did not say that it would close the connection
+        except (BrokenPipeError, ConnectionResetError):
+            if not kept:
+                raise
+            # It did not say that it would close the connection.
             ticket = self._ticket()
             self._dial()
             answer = self._ask(ticket.auth_header)
@@ -364,7 +367,7 @@ class Tunnel(Connection):
             return self._new_ticket(service)
         except KerberosXMLRPCError as error:
             error.host = self._proxy.address.host
-            error.message = f"the proxy {self._proxy} asks for Negotiate, and there is {error.message}"
+            error.message = f"the proxy {self._proxy} asks for Negotiate: {error.message}"
             if isinstance(error, (ServiceUnknown, KDCUnreachable)):  # the latter by an address: that is of no realm
                 error.hint = (
                     f"the KDC was asked for {service}: name the proxy, in {_NAMED_BY}, as its keytab does; "
@@ -374,19 +377,15 @@ class Tunnel(Connection):
 
     def _answer(self, ticket: KerberosTicket, answer: Answer, legs: int) -> None:
         """Prepare the next leg; raise where there is none."""
-        error: Optional[Exception] = None
-        if not answer.kept:
-            error = ValueError("the connection ended between two legs of the exchange")
-        elif legs > MAX_REQUESTS:
-            error = ValueError(f"the exchange goes on after {MAX_REQUESTS} requests")
-        else:
-            try:
-                if ticket.answer_challenge(answer.challenges):
-                    return
-                error = ValueError("it accepted the ticket, and does not let its owner pass")
-            except (ValueError, RuntimeError, MutualAuthenticationError) as refused:
-                error = refused
-        raise refusal(self._proxy, self.address, ticket.auth_header, answer, error) from error
+        try:
+            if not answer.kept:
+                raise ValueError("the connection ended between two legs of the exchange")
+            if legs > MAX_REQUESTS:
+                raise ValueError(f"the exchange goes on after {MAX_REQUESTS} requests")
+            if not ticket.answer_challenge(answer.challenges):
+                raise ValueError("it accepted the ticket, and does not let its owner pass")
+        except (ValueError, RuntimeError, MutualAuthenticationError) as error:
+            raise refusal(self._proxy, self.address, ticket.auth_header, answer, error) from error
 
     def _verify(self, ticket: KerberosTicket, token: str) -> None:
         """Verify a token that came with the tunnel; there need not be one, because TLS is to prove the server."""

@@ -468,6 +468,7 @@ CLOSED = [
     ask("Negotiate", headers=[("Connection", "close")]),
     then_hang_up(ask("Negotiate", headers=[("Connection", "close")])),
     then_hang_up(ask("Negotiate")),
+    say(message(407, [("Proxy-Authenticate", "Negotiate")], b"more than is worth reading" * 5000)),
     then_hang_up(say(b"HTTP/1.0 407 Who?\r\nProxy-Authenticate: Negotiate\r\n\r\n")),
 ]
 
@@ -526,7 +527,7 @@ def test_a_token_that_comes_with_the_tunnel_is_verified(proxy, through, server, 
 @pytest.mark.parametrize("host, kind", [("2130706433", ServiceUnknown), ("127.1", KDCUnreachable)])
 def test_there_is_no_ticket_for_the_proxy(proxy, through, server, dialled, host, kind):
     proxy.play(ask("Negotiate"))
-    words = f"^the proxy {host}:{proxy.port} asks for Negotiate, and there is no ticket"
+    words = f"^the proxy {host}:{proxy.port} asks for Negotiate: no ticket for HTTP@"
     with pytest.raises(kind, match=words) as caught:
         through(host=host).method()
     assert (caught.value.host, caught.value.service) == (host, f"HTTP@{host}")
@@ -607,8 +608,8 @@ def tunnel_to_nowhere(end):
 @pytest.mark.parametrize(
     "answer, words",
     [
-        (hang_up, "opens no way to localhost:.*closed without a reply"),
-        (reset, "opens no way"),
+        (hang_up, "opens no tunnel to localhost:.*closed without a reply"),
+        (reset, "opens no tunnel"),
         (say(b"220 mail.example ESMTP\r\n\r\n"), "not begin with an HTTP/1 status line"),
         (say(PAGE + b"\n\n"), "not begin with an HTTP/1 status line"),
         (then_hang_up(say(b"HTTP/1.1 200 OK\r\n")), "ended in the middle of the head"),
@@ -624,7 +625,7 @@ def tunnel_to_nowhere(end):
         (say(message(504, body=PAGE)), "504 Gateway Timeout"),
         (say(b"HTTP/1.1 999 s3cret\r\n\r\n"), "answered 999: it cannot"),
         (tunnel_to_nowhere(hang_up), "cannot set up TLS with localhost:.* through the proxy localhost:"),
-        (tunnel_to_nowhere(reset), "through the proxy|opens no way"),
+        (tunnel_to_nowhere(reset), "through the proxy|opens no tunnel"),
         (tunnel_to_nowhere(lambda request, send: send(PAGE)), "cannot set up TLS|something comes behind"),
     ],
 )
@@ -703,12 +704,26 @@ def test_a_forgotten_transport_closes_its_tunnel_at_once(proxy, server, server_c
 
 
 @pytest.mark.parametrize(
-    "answer", [say(message(403)), ask("Basic"), hang_up, say(OPENED + b"x"), tunnel_to_nowhere(hang_up)]
+    "script",
+    [
+        [hang_up],
+        [say(message(403))],
+        [say(message(503))],
+        [ask("Basic")],
+        [ask("Negotiate"), ask("Negotiate")],
+        [ask("Negotiate"), ask("Negotiate oQcwBaADCgEB")],
+        [ask("Negotiate"), ask("Negotiate no token")],
+        [ask("Negotiate"), to_proxy(honest(status=401))],
+        [ask("Negotiate"), say(message(200, [("Proxy-Authenticate", "Negotiate oQcwBaADCgEA")]))],
+        [ask("Negotiate"), hang_up, hang_up],
+        [say(OPENED + b"x")],
+        [tunnel_to_nowhere(hang_up)],
+    ],
 )
-def test_no_failure_at_a_proxy_keeps_a_transport_alive(proxy, server, server_context, without_collector, answer):
-    proxy.play(answer)
+def test_no_failure_at_a_proxy_keeps_a_transport_alive(proxy, server, server_context, without_collector, script):
+    proxy.play(*script)
     transport = KerberosTransport(context=server_context, proxy=f"localhost:{proxy.port}")
-    with pytest.raises((ProxyRefused, ServerUnreachable)):
+    with pytest.raises((ProxyRefused, ServerUnreachable, MutualAuthenticationError)):
         ServerProxy(server.url(), transport=transport).method()
     gone = weakref.ref(transport)
     del transport
