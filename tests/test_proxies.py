@@ -18,7 +18,7 @@ from helpers import DEADLINE, idle_connections, in_threads
 from realm import legs, squid as squids
 from realm.loopback import Hangup
 from realm.scripted import ScriptedServer, accept, honest, message, say, values
-from realm.tunnels import OPENED, Tunnel, admit, ask, then_hang_up
+from realm.tunnels import OPENED, Tunnel, admit, ask
 
 from krbxmlrpc import (
     CallOutcomeUnknown,
@@ -324,7 +324,7 @@ def test_a_wrong_password(call_hub, squid, credentials):
 
 def test_a_proxy_whose_rules_refuse(call_hub, squid):
     with pytest.raises(ProxyRefused, match="answered 403 Forbidden; localhost:.* was not reached.*CONNECT") as caught:
-        call_hub(proxy=squid.url("closed"), retries=3, retry_interval=DEADLINE).whoami()
+        call_hub(proxy=squid.url("closed")).whoami()
     assert caught.value.schemes == ()
 
 
@@ -341,6 +341,21 @@ def test_a_server_that_the_proxy_cannot_reach(squid, call_server, ca):
 
 def hang_up(request, send):
     raise Hangup
+
+
+def in_turn(*answers):
+    """Give several answers to one request."""
+
+    def answer(request, send):
+        for each in answers:
+            each(request, send)
+
+    return answer
+
+
+def tunnel_to_nowhere(end):
+    """Say that the tunnel is open, and end the connection."""
+    return in_turn(say(OPENED), end)
 
 
 def reset(request, send):
@@ -466,10 +481,10 @@ def test_legs_that_never_end(proxy, through, server, monkeypatch):
 
 CLOSED = [
     ask("Negotiate", headers=[("Connection", "close")]),
-    then_hang_up(ask("Negotiate", headers=[("Connection", "close")])),
-    then_hang_up(ask("Negotiate")),
+    in_turn(ask("Negotiate", headers=[("Connection", "close")]), hang_up),
+    in_turn(ask("Negotiate"), hang_up),
     say(message(407, [("Proxy-Authenticate", "Negotiate")], b"more than is worth reading" * 5000)),
-    then_hang_up(say(b"HTTP/1.0 407 Who?\r\nProxy-Authenticate: Negotiate\r\n\r\n")),
+    in_turn(say(b"HTTP/1.0 407 Who?\r\nProxy-Authenticate: Negotiate\r\n\r\n"), hang_up),
 ]
 
 
@@ -481,12 +496,14 @@ def test_a_proxy_may_close_the_connection_when_it_asks_for_a_ticket(proxy, throu
 
 
 def test_a_proxy_that_closes_whatever_is_sent_is_left_in_the_end(proxy, through, server):
-    proxy.play(ask("Negotiate"), *[hang_up] * 20)
-    with pytest.raises(ServerUnreachable, match="closed without a reply"):
-        through().method()
-    assert proxy.connections == 2
-    tokens = [request.token for request in proxy.requests]
-    assert tokens[0] is None and len(set(tokens)) == 3
+    for asked, requests in ((CLOSED[0], 2), (ask("Negotiate"), 3)):
+        before = proxy.connections, len(proxy.requests)
+        proxy.play(asked, *[hang_up] * 20)
+        with pytest.raises(ServerUnreachable, match="closed without a reply"):
+            through().method()
+        assert proxy.connections == before[0] + 2
+        tokens = [request.token for request in proxy.requests[before[1] :]]
+        assert tokens[0] is None and len(tokens) == len(set(tokens)) == requests
 
 
 @pytest.mark.parametrize(
@@ -566,7 +583,7 @@ PAGE = b"<html>s3cret</html>"
 def test_a_refusal_says_why_and_quotes_nothing(proxy, through, server, dialled, answer, status, schemes, words):
     proxy.play(answer)
     with pytest.raises(ProxyRefused, match=words) as caught:
-        through(retries=2, retry_interval=DEADLINE).method()  # is not repeated
+        through(retries=2, retry_interval=0).method()  # is not repeated
     assert (caught.value.proxy, caught.value.status) == (f"localhost:{proxy.port}", status)
     assert caught.value.schemes == schemes
     assert "s3cret" not in str(caught.value) and "so the server says" not in str(caught.value)
@@ -595,16 +612,6 @@ def test_a_password_is_refused_and_no_ticket_sent_instead(proxy, through, server
 # -- a proxy that breaks ----------------------------------------------------------------------------------------------
 
 
-def tunnel_to_nowhere(end):
-    """Say that the tunnel is open, and end the connection."""
-
-    def answer(request, send):
-        send(OPENED)
-        end(request, send)
-
-    return answer
-
-
 @pytest.mark.parametrize(
     "answer, words",
     [
@@ -612,7 +619,7 @@ def tunnel_to_nowhere(end):
         (reset, "opens no tunnel"),
         (say(b"220 mail.example ESMTP\r\n\r\n"), "not begin with an HTTP/1 status line"),
         (say(PAGE + b"\n\n"), "not begin with an HTTP/1 status line"),
-        (then_hang_up(say(b"HTTP/1.1 200 OK\r\n")), "ended in the middle of the head"),
+        (in_turn(say(b"HTTP/1.1 200 OK\r\n"), hang_up), "ended in the middle of the head"),
         (say(b"HTTP/1.1 200 OK\r\n" + b"X: s3cret\r\n" * 300 + b"\r\n"), "more than 200 header lines"),
         (say(b"HTTP/1.1 200 OK\r\n" + b"X: s3cret\r\n" * 60_000), "head of more than"),
         (say(b"HTTP/1.1 101 Other\r\n\r\n"), "another protocol"),
@@ -724,6 +731,25 @@ def test_no_failure_at_a_proxy_keeps_a_transport_alive(proxy, server, server_con
     proxy.play(*script)
     transport = KerberosTransport(context=server_context, proxy=f"localhost:{proxy.port}")
     with pytest.raises((ProxyRefused, ServerUnreachable, MutualAuthenticationError)):
+        ServerProxy(server.url(), transport=transport).method()
+    gone = weakref.ref(transport)
+    del transport
+    assert gone() is None
+
+
+def test_a_request_that_cannot_be_sent_to_a_proxy_keeps_no_transport_alive(
+    proxy, server, server_context, without_collector, monkeypatch
+):
+    negotiate = Tunneled._negotiate
+
+    def wait_and_negotiate(self, kept):
+        assert select.select([self.sock], [], [], DEADLINE)[0]
+        negotiate(self, kept)
+
+    monkeypatch.setattr(Tunneled, "_negotiate", wait_and_negotiate)
+    proxy.play(in_turn(ask("Negotiate"), reset), hang_up)
+    transport = KerberosTransport(context=server_context, proxy=f"localhost:{proxy.port}")
+    with pytest.raises(ServerUnreachable):
         ServerProxy(server.url(), transport=transport).method()
     gone = weakref.ref(transport)
     del transport

@@ -67,13 +67,3 @@ def admit(tunnel: Answer) -> Answer:
         tunnel(request, send)
 
     return answer
-
-
-def then_hang_up(answer: Answer) -> Answer:
-    """Close the connection after an answer, without having said so."""
-
-    def answer_and_close(request: Request, send: Callable[[bytes], None]) -> None:
-        answer(request, send)
-        raise Hangup
-
-    return answer_and_close
