@@ -29,15 +29,15 @@ _KDC = {
 }
 
 
-def free_ports(count: int) -> int:
-    """Return the first of `count` neighbouring ports of 127.0.0.1 that nobody uses."""
+def free_ports(count: int, address: str = "127.0.0.1") -> int:
+    """Return the first of `count` neighbouring ports of an address that nobody uses."""
     while True:
         first = random.randrange(20000, 32000 - count)
         try:
             for port in range(first, first + count):
                 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                     with socket.socket(socket.AF_INET, kind) as probe:
-                        probe.bind(("127.0.0.1", port))
+                        probe.bind((address, port))
             return first
         except OSError:
             continue

@@ -13,8 +13,8 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from . import kdc, software
 
-HOST = "127.0.0.1"
-"""What clients have to call it: its service is HTTP/127.0.0.1, that of the hub HTTP/localhost."""
+HOST = "127.0.0.2"
+"""Where it is, on loopback too: so its service is another than the hub's, without any name of its own."""
 
 USER, PASSWORD = "us%er@x", "p:a/s s@#\u00e9"
 """Whom it knows by Basic."""
@@ -102,10 +102,11 @@ class Squid:
                 shutil.chown(root / name, "proxy", "proxy")
 
     def _configure(self) -> None:
-        first = kdc.free_ports(len(_NAMES))
+        first = kdc.free_ports(len(_NAMES), HOST)
         self.ports = dict(zip(_NAMES, range(first, first + len(_NAMES))))
         conf = string.Template((_HERE / "squid.conf").read_text()).substitute(
             root=self._root,
+            host=HOST,
             helpers=software.SQUID_HELPERS,
             user="cache_effective_user proxy" if os.geteuid() == 0 else "",
             **self.ports,
