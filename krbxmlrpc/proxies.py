@@ -29,9 +29,9 @@ from .errors import (
     ServerUnreachable,
     ServiceUnknown,
 )
-from .exchange import MAX_REQUESTS
+from .exchange import MAX_LEGS
 from .http1 import MalformedReply
-from .ticket import KerberosTicket
+from .ticket import Ticket
 
 ENVIRONMENT = "environment"
 """Says that the variables of the environment name the proxy."""
@@ -41,7 +41,7 @@ DIRECT = "direct"
 
 logger = logging.getLogger("krbxmlrpc")
 
-NewTicket = Callable[[str], KerberosTicket]
+NewTicket = Callable[[str], Ticket]
 
 _URL = "'http://host:port' or 'http://user:password@host:port' (user and password percent-encoded, RFC 3986)"
 _URL_PARTS = re.compile(  # of any text
@@ -361,7 +361,7 @@ class Tunnel(Connection):
         if answer.negotiate:
             self._verify(ticket, answer.negotiate)
 
-    def _ticket(self) -> KerberosTicket:
+    def _ticket(self) -> Ticket:
         service = service_of(self._proxy)
         try:
             return self._new_ticket(service)
@@ -375,19 +375,19 @@ class Tunnel(Connection):
                 )
             raise
 
-    def _answer(self, ticket: KerberosTicket, answer: Answer, legs: int) -> None:
+    def _answer(self, ticket: Ticket, answer: Answer, legs: int) -> None:
         """Prepare the next leg; raise where there is none."""
         try:
             if not answer.kept:
                 raise ValueError("the connection ended between two legs of the exchange")
-            if legs > MAX_REQUESTS:
-                raise ValueError(f"the exchange goes on after {MAX_REQUESTS} requests")
+            if legs > MAX_LEGS:
+                raise ValueError(f"the exchange goes on after {MAX_LEGS} requests")
             if not ticket.answer_challenge(answer.challenges):
                 raise ValueError("it accepted the ticket, and does not let its owner pass")
         except (ValueError, RuntimeError, MutualAuthenticationError) as error:
             raise refusal(self._proxy, self.address, ticket.auth_header, answer, error) from error
 
-    def _verify(self, ticket: KerberosTicket, token: str) -> None:
+    def _verify(self, ticket: Ticket, token: str) -> None:
         """Verify a token that came with the tunnel; there need not be one, because TLS is to prove the server."""
         try:
             ticket.verify_token(token)

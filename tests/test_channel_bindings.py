@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from realm.bound import Certificate, bound, passed_on
 from realm.scripted import ScriptedServer, honest
+from realm.tunnels import Tunnel
 
 from krbxmlrpc import (
     AuthenticationRejected,
@@ -130,3 +131,11 @@ def test_bindings_need_tls():
 def test_a_ticket_that_is_bound_outside_a_transport():
     with pytest.raises(TypeError, match="channel_bindings"):
         KerberosTicket("HTTP@localhost", channel_bindings="tls-server-end-point")
+
+
+def test_bindings_are_the_servers_also_through_a_proxy(kind):
+    certificate, name = kind
+    with ScriptedServer(certificate, bound(certificate, name)) as server, ScriptedServer(None, Tunnel()) as proxy:
+        bindings = {"channel_bindings": "tls-server-end-point", "proxy": f"http://127.0.0.1:{proxy.port}"}
+        assert call(server, certificate, **bindings) == "bound"
+        assert len(proxy.requests) == 1

@@ -33,8 +33,8 @@ from krbxmlrpc import (
     ServiceUnknown,
     UnexpectedStatus,
 )
-from krbxmlrpc import transport as transport_module
-from krbxmlrpc.exchange import MAX_REQUESTS
+from krbxmlrpc import credentials
+from krbxmlrpc.exchange import MAX_LEGS
 from krbxmlrpc.proxies import Meaning, Tunnel as Tunneled, meaning, parse_proxy
 
 CREDENTIALS = f"{quote(squids.USER, safe='')}:{quote(squids.PASSWORD, safe='')}@"
@@ -303,12 +303,12 @@ def test_the_proxy_resolves_the_name_of_the_server(call_hub, hub, squid, user, m
     monkeypatch.setattr(socket, "getaddrinfo", record)
     proxy = call_hub(host="LocalHost.", proxy=squid.url("open"))
     assert proxy.whoami() == user
-    assert set(asked) == {squids.HOST}
+    assert set(asked) == {squid.host}
     assert logged(proxy, squid, 1)[0].request == f"CONNECT localhost:{hub.ports['https']}"
 
 
 def test_a_certificate_for_another_name_is_refused_through_a_proxy_too(call_hub, hub, squid):
-    where = f"{squids.HOST}:{squid.ports['open']}"
+    where = f"{squid.host}:{squid.ports['open']}"
     with pytest.raises(CertificateRejected, match=f"of localhost:.* through the proxy {where} is not accepted"):
         call_hub(listener="othername", proxy=squid.url("open")).whoami()
 
@@ -318,7 +318,7 @@ def test_a_wrong_password(call_hub, squid, credentials):
     with pytest.raises(ProxyRefused, match="answered 407 .* to user and password") as caught:
         call_hub(proxy=squid.url("known", credentials)).whoami()
     assert (caught.value.status, caught.value.schemes) == (407, ("negotiate", "basic"))
-    assert caught.value.proxy == f"{squids.HOST}:{squid.ports['known']}" and caught.value.host == "localhost"
+    assert caught.value.proxy == f"{squid.host}:{squid.ports['known']}" and caught.value.host == "localhost"
     assert "wr0ng" not in str(caught.value) and "percent-encoded" in caught.value.hint
 
 
@@ -472,11 +472,11 @@ class Tireless(KerberosTicket):
 
 
 def test_legs_that_never_end(proxy, through, server, monkeypatch):
-    monkeypatch.setattr(transport_module, "KerberosTicket", Tireless)
+    monkeypatch.setattr(credentials, "KerberosTicket", Tireless)
     proxy.play(*[ask("Negotiate oQcwBaADCgEB")] * 20)
-    with pytest.raises(ProxyRefused, match=f"goes on after {MAX_REQUESTS} requests"):
+    with pytest.raises(ProxyRefused, match=f"goes on after {MAX_LEGS} requests"):
         through().method()
-    assert len(proxy.requests) == 1 + MAX_REQUESTS
+    assert len(proxy.requests) == 1 + MAX_LEGS
 
 
 CLOSED = [

@@ -22,8 +22,10 @@ class Daemon:
     """A program, from the call of `start` to that of `stop`.
 
     Attributes:
-        ports: where it listens on 127.0.0.1, by `listeners`.
+        ports: where it listens on `host`, by `listeners`.
     """
+
+    host = "127.0.0.1"
 
     configuration: str
     """The name of its configuration, a template beside this module."""
@@ -42,7 +44,7 @@ class Daemon:
         raise NotImplementedError
 
     def words(self) -> Dict[str, object]:
-        """Return what stands for the words in its configuration, apart from the directory ``root`` and the ports."""
+        """Return what stands for the words in its configuration, apart from ``root``, its folder, and the ports."""
         raise NotImplementedError
 
     def prepare(self) -> None:
@@ -54,7 +56,7 @@ class Daemon:
         try:
             self.prepare()
             for _ in range(10):
-                first = kdc.free_ports(len(self.listeners))
+                first = kdc.free_ports(len(self.listeners), self.host)
                 self.ports = {name: first + number for number, name in enumerate(self.listeners)}
                 if self._launch():
                     return self
@@ -105,7 +107,8 @@ class Daemon:
         deadline = time.monotonic() + DEADLINE
         while self._process.poll() is None and time.monotonic() < deadline:
             try:
-                socket.create_connection(("127.0.0.1", self.ports[self.listeners[0]]), 1).close()
+                for port in self.ports.values():
+                    socket.create_connection((self.host, port), 1).close()
                 return True
             except OSError:
                 time.sleep(0.01)
