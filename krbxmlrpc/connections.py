@@ -16,7 +16,7 @@ import time
 import weakref
 from collections import deque
 from http.client import NotConnected
-from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Union
+from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple, Union
 from urllib.parse import urlsplit
 
 from .errors import CertificateRejected, ServerUnreachable
@@ -101,7 +101,7 @@ class Connection:
         debuglevel: whether `verbose` was asked for the call that it is used for.
         sock: the socket; None when it is not connected.
         timeout: seconds that each socket operation may take.
-        authenticated: for its user to note the URL for which the server knows by now whose requests these are.
+        wanted: for its user to note what the next request on it has to carry, and for which URL.
         era: for `Connections` to see whether all were closed since it was opened.
         idle_since: when it last became idle, by the monotonic clock (seconds).
     """
@@ -113,7 +113,7 @@ class Connection:
         self.kept = False
         self.debuglevel = 0
         self.sock: Any = None
-        self.authenticated = ""
+        self.wanted: Tuple[str, Any] = ("", None)
         self.era: object = None
         self.idle_since = 0.0
         self._context = context

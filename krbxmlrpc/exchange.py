@@ -173,17 +173,20 @@ def may_keep_cookies(sent: Sent, verified: bool, step: Step) -> bool:
     return verified or (sent.rides and step is Step.ACCEPT)
 
 
-def is_persistent(sent: Sent, verified: bool, step: Step, values: List[str]) -> bool:
-    """Say whether the server takes what comes on this connection to the same URL for the user's from now on.
+def wanted(sent: Sent, verified: bool, step: Step, values: List[str]) -> Sent:
+    """Return what the next request on this connection, to the same URL, has to carry unless it rides on a session.
 
-    Kerberos authenticates each request unless a server says otherwise. Nobody is believed who has not proved himself;
-    and who has said so once needs not repeat it.
+    Kerberos authenticates each request unless a server says that it takes all that comes on the connection for the
+    user's. Nobody is believed who has not proved himself; and who has said so once needs not repeat it. A server may
+    also do so and not say it: what has once asked for a ticket is not tried without one again.
 
     Args:
         sent, verified, step: as of `may_keep_cookies`.
         values: the reply's ``Persistent-Auth`` header, as mod_auth_gssapi's GssapiSignalPersistentAuth has it sent.
     """
     said = [value.strip().lower() for value in values]
-    if sent is Sent.CONNECTION:
-        return step is not Step.RENEW and (not said or said == ["true"])
-    return sent is Sent.TICKET and verified and said == ["true"]
+    if sent is Sent.CONNECTION and step is not Step.RENEW and (not said or said == ["true"]):
+        return Sent.CONNECTION
+    if sent is Sent.TICKET and verified and said == ["true"]:
+        return Sent.CONNECTION
+    return Sent.NOTHING if sent is Sent.NOTHING and step is not Step.RENEW else Sent.TICKET

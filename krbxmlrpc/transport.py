@@ -42,10 +42,10 @@ from .exchange import (
     Reply,
     Sent,
     Step,
-    is_persistent,
     may_keep_cookies,
     next_step,
     to_be_verified,
+    wanted,
 )
 from .http1 import Response
 from .proxies import ENVIRONMENT, Proxies
@@ -390,23 +390,27 @@ class _NegotiateTransport(Transport):
     def _attempt(self, call: Call, sent: Sent, cookies: str) -> Tuple[Step, Any]:
         """Send a call; return ACCEPT and the values, or RENEW and the reply. Raise what else comes of it.
 
-        With a ticket, all legs of its exchange go over one connection, which is kept if it can be. CONNECTION means a
-        ticket, too, where the connection is not one that the server takes for it.
+        With a ticket, all legs of its exchange go over one connection, which is kept if it can be. Where the connection
+        is known to want something else than CONNECTION or NOTHING, it gets that; CONNECTION is a ticket else.
         """
         for _ in range(2):
             connection = self._connections.acquire(call.netloc, self.make_connection)
             try:
-                known = connection.authenticated == call.url
-                if sent is Sent.NOTHING and known:
-                    sent = Sent.CONNECTION
-                elif sent is Sent.CONNECTION and not known:
-                    sent = Sent.TICKET
+                sent = self._wanted(call, sent, connection)
                 ticket = self._ticket(call, connection) if sent is Sent.TICKET else None
                 if ticket is None or connection.is_usable():  # to get a ticket may have taken long
                     return self._exchange(call, sent, cookies, ticket, connection)
             finally:
                 self._connections.release(call.netloc, connection)
         raise closed_early(call)
+
+    def _wanted(self, call: Call, sent: Sent, connection: Connection) -> Sent:
+        if sent not in (Sent.NOTHING, Sent.CONNECTION):
+            return sent
+        url, known = connection.wanted
+        if url == call.url:
+            return known  # type: ignore[no-any-return]
+        return Sent.NOTHING if sent is Sent.NOTHING else Sent.TICKET
 
     def _exchange(
         self, call: Call, sent: Sent, cookies: str, ticket: Optional[Ticket], connection: Connection
@@ -507,9 +511,9 @@ class _NegotiateTransport(Transport):
                 self.principal = ticket.principal
                 self._session.prove(call.netloc)
         step = next_step(sent, response.status, negotiate, verified, self._mode, call.is_login)
-        persistent = is_persistent(sent, verified, step, response.values("persistent-auth"))
-        connection.authenticated = call.url if persistent else ""
-        if sent is Sent.COOKIES and step is Step.ACCEPT:
+        if sent is not Sent.COOKIES:
+            connection.wanted = call.url, wanted(sent, verified, step, response.values("persistent-auth"))
+        elif step is Step.ACCEPT:
             self._session.accepted(call.netloc)
         cookies = response.values("set-cookie")
         if cookies and may_keep_cookies(sent, verified, step):
@@ -560,9 +564,9 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
             (``"DIR:/path"``, ``"KEYRING:…"``). A keytab alone has a cache in memory. Whose they are says `principal`;
             by default it is who is in the cache, or first in the keytab. They need python-gssapi (extra ``gssapi``).
             What the environment names is not looked at.
-        preemptive: whether a ticket goes along at once. With False every call that does not ride on a session is first
-            sent without one, and again when the server asks for a ticket; a server that reads a large call to its end
-            before it asks is sent all of it twice.
+        preemptive: whether a ticket goes along at once. With False a call that does not ride on a session is first sent
+            without one, and again when the server asks for a ticket, once a connection and path: after that tickets go
+            along there, too. A server that reads a large call to its end before it asks is sent all of it twice.
         delegate: whether the server receives a ticket with which it can act as the user.
         mechanism: ``"spnego"``, or ``"krb5"`` for a bare Kerberos token.
         channel_bindings: ``"tls-server-end-point"`` to tie each ticket to the server's certificate, so that servers

@@ -14,10 +14,10 @@ from krbxmlrpc.exchange import (
     Reply,
     Sent,
     Step,
-    is_persistent,
     may_keep_cookies,
     next_step,
     to_be_verified,
+    wanted,
 )
 from krbxmlrpc.refusals import clock_difference, failure, redirect_target, rejected
 
@@ -84,18 +84,23 @@ def test_cookies_are_kept_only_of_replies_that_are_the_servers(step):
 
 
 def test_a_connection_is_the_users_when_a_server_that_has_proved_itself_says_so():
-    assert is_persistent(TICKET, True, Step.ACCEPT, ["True"])
-    assert not is_persistent(TICKET, False, Step.ACCEPT, ["true"])
-    assert not is_persistent(COOKIES, True, Step.ACCEPT, ["true"])
+    assert wanted(TICKET, True, Step.ACCEPT, ["True"]) is CONNECTION
+    assert wanted(TICKET, False, Step.ACCEPT, ["true"]) is TICKET
+    assert wanted(NOTHING, False, Step.ACCEPT, ["true"]) is NOTHING
     for values in ([], ["false"], [""], ["true", "true"], ["true, false"]):
-        assert not is_persistent(TICKET, True, Step.ACCEPT, values)
+        assert wanted(TICKET, True, Step.ACCEPT, values) is TICKET
 
 
 def test_a_connection_stays_the_users_until_the_server_says_otherwise():
-    assert is_persistent(CONNECTION, False, Step.ACCEPT, [])
-    assert is_persistent(CONNECTION, False, Step.UNEXPECTED, ["true"])
-    assert not is_persistent(CONNECTION, False, Step.ACCEPT, ["false"])
-    assert not is_persistent(CONNECTION, False, Step.RENEW, ["true"])
+    assert wanted(CONNECTION, False, Step.ACCEPT, []) is CONNECTION
+    assert wanted(CONNECTION, False, Step.UNEXPECTED, ["true"]) is CONNECTION
+    assert wanted(CONNECTION, False, Step.ACCEPT, ["false"]) is TICKET
+    assert wanted(CONNECTION, False, Step.RENEW, ["true"]) is TICKET
+
+
+def test_what_has_once_asked_for_a_ticket_is_not_tried_without():
+    assert wanted(NOTHING, False, Step.RENEW, []) is TICKET
+    assert wanted(NOTHING, False, Step.ACCEPT, []) is NOTHING
 
 
 def test_a_login_leaves_one_request_for_the_call():

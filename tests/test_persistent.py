@@ -52,6 +52,13 @@ def test_where_the_server_does_not_say_so_every_call_has_its_ticket(call_hub, hu
     assert logged(hub, case, 3) == [(200, True)] * 3
 
 
+def test_where_the_server_does_not_say_so_a_ticket_that_was_asked_for_goes_on_being_sent(call_hub, hub, user, case):
+    """Without one, it would answer without a proof: to a call that it takes for the user's, and has made."""
+    proxy = call_hub("/bound", preemptive=False)
+    assert [proxy.whoami() for _ in range(3)] == [user] * 3
+    assert logged(hub, case, 4) == [(401, False), *[(200, True)] * 3]
+
+
 @pytest.mark.parametrize("mode", ["required", "optional"])
 @pytest.mark.parametrize("mechanism", ["spnego", "krb5"])
 def test_one_ticket_for_a_connection(call_hub, hub, user, case, mechanism, mode):
@@ -190,10 +197,10 @@ def test_a_server_that_does_not_prove_itself_is_left(call_server, server, answer
 
 
 def test_a_refusal_does_not_say_so(call_server, server):
-    server.play(*[refused(SAYS_SO), honest()] * 2)
+    server.play(refused(SAYS_SO), honest(), honest())
     proxy = call_server(preemptive=False)
     assert [proxy.method(), proxy.method()] == ["an honest answer"] * 2
-    assert tickets(server) == [False, True] * 2
+    assert tickets(server) == [False, True, True]
 
 
 def test_a_connection_that_ends_with_the_reply_keeps_nothing(call_server, server):
