@@ -1,4 +1,4 @@
-"""What several tests do: work in threads and in forked processes, and look at what is open."""
+"""What several tests do: work in threads and in forked processes, and look at what is open and what is parsed."""
 
 import gc
 import os
@@ -46,6 +46,25 @@ class Threads:
             if error is not None:
                 raise error
         return [result for result, _ in self._outcomes]
+
+
+class Recording:
+    """Mixed into a transport: its parser records what reaches it."""
+
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
+        self.parsed = b""
+
+    def getparser(self):
+        parser, unmarshaller = super().getparser()
+        feed = parser.feed
+
+        def record(data):
+            self.parsed += data
+            feed(data)
+
+        parser.feed = record
+        return parser, unmarshaller
 
 
 def in_threads(*works):

@@ -8,6 +8,7 @@ import zlib
 from xmlrpc.client import Fault, ProtocolError, ResponseError, ServerProxy
 
 import pytest
+from helpers import Recording
 from realm import legs
 from realm.loopback import Hangup
 from realm.scripted import ScriptedServer, accept, honest, message, say, values
@@ -36,25 +37,6 @@ pytestmark = pytest.mark.usefixtures("library")
 
 
 HARM = b"<methodResponse><params><param><value>believed</value></param></params></methodResponse>"
-
-
-class Recording:
-    """Mixed into a transport: its parser records what reaches it."""
-
-    def __init__(self, **arguments):
-        super().__init__(**arguments)
-        self.parsed = b""
-
-    def getparser(self):
-        parser, unmarshaller = super().getparser()
-        feed = parser.feed
-
-        def record(data):
-            self.parsed += data
-            feed(data)
-
-        parser.feed = record
-        return parser, unmarshaller
 
 
 class RecordingTransport(Recording, KerberosTransport):

@@ -50,9 +50,9 @@ class TwoLegs:
         self._context: Any = None
         self._listed = b""
 
-    def first(self, request: Request, send: Callable[[bytes], None]) -> None:
-        """Answer the first leg: request-mic, with the proof and the server's checksum."""
-        init = _inside(base64.b64decode(request.token or ""), 0x60, 0xA0, 0x30)
+    def ask(self, offered: str) -> str:
+        """Take the first token; return request-mic, with the proof and the server's checksum."""
+        init = _inside(base64.b64decode(offered), 0x60, 0xA0, 0x30)
         self._listed = _inside(init, 0xA0)
         self._context = gssapi.SecurityContext(creds=gssapi.Credentials(usage="accept"), usage="accept")
         proof = self._context.step(_inside(init, 0xA2, 0x04))
@@ -60,11 +60,18 @@ class TwoLegs:
         fields = _der(0xA0, _der(0x0A, b"\x03")) + _der(0xA1, _KRB5)
         fields += _der(0xA2, _der(0x04, proof)) if proof else b""  # none where the client did not ask for one
         fields += _der(0xA3, _der(0x04, checksum))
-        token = base64.b64encode(self._alter(_der(0xA1, _der(0x30, fields)))).decode()
-        send(message(401, [("WWW-Authenticate", f"Negotiate {token}")]))
+        return base64.b64encode(self._alter(_der(0xA1, _der(0x30, fields)))).decode()
+
+    def check(self, answer: str) -> None:
+        """Check the client's checksum in the second token."""
+        token = base64.b64decode(answer)
+        self._context.verify_signature(self._listed, _inside(token, 0xA1, 0x30, 0xA3, 0x04))
+
+    def first(self, request: Request, send: Callable[[bytes], None]) -> None:
+        """Answer the first leg."""
+        send(message(401, [("WWW-Authenticate", f"Negotiate {self.ask(request.token or '')}")]))
 
     def second(self, request: Request, send: Callable[[bytes], None]) -> None:
-        """Check the client's checksum, and answer with the values."""
-        answer = base64.b64decode(request.token or "")
-        self._context.verify_signature(self._listed, _inside(answer, 0xA1, 0x30, 0xA3, 0x04))
+        """Answer the second leg, with the values."""
+        self.check(request.token or "")
         send(message(200, [("WWW-Authenticate", self._last)] * bool(self._last), values("in two legs")))

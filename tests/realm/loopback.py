@@ -107,6 +107,15 @@ class LoopbackServer:
             thread.join()
         self._listener.close()
 
+    def is_left(self, seconds: float) -> bool:
+        """Say whether all connections so far have ended, or do within this time each."""
+        while len(self._threads) > 1:
+            self._threads[-1].join(seconds)
+            if self._threads[-1].is_alive():
+                return False
+            del self._threads[-1], self._open[-1]
+        return True
+
     def _start(self, target: Callable[..., None], *arguments: Any) -> None:
         thread = threading.Thread(target=target, args=arguments)
         self._threads.append(thread)

@@ -76,11 +76,13 @@ class ScriptedServer(LoopbackServer):
 
     Attributes:
         requests: all requests so far.
+        otherwise: what answers when the script is at its end.
     """
 
     def __init__(self, ca: Optional[trustme.CA], *script: Answer) -> None:
         super().__init__(ca)
         self.requests: List[Request] = []
+        self.otherwise = honest()
         self._script = list(script)
 
     def play(self, *script: Answer) -> None:
@@ -96,7 +98,7 @@ class ScriptedServer(LoopbackServer):
                     return
                 request = parse_request(head, number)._replace(sock=sock, stream=stream)
                 with self._lock:
-                    answer = self._script.pop(0) if self._script else honest()
+                    answer = self._script.pop(0) if self._script else self.otherwise
                 if not hasattr(answer, "early"):
                     request = request._replace(body=stream.read(request.length))
                 with self._lock:
