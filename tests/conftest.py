@@ -8,10 +8,15 @@ from xmlrpc.client import ServerProxy
 import helpers
 import pytest
 import trustme
+from hypothesis import settings
 from realm import apache, forwarder as forwarding, kdc, scripted, squid as squids
 
 from krbxmlrpc import KerberosTransport, credentials
 
+
+# The same examples in each run, so that what failed fails again; to look for others is the fuzzer's part.
+settings.register_profile("tests", deadline=None, derandomize=True)
+settings.load_profile("tests")
 
 # What mechanisms there are beside Kerberos and SPNEGO is not the machine's to decide: none.
 os.environ["GSS_MECH_CONFIG"] = os.devnull

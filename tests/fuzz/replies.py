@@ -1,0 +1,117 @@
+"""Errors about replies, and addresses: two bytes for the status, and the lines of a head, the reason in the first."""
+
+import re
+from datetime import datetime, timezone
+from http.client import HTTPMessage
+
+from krbxmlrpc import KerberosXMLRPCError
+from krbxmlrpc.connections import parse_address
+from krbxmlrpc.exchange import Call, Reply, Step
+from krbxmlrpc.http1 import MalformedReply, parse_fields
+from krbxmlrpc.refusals import clock_difference, denied, failure, redirect_target, rejected, session_refused
+
+CALL = Call("hub:8443", "/xmlrpc?key=SECRET", b"SECRET", "hub", "HTTP@hub", "user@REALM")
+TICKET = "Negotiate SECRET"
+NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=timezone.utc)
+QUOTED = ("Date", "Location", "WWW-Authenticate")
+"""Headers of which something is quoted though nobody has verified them."""
+
+
+def one_input(data):
+    reason, *lines = data[2:].decode("latin-1").split("\n")
+    check_reply(200 + int.from_bytes(data[:2], "big") % 400, reason, lines)
+    for text in (reason, *lines):
+        check_date(text)
+        check_location(text)
+        check_address(text)
+
+
+def check_reply(status, reason, lines):
+    """Check what is said of a reply."""
+    try:
+        fields = parse_fields(lines)
+    except MalformedReply:
+        return
+    for ticket in (None, TICKET):
+        reply = Reply(status, reason, message(fields), ticket)
+        bare = Reply(status, "", message([field for field in fields if field[0].title() in map(str.title, QUOTED)]))
+        for error, plain in zip(errors(reply), errors(bare._replace(authorization=ticket))):
+            check_error(error)
+            assert type(error) is type(plain) and without_numbers(error) == without_numbers(plain)
+        for error in errors(reply._replace(principal="other@REALM")):
+            check_error(error)
+
+
+def without_numbers(error):
+    """Return the text of an error; the difference of the clocks may change meanwhile."""
+    return re.sub("[0-9]+", "", str(error))
+
+
+def message(fields):
+    """Return headers."""
+    headers = HTTPMessage()
+    for name, value in fields:
+        headers[name] = value
+    return headers
+
+
+def errors(reply):
+    """Return all errors that there can be about a reply."""
+    return [
+        *[failure(step, CALL, reply) for step in Step],
+        rejected(CALL, reply, ValueError("why"), "hint"),
+        denied(CALL, reply),
+        session_refused(CALL, reply, "/login"),
+    ]
+
+
+def check_error(error):
+    """Check that an error is one of ours, and fit to be shown."""
+    assert isinstance(error, KerberosXMLRPCError)
+    for text in (str(error), repr(error)):
+        assert text.isprintable() and text.isascii() and len(text) < 2000, text
+        assert "SECRET" not in text
+    assert (error.service, error.host) == ("HTTP@hub", "hub")
+
+
+def check_date(text):
+    """Check that any date is one, or none."""
+    seconds = clock_difference(text, NOON)
+    assert seconds is None or abs(seconds) < 10_000 * 366 * 86400
+
+
+def check_location(text):
+    """Check that what is shown of a redirection is fit for a message."""
+    shown = redirect_target(text)
+    if shown is not None:
+        assert shown.isascii() and shown.isprintable() and 0 < len(shown) <= 2000
+        assert not any(character in shown for character in "@?#;")
+
+
+def check_address(netloc):
+    """Check that what can be called is just what was written, and that nothing that could be a password is shown."""
+    try:
+        host, port, dns_name = parse_address.__wrapped__(netloc, 443)
+    except ValueError as error:
+        shown = str(error)
+        assert shown.isprintable()
+        assert shown == refusal(f"SECRET{netloc}" if "@" in netloc else f"{netloc}{':SECRET' * (':' in netloc)}")
+        return
+    name, _, zone = host.partition("%")
+    assert host.isascii() and host.isprintable() and name == name.lower() and 0 <= port < 65536
+    assert not zone or ":" in name
+    assert not any(character in host for character in " /?#@[]") and host and not host.endswith(".")
+    assert dns_name in (host, f"{host}.")
+    written = f"[{dns_name}]" if ":" in dns_name else dns_name
+    assert parse_address.__wrapped__(f"{written}:{port}", 443) == (host, port, dns_name)
+    if netloc.isascii():
+        assert netloc.lower().startswith(written.lower()) and netloc[len(written) :].lstrip(":0") in ("", f"{port}")
+
+
+def refusal(netloc):
+    """Return why an address is refused."""
+    try:
+        parse_address.__wrapped__(netloc, 443)
+    except ValueError as error:
+        return str(error)
+    raise AssertionError("it is not refused")

@@ -1,0 +1,116 @@
+"""Tokens: the strict reading of the client's first one, and of a server's answers to it."""
+
+import base64
+
+from krbxmlrpc import tokens
+from krbxmlrpc.tokens import Offer, check_reply, decode_token, read_offer
+
+KRB5 = bytes.fromhex("2a864886f712010202")
+AES256 = b"\x12"
+SPNEGO = Offer((KRB5,), AES256)
+BARE = Offer((), AES256)
+
+
+def der(tag, *parts):
+    """Encode a field as X.690 prescribes."""
+    data = b"".join(parts)
+    if len(data) < 128:
+        return bytes([tag, len(data)]) + data
+    size = len(data).to_bytes((len(data).bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(size)]) + size + data
+
+
+def proof(enctype=AES256, cipher=b"c" * 200, kvno=b""):
+    """Return a Kerberos token that answers a ticket."""
+    encrypted = der(0x30, der(0xA0, der(2, enctype)), kvno, der(0xA2, der(4, cipher)))
+    reply = der(0x30, der(0xA0, der(2, b"\x05")), der(0xA1, der(2, b"\x0f")), der(0xA2, encrypted))
+    return der(0x60, der(6, KRB5), b"\x02\x00", der(0x6F, reply))
+
+
+def answer(*fields):
+    """Return SPNEGO's token for an answer."""
+    return der(0xA1, der(0x30, *fields))
+
+
+def state(value):
+    """Return a field of an answer: how the negotiation stands."""
+    return der(0xA0, der(0x0A, bytes([value])))
+
+
+def mechanism(oid):
+    """Return a field of an answer: the mechanism that was picked."""
+    return der(0xA1, der(6, oid))
+
+
+def verdict(token, offer, final):
+    """Return what is wrong with a server's token; "good" where nothing is."""
+    try:
+        check_reply(token, offer, final=final)
+    except ValueError as error:
+        return str(error)
+    return "good"
+
+
+def one_input(data):
+    for offer in (SPNEGO, BARE):
+        for final in (True, False):
+            check_answer(data, offer, final)
+    check_offer(data)
+    check_base64(data)
+
+
+def check_answer(token, offer, final):
+    """Check that a token is refused, or is just what the standards have for what is in it."""
+    tokens._replies.clear()
+    fresh = verdict(token, offer, final)
+    assert verdict(token, offer, final) == fresh
+    if fresh == "good":
+        assert token in canonical(token, offer, final)
+        for other in (token + b"\0", token[:-1], b"\0" + token[1:]):
+            assert verdict(other, offer, final) != "good"
+    assert fresh.isprintable()
+
+
+def canonical(token, offer, final):
+    """Yield all tokens of the same size that hold the same encrypted part and checksum."""
+    ((head, tail),) = tokens._replies.values()
+    cipher = token[len(head) : len(token) - len(tail)]
+    if not offer.mechanisms:
+        yield proof(cipher=cipher)
+        return
+    for negotiation in (b"", *map(state, (0,) if final else (1, 3))):
+        for picked in (b"", mechanism(KRB5)):
+            for proved in (b"", der(0xA2, der(4, proof(cipher=cipher)))):
+                yield answer(negotiation, picked, proved)
+                for size in range(len(token)):
+                    yield answer(negotiation, picked, proved, der(0xA3, der(4, token[len(token) - size :])))
+
+
+def check_offer(token):
+    """Check that a client's token is refused, or read in one way whatever was read before."""
+    tokens._offers.clear()
+    try:
+        offer = read_offer(token)
+    except ValueError as error:
+        assert str(error).isprintable()
+        return
+    assert read_offer(token) == offer
+    assert all(token.count(part) for part in (*offer.mechanisms, offer.enctype))
+    for cut in range(len(token)):
+        try:
+            read_offer(token[:cut])
+        except ValueError:
+            continue
+        raise AssertionError("a token that is cut off was read")
+
+
+def check_base64(data):
+    """Check that only what encoding yields is decoded."""
+    text = data.decode("latin-1")
+    try:
+        decoded = decode_token(text)
+    except ValueError as error:
+        assert str(error) == "the token is not base64"
+        decoded = None
+    assert decoded is None or base64.b64encode(decoded).decode() == text
+    assert not data or decode_token(base64.b64encode(data).decode()) == data
