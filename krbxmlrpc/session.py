@@ -18,6 +18,7 @@ import warnings
 from contextlib import nullcontext
 from http.client import HTTPMessage
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy, FileCookieJar, LoadError
+from http.cookiejar import http2time  # type: ignore[attr-defined]  # typeshed does not know it
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 from urllib.parse import urlsplit
 from urllib.request import Request
@@ -33,6 +34,8 @@ MAX_PLACES = 64
 """For how many URLs a header is kept ready."""
 
 _HEADER_VALUE = re.compile(r"[^\0-\x1f\x7f\u0100-\U0010ffff]*")
+_MAX_AGE = re.compile(r"-?[0-9]{1,9}")  # 30 years at most: a date that is too late cannot be saved
+_OBSOLETE = ("comment", "commenturl", "discard", "port", "version")  # attributes that http.cookiejar still knows
 
 Content = List[Tuple[Cookie, Optional[str]]]
 
@@ -145,10 +148,12 @@ class Session:
             lines: its ``Set-Cookie`` lines.
             fresh: whether it answers a ticket.
         """
+        host = urlsplit(url).hostname or ""
         message = HTTPMessage()
         for line in lines:
-            if "\t" not in line:  # files of cookies have no room for it
-                message["Set-Cookie"] = line
+            readable = _readable(line, host)
+            if readable is not None:
+                message["Set-Cookie"] = readable
         with self._keeping:
             self.jar.extract_cookies(_Reply(message), Request(url))  # type: ignore[arg-type]  # it asks for no more
             try:
@@ -223,6 +228,50 @@ class _Reply:
 
     def info(self) -> HTTPMessage:
         return self._message
+
+
+def _readable(line: str, host: str) -> Optional[str]:
+    """Return a ``Set-Cookie`` line so that http.cookiejar takes it as RFC 6265 does; None where it is to be ignored.
+
+    Left to itself, that lets hosts set and remove cookies of others, for a domain like ``.local`` or ``.0.0.1``. By an
+    attribute that it cannot read, one line takes the others of the reply with it, keeps the file of the jar from being
+    saved, or is not ``Secure`` any more.
+    """
+    pair, _, rest = line.partition(";")
+    kept = [pair]
+    for attribute in rest.replace('"', "").split(";"):  # RFC 2109 had their values quoted
+        name, _, value = (part.strip() for part in attribute.partition("="))
+        name = name.lower()
+        if name == "domain" and value and not _covers(value.lower(), host):
+            return None
+        if name == "secure":
+            kept.append(name)
+        elif _counts(name, value):
+            kept.append(attribute)
+    if "=" not in pair or "\t" in line:  # files of cookies have no room for tabs
+        return None
+    return ";".join(kept)
+
+
+def _counts(name: str, value: str) -> bool:
+    """Say whether an attribute of a cookie is to be looked at (RFC 6265, section 5.2)."""
+    if name == "expires":
+        try:
+            return http2time(value) is not None
+        except ValueError:
+            return False
+    if name == "max-age":
+        return _MAX_AGE.fullmatch(value) is not None
+    return bool(value) if name in ("domain", "path") else name not in _OBSOLETE
+
+
+def _covers(domain: str, host: str) -> bool:
+    """Say whether a host may set cookies for a domain (RFC 6265, section 5.1.3): its own, or one above, with a dot."""
+    above = domain[1:] if domain.startswith(".") else domain
+    if above == host or (above == f"{host}.local" and "." not in host):  # so http.cookiejar calls one without dots
+        return True
+    is_address = host.rpartition(".")[2].isdigit()
+    return host.endswith(f".{above}") and "." in above and not above.endswith(".") and not is_address
 
 
 def _strict_policy() -> DefaultCookiePolicy:

@@ -9,6 +9,9 @@ from http.cookiejar import Cookie, CookieJar, LWPCookieJar, MozillaCookieJar
 from xmlrpc.client import Fault, ServerProxy, dumps
 
 import pytest
+from fuzz import cookies as fuzz_cookies
+from hypothesis import given
+from hypothesis import strategies as st
 from realm.scripted import ScriptedServer, accept, honest, message, say, values
 
 from krbxmlrpc import (
@@ -171,6 +174,74 @@ def test_cookies_that_are_not_taken(line):
     session = proved_session()
     session.keep("https://hub.co.uk/", [line], fresh=True)
     assert list(session.jar) == []
+
+
+@pytest.mark.parametrize("domain", [".local", "local", "hub.local.local"])
+@pytest.mark.parametrize("host", ["hub", "hub.local", "127.0.0.1"])
+def test_hosts_without_a_dot_and_addresses_have_no_domain_in_common(host, domain):
+    session = Session(None)
+    for name in (host, "other", "other.local", "10.0.0.1"):
+        session.prove(name)
+        session.keep(f"https://{name}/", ["a=own", "b=own; Path=/"], fresh=True)
+    domain = ".0.0.1" if host == "127.0.0.1" else domain
+    session.keep(f"https://{host}/", [f"c=1; Domain={domain}", f"b=2; Path=/; Domain={domain}; Max-Age=0"], fresh=True)
+    for name in (host, "other", "other.local", "10.0.0.1"):
+        assert session.cookies(f"https://{name}/") == "a=own; b=own"
+
+
+@pytest.mark.parametrize("domain", ["other.test", ".other.test", "hub.test.local"])
+def test_a_host_removes_no_cookie_of_another(domain):
+    session = proved_session()
+    held = cookie(domain=f".{domain.lstrip('.')}", path="/")
+    session.jar.set_cookie(held)
+    session.keep("https://hub.test/", [f"session=; Domain={domain}; Path=/; Max-Age=0"], fresh=True)
+    assert list(session.jar) == [held]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a=1; Max-Age", "a=1; Expires=Mon, 23 Jov 2026 12:00:00 GMT", "a=1; Max-Age=soon", "a=1; Port=x", "a=1; Domain"],
+)
+def test_an_attribute_that_cannot_be_read_does_not_count(line):
+    session = proved_session()
+    session.keep("https://hub.test/", ["before=1", line, "after=1"], fresh=True)
+    assert session.cookies("https://hub.test/") == "before=1; a=1; after=1"
+
+
+@pytest.mark.parametrize("attribute", ["Secure", "secure=", "SECURE=yes"])
+def test_a_secure_cookie_is_one_however_it_says_so(attribute):
+    session = proved_session()
+    session.keep("https://hub.test/", [f"a=1; {attribute}"], fresh=True)
+    assert (session.cookies("https://hub.test/"), session.cookies("http://hub.test/")) == ("a=1", "")
+
+
+PARTS = ["own=1", "a", "=", ";", " ", '"', "\xe9", "Max-Age=", "0", "9" * 20, "Mon, 23 Jov 1926 12:00:00 GMT", "Secure"]
+PARTS += ["Expires=", "Domain=", ".", "local", "0.0.1", "example.test", "other.test", "co.uk", "Path=/", "Version=1"]
+LINES = st.lists(st.lists(st.sampled_from(PARTS)).map("".join), max_size=4)
+
+
+@given(st.sampled_from(list(fuzz_cookies.FRIENDS)), LINES)
+def test_cookies_of_any_form_go_to_no_other_host_and_do_no_harm(host, lines):
+    fuzz_cookies.check(host, lines)
+
+
+COOKIE_TOKEN = st.from_regex(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,12}", fullmatch=True)
+COOKIE_OCTETS = st.from_regex(r"[!#-+\--:<-\[\]-~]{0,20}", fullmatch=True)
+ATTRIBUTES = st.lists(
+    st.sampled_from(["Path=/", "path=/folder", "Path=/folder/xmlrpc", "Secure", "HttpOnly", "SameSite=Lax"])
+    | st.sampled_from(["Domain=hub.example.test", "domain=.Example.Test", "Version=1", "Port=80", 'Path="/"'])
+    | st.sampled_from(["Expires=Wed, 09 Jun 2100 10:18:14 GMT", "expires=Wed, 09-Jun-2100 10:18:14 GMT", "x-other"])
+    | st.integers(1, 10**30).map("Max-Age={}".format)
+)
+
+
+@given(COOKIE_TOKEN, COOKIE_OCTETS | COOKIE_OCTETS.map('"{}"'.format), ATTRIBUTES)
+def test_a_valid_cookie_comes_back_as_it_is(name, value, attributes):
+    url = fuzz_cookies.url("hub.example.test")
+    session = Session(None)
+    session.prove("hub.example.test")
+    session.keep(url, ["; ".join([f"{name}={value}", *attributes])], fresh=True)
+    assert session.cookies(url) == f"{name}={value}"
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Injected: yes", "a\nb", "\u20ac", "\0"])
@@ -573,6 +644,14 @@ def test_a_call_does_not_lose_its_answer_where_the_cookies_cannot_be_saved(call_
     folder.mkdir()
     proxy("close")()
     assert (folder / "cookies").exists()
+
+
+@JARS
+def test_a_cookie_that_lasts_too_long_for_a_date_is_saved(tmp_path, kind):
+    session = proved_session(kind(tmp_path / "cookies"))
+    session.keep("https://hub.test/", ["a=1; Max-Age=" + "9" * 20, "b=2; Max-Age=" + "9" * 12], fresh=True)
+    again = Session(kind(tmp_path / "cookies"))
+    assert again.cookies("https://hub.test/") == session.cookies("https://hub.test/") == "a=1; b=2"
 
 
 def test_a_file_stays_as_it_was_where_saving_fails(tmp_path):
