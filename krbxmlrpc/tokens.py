@@ -100,8 +100,9 @@ def _remembered(known: Dict[Key, Read], key: Key, read: Read) -> Read:
 
 def _parsed_offer(token: bytes) -> Tuple[_Frame, Offer]:
     mechanisms: Tuple[bytes, ...] = ()
-    krb5 = _Fields(token)
-    frame = _Fields(token).take(_FRAME)
+    krb5, whole = _Fields(token), _Fields(token)
+    frame = whole.take(_FRAME)
+    whole.end()
     if frame.take(_OID).rest == _SPNEGO:
         init = frame.take(0xA0).take(_SEQUENCE)
         listed = init.take(0xA0).take(_SEQUENCE)
@@ -122,7 +123,8 @@ def _parsed_reply(token: bytes, offer: Offer, final: bool) -> _Frame:
     whole = _Fields(token)
     if not offer.mechanisms:
         return _checked_proof(whole, offer.enctype).frame()
-    answer = whole.take(_NEG_TOKEN_RESP).take(_SEQUENCE)
+    response = whole.take(_NEG_TOKEN_RESP)
+    answer = response.take(_SEQUENCE)
     protected = _Fields(token, len(token))  # nothing of it is, unless there is a proof
     state = answer.take_optional(0xA0)
     if state is not None:
@@ -138,8 +140,8 @@ def _parsed_reply(token: bytes, offer: Offer, final: bool) -> _Frame:
     if mic is not None:
         mic.take(_OCTETS)  # its contents are protected: GSSAPI checks them
         mic.end()
-    answer.end()
-    whole.end()
+    for part in (answer, response, whole):
+        part.end()
     return protected.frame()
 
 
