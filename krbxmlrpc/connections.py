@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import functools
 import math
+import re
 import select
 import socket
 import ssl
@@ -42,6 +43,9 @@ DRAIN_SECONDS = 5.0
 SEND_PIECE = 64 * 1024
 """Bytes of a large request that are sent between two looks at whether the server has answered already."""
 
+# What urlsplit passes over: what is beside brackets, and a zone (RFC 6874), whose case counts, outside of them.
+_SERVER = re.compile(r"[^\[\]%]*|\[[^\[\]]*\](?::[0-9]*)?")
+
 Data = Union[bytes, bytearray, memoryview]
 
 # Host names are encoded by it. Looked up here, because the first look imports a module, and a child forked while
@@ -70,7 +74,7 @@ def parse_address(netloc: str, default_port: int) -> Address:
     if "@" in netloc:
         shown = netloc.rpartition("@")[2]
         raise ValueError(
-            f"the URL of {shown} holds credentials (user:password@): take them out, the Kerberos ticket authenticates"
+            f"the URL of {shown!r} holds credentials (user:password@): take them out, the Kerberos ticket authenticates"
         )
     try:
         parts = urlsplit(f"//{netloc}")
@@ -80,7 +84,8 @@ def parse_address(netloc: str, default_port: int) -> Address:
     except ValueError:
         dns_name, port, parts = "", 0, urlsplit("")
     host = dns_name[:-1] if dns_name.endswith(".") else dns_name
-    if not host or parts.netloc != netloc or not host.isprintable() or " " in host:
+    plain = host and not host.endswith(".") and host.isprintable() and " " not in host
+    if not plain or parts.netloc != netloc or not _SERVER.fullmatch(netloc):
         # Not shown from the colon on: a password with / in it makes "user:pass" of a URL's "user:pass/word@host".
         raise ValueError(
             f"the URL has a server {netloc.partition(':')[0]!r} that cannot be called; accepted is host or host:port"

@@ -5,6 +5,9 @@ from http.cookiejar import CookieJar, FileCookieJar
 from xmlrpc.client import ServerProxy, Transport
 
 import pytest
+from fuzz.replies import check_address
+from hypothesis import given
+from hypothesis import strategies as st
 
 from krbxmlrpc import InsecureKerberosTransport, KerberosTicket, KerberosTransport
 from krbxmlrpc.connections import Address, parse_address
@@ -202,6 +205,20 @@ def test_passwords_that_urls_do_not_allow_are_not_shown(password):
 def test_addresses(netloc, address):
     assert parse_address(netloc, 443) == address
     assert KerberosTransport()._call(netloc, "/", b"", False).service == f"HTTP@{address.host}"
+
+
+@pytest.mark.parametrize("netloc", ["[::1]x:443", "x[::1]", "[::1]]", "hub..", "..", "hub%2E", "hub:\u0661", "[::1"])
+def test_what_is_no_address_is_not_taken_for_another(netloc):
+    with pytest.raises(ValueError, match="cannot be called"):
+        parse_address(netloc, 443)
+
+
+PARTS = ["hub", "HUB", ".", ":", "443", "99999", "[", "]", "::1", "%", "@", "/", "\xfc", "\u3002", "secret", " "]
+
+
+@given(st.text() | st.lists(st.sampled_from(PARTS)).map("".join))
+def test_any_text_is_an_address_or_refused_without_what_could_be_a_password(netloc):
+    check_address(netloc)
 
 
 def test_international_names_are_encoded():
