@@ -250,7 +250,8 @@ def redirect_target(location: Optional[str]) -> Optional[str]:
     except ValueError:
         return None
     path = parts.path.partition(";")[0]
+    netloc = parts.netloc.rpartition("@")[2].partition(";")[0]
     if (parts.scheme and not parts.netloc) or "@" in path or "\\" in path:
         return None  # some programs find a user and a password in these
-    shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", ""))
+    shown = urlunsplit((parts.scheme, netloc, path, "", ""))
     return ascii(shown[:200])[1:-1] or None

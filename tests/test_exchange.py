@@ -5,6 +5,9 @@ from email.utils import format_datetime
 from http.client import HTTPMessage
 
 import pytest
+from fuzz.replies import check_date, check_location, check_reply
+from hypothesis import given
+from hypothesis import strategies as st
 
 from krbxmlrpc import AuthenticationRejected, ClockSkewRejected
 from krbxmlrpc.exchange import (
@@ -190,6 +193,7 @@ def test_every_failure_names_both_sides_and_quotes_nothing_unverified(step, stat
         ("https:///user:secret@h/a", None),
         ("https:\\\\user:secret@h/a", None),
         ("https://h/a;jsessionid=secret", "https://h/a"),
+        ("https://h;key=secret/a", "https://h/a"),
         ("/new\u2028line\x1b[31m", "/new\\u2028line\\x1b[31m"),
     ],
 )
@@ -199,3 +203,28 @@ def test_redirect_target(location, shown):
 
 def test_redirect_target_is_short():
     assert len(redirect_target("/" + "x" * 10_000)) == 200
+
+
+DATES = st.lists(
+    st.sampled_from(["Mon", ", ", "23", " ", "Nov", "2026", "26", "12:00:00", "-", "9" * 11, "GMT", "EST", "+0100"])
+).map("".join)
+URLS = st.lists(
+    st.sampled_from(["https:", "/", "//", "user", ":", "secret", "@", "host", "[", "]", "?", "#", ";", "\\", "\xa0"])
+).map("".join)
+VALUES = st.text() | DATES | URLS | st.sampled_from(["Negotiate", "Negotiate YII=", 'Basic realm="a", Digest'])
+FIELDS = st.builds("{}: {}".format, st.sampled_from(["Date", "Location", "WWW-Authenticate", "Server"]), VALUES)
+
+
+@given(st.text() | DATES)
+def test_any_date_is_one_or_none(text):
+    check_date(text)
+
+
+@given(st.text() | URLS)
+def test_any_location_is_fit_for_a_message_or_none(text):
+    check_location(text)
+
+
+@given(st.integers(200, 599), st.text(), st.lists(FIELDS))
+def test_errors_about_any_reply_can_be_shown_and_quote_nothing_unverified(status, reason, fields):
+    check_reply(status, reason, fields)
