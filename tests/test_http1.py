@@ -1,38 +1,14 @@
 """Reading replies off the wire: against http.client where that is right, and with anything at all."""
 
 import http.client
-import io
 
 import pytest
+from fuzz.http1 import Wire, in_pieces, one_input, read
 from hypothesis import given
 from hypothesis import strategies as st
 
 from krbxmlrpc import http1
 from krbxmlrpc.http1 import MalformedReply, Response
-
-
-class Wire:
-    """What is read from a socket: pieces, and then its end."""
-
-    def __init__(self, *pieces):
-        self._pieces = [piece for piece in pieces if piece]
-
-    def recv(self, size):
-        if not self._pieces:
-            return b""
-        piece = self._pieces.pop(0)
-        if len(piece) > size:
-            self._pieces.insert(0, piece[size:])
-        return piece[:size]
-
-    def makefile(self, mode):
-        return io.BytesIO(b"".join(self._pieces))
-
-
-def read(*pieces):
-    response = Response(Wire(*pieces))
-    response.begin()
-    return response, response.read()
 
 
 NAME = st.from_regex(r"X-[A-Za-z0-9!#$%&'*+.^_`|~-]{1,10}", fullmatch=True)
@@ -45,20 +21,25 @@ BODY = st.lists(st.binary(max_size=50), max_size=5)
 STATUS = st.integers(200, 599).filter(lambda status: status not in (204, 304))
 
 
+INTERIM = b"HTTP/1.1 100 Continue\r\nX-Early: yes\r\n\r\n"
+EXTENSION = st.from_regex(rb"(;[a-z]{1,5}(=[a-z]{1,5})?)?", fullmatch=True)
+
+
 @given(STATUS, REASON, HEADERS, BODY, st.booleans(), st.data())
 def test_what_is_plain_is_read_as_http_client_reads_it(status, reason, headers, body, chunked, data):
     lines = [f"HTTP/1.1 {status} {reason}", *[f"{name}: {value}" for name, value in headers]]
     if chunked:
         lines.append("Transfer-Encoding: chunked")
-        sent = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in body if chunk) + b"0\r\n\r\n"
+        sent = b"".join(b"%x%s\r\n%s\r\n" % (len(chunk), data.draw(EXTENSION), chunk) for chunk in body if chunk)
+        sent += b"0\r\n" + b"X-Trailer: yes\r\n" * data.draw(st.integers(0, 2)) + b"\r\n"
     else:
         sent = b"".join(body)
         lines.append(f"Content-Length: {len(sent)}")
-    whole = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + sent
+    whole = INTERIM * data.draw(st.integers(0, 2)) + "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + sent
     theirs = http.client.HTTPResponse(Wire(whole))
     theirs.begin()
     cut = data.draw(st.integers(0, len(whole)))
-    for pieces in ([whole], [whole[:cut], whole[cut:]], [whole[at : at + 1] for at in range(len(whole))]):
+    for pieces in ([whole], [whole[:cut], whole[cut:]], in_pieces(whole, 1)):
         ours, read_body = read(*pieces)
         assert (ours.status, ours.reason, ours.version) == (theirs.status, theirs.reason, theirs.version)
         assert ours.getheaders() == theirs.getheaders()
@@ -77,35 +58,9 @@ PARTS = [
 ]  # fmt: skip
 
 
-def agrees_with_http_client(whole, ours, body):
-    """Say whether http.client reads in a reply what we read; where it reads none, there is nothing to compare."""
-    theirs = http.client.HTTPResponse(Wire(whole))
-    try:
-        theirs.begin()
-        their_body = theirs.read()
-    except (http.client.HTTPException, OSError, ValueError):
-        return True
-    finally:
-        theirs.close()
-    headers = [(name, " ".join(value.split())) for name, value in theirs.getheaders()]
-    return (theirs.status, theirs.reason, their_body, headers) == (
-        ours.status,
-        ours.reason,
-        body,
-        [(name, " ".join(value.split())) for name, value in ours.getheaders()],
-    )
-
-
-@given(st.lists(st.sampled_from(PARTS) | st.binary(max_size=5), max_size=30), st.booleans())
-def test_anything_at_all_is_read_or_refused(parts, plain_start):
-    whole = (b"HTTP/1.1 200 OK\r\n" if plain_start else b"") + b"".join(parts)
-    try:
-        response, body = read(whole)
-    except (MalformedReply, http.client.RemoteDisconnected):
-        return
-    assert 200 <= response.status <= 999
-    assert response.isclosed()
-    assert agrees_with_http_client(whole, response, body)
+@given(st.lists(st.sampled_from(PARTS) | st.binary(max_size=5), max_size=30), st.booleans(), st.integers(0, 255))
+def test_anything_at_all_is_read_in_one_way_or_refused(parts, plain_start, size):
+    one_input(bytes([size]) + (b"HTTP/1.1 200 OK\r\n" if plain_start else b"") + b"".join(parts))
 
 
 def test_interim_replies_are_cut_off():
@@ -123,6 +78,20 @@ def test_a_coding_that_is_named_twice_is_refused():
 def test_an_end_at_the_start_is_a_disconnection():
     with pytest.raises(http.client.RemoteDisconnected):
         read()
+
+
+@given(BODY, st.booleans(), st.integers(1, 60), st.lists(st.integers(0, 60)))
+def test_a_body_is_the_same_whatever_is_asked_for_at_a_time(body, chunked, size, amounts):
+    how, sent = b"Content-Length: %d" % len(b"".join(body)), b"".join(body)
+    if chunked:
+        how, sent = b"Transfer-Encoding: chunked", b"".join(b"%x\n%s\n" % (len(each), each) for each in body if each)
+        sent += b"0\n\n"
+    response = Response(Wire(*in_pieces(b"HTTP/1.1 200 OK\n%s\n\n%s" % (how, sent), size)))
+    response.begin()
+    pieces = [response.read(amount) for amount in amounts]
+    assert all(len(piece) <= amount for piece, amount in zip(pieces, amounts))
+    assert b"".join(pieces) + response.read() == b"".join(body)
+    assert response.reusable
 
 
 def test_bodies_come_in_the_sizes_that_were_asked_for():
