@@ -12,6 +12,7 @@ from .bindings import tls_server_end_point
 from .challenge import www_auth
 from .errors import (
     AuthenticationRejected,
+    BrokenReply,
     CallOutcomeUnknown,
     CertificateRejected,
     ClockSkew,
@@ -38,6 +39,7 @@ from .transport import InsecureKerberosTransport, KerberosTransport
 
 __all__ = [
     "AuthenticationRejected",
+    "BrokenReply",
     "CallOutcomeUnknown",
     "CertificateRejected",
     "ClockSkew",

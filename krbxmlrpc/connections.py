@@ -314,11 +314,10 @@ class Connection:
         response = self._response
         if response is None or not response.persistent:
             return
-        deadline = time.monotonic() + DRAIN_SECONDS
+        response.read_from(_UntilDeadline(self.sock, self.timeout, time.monotonic() + DRAIN_SECONDS))
         left = DRAIN_LIMIT
         try:
-            self.sock.settimeout(min(DRAIN_SECONDS, self.timeout or DRAIN_SECONDS))
-            while left > 0 and time.monotonic() < deadline:
+            while left > 0:
                 data = response.read(left)
                 if not data:
                     break
@@ -364,6 +363,23 @@ class Connection:
         sock, self.sock = self.sock, None
         if sock is not None:
             sock.close()
+
+
+class _UntilDeadline:
+    """A socket from which nothing is received after a deadline, however little comes at a time."""
+
+    def __init__(self, sock: Any, timeout: Optional[float], deadline: float) -> None:
+        self._sock = sock
+        self._timeout = timeout
+        self._deadline = deadline
+
+    def recv(self, size: int) -> bytes:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("timed out")
+        self._sock.settimeout(left if self._timeout is None else min(left, self._timeout))
+        data: bytes = self._sock.recv(size)
+        return data
 
 
 def _host_header(address: Address, default_port: int) -> str:

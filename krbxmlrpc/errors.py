@@ -282,6 +282,15 @@ class InvalidResponse(KerberosXMLRPCError, ResponseError):
     """The body of the reply is not an XML-RPC response."""
 
 
+class BrokenReply(CallOutcomeUnknown, InvalidResponse):
+    """The reply is not HTTP/1.1, or not all of it: the call may have run on the server, or not.
+
+    Its head is cut off or cannot be read, its chunks are not in order, or its body is shorter than announced.
+
+    Source: RFC 9112, sections 4 to 8.
+    """
+
+
 class ResponseTooLarge(InvalidResponse):
     """The body of the reply is over a limit.
 

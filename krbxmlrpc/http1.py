@@ -177,6 +177,10 @@ class Response:
 
     # -- the body -----------------------------------------------------------------------------------------------------
 
+    def read_from(self, sock: Any) -> None:
+        """Receive what is to come from something else, by its ``recv``."""
+        self._recv = sock.recv
+
     def read(self, amt: Optional[int] = None) -> bytes:
         """Read up to `amt` bytes of the body, or all; nothing is returned only at its end.
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 from .challenge import www_auth
 from .errors import (
     AuthenticationRejected,
+    BrokenReply,
     CallOutcomeUnknown,
     ClockSkewRejected,
     KerberosXMLRPCError,
@@ -26,6 +27,7 @@ from .errors import (
     UnexpectedStatus,
 )
 from .exchange import Call, Reply, Step
+from .http1 import MalformedReply
 
 CLOCK_TOLERANCE = 300.0
 """Seconds by which clocks may differ for Kerberos (RFC 4120, section 8.2: 5 minutes)."""
@@ -107,6 +109,8 @@ def lost(call: Call, when: str, error: Exception) -> KerberosXMLRPCError:
             hint="no call has run",
             **_parties(call),
         )
+    if isinstance(error, MalformedReply):
+        return BrokenReply(f"the reply of {call.url} is broken: {why}", **_parties(call))
     return CallOutcomeUnknown(f"the connection to {call.url} failed {when}: {why}", **_parties(call))
 
 

@@ -63,6 +63,8 @@ def is_answer(error: KerberosXMLRPCError) -> bool:
     """Say whether a call failed by what the server answered to it, so that this is its outcome; no 401 is."""
     if isinstance(error, UnexpectedStatus):
         return error.errcode != 401
+    if isinstance(error, CallOutcomeUnknown):  # a broken reply is an InvalidResponse, too
+        return False
     return isinstance(error, (MutualAuthenticationError, InvalidResponse))
 
 
