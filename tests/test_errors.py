@@ -68,6 +68,8 @@ def test_every_error_survives_pickling_and_copying(kind):
         (errors.ClockSkewRejected, xmlrpc.client.ProtocolError),
         (errors.ClockSkewRejected, krbxmlrpc.ClockSkew),
         (krbxmlrpc.CallOutcomeUnknown, ConnectionError),
+        (krbxmlrpc.BrokenReply, krbxmlrpc.CallOutcomeUnknown),
+        (krbxmlrpc.BrokenReply, xmlrpc.client.ResponseError),
         (krbxmlrpc.ServerUnreachable, ConnectionError),
         (krbxmlrpc.ProxyRefused, ConnectionError),
         (krbxmlrpc.CertificateRejected, ssl.SSLCertVerificationError),
@@ -82,7 +84,8 @@ def test_existing_except_clauses_keep_working(kind, standard):
 
 def test_a_hint_may_be_missing():
     assert str(errors.ServerUnreachable("it failed")) == "it failed"
-    assert "may have run" in str(errors.CallOutcomeUnknown("it failed"))
+    for kind in (errors.CallOutcomeUnknown, errors.BrokenReply):
+        assert "may have run" in str(kind("it failed"))
 
 
 def test_all_errors_are_public():

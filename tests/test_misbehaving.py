@@ -1,7 +1,9 @@
 """Servers that misbehave: what has not been verified is not used, and the next honest call works."""
 
 import base64
+import gzip
 import logging
+import re
 import select
 import threading
 import zlib
@@ -15,6 +17,7 @@ from realm.scripted import ScriptedServer, accept, honest, message, say, values
 
 from krbxmlrpc import (
     AuthenticationRejected,
+    BrokenReply,
     CallOutcomeUnknown,
     ClockSkew,
     InsecureKerberosTransport,
@@ -441,28 +444,76 @@ def test_a_body_that_would_do_harm_is_not_looked_at_unverified(call, server, bod
 
 
 @pytest.mark.parametrize(
-    "body",
+    "body, reason",
     [
-        b"<html><body><p>Please log in<br></body></html>",
-        b"<html><body/></html>",
-        b"",
-        b"\xff\xfe not text",
-        b"<methodResponse><params><param><value><int>one</int></value></param></params></methodResponse>",
-        b"<methodResponse><params><param><value><array><data>" + b"<value>1</value>" * 3,
-        HARM + HARM,
+        (b"<html><body><p>Please log in<br></body></html>", "mismatched tag"),
+        (b"<html><body/></html>", "it is XML without values"),
+        (b"", "it is empty"),
+        (b"\xff\xfe not text", "syntax error"),
+        (b"<a>\xff</a>", "it is not UTF-8, from byte 3 on"),
+        (b"<methodResponse><params><param><value><int>one</int></value></param></params></methodResponse>", "literal"),
+        (b"<methodResponse><params><param><value><array><data>" + b"<value>1</value>" * 3, "it is cut off"),
+        (HARM + HARM, "junk after document element"),
     ],
 )
-def test_a_body_that_is_not_xmlrpc_is_an_error_that_says_so(call, server, body):
-    head = message(200, body=body).replace(b"text/xml", b"text/html; charset=x")
-
-    def answer(request, send):
-        token = f"\r\nWWW-Authenticate: Negotiate {accept(request.token)}".encode()
-        send(head.replace(b"\r\nContent-Length", token + b"\r\nContent-Length"))
-
-    server.play(answer)
-    with pytest.raises(InvalidResponse, match="not an XML-RPC response; its content type is 'text/html; charset=x'"):
+@pytest.mark.parametrize("content_type", ["text/xml", "application/xml; charset=x"])
+def test_a_body_that_is_not_xmlrpc_is_an_error_that_says_so(call, server, body, reason, content_type):
+    server.play(honest(body=body, content_type=content_type))
+    what = f"not an XML-RPC response; its content type is '{content_type}' \\(.*{reason}"
+    with pytest.raises(InvalidResponse, match=what) as caught:
         call()
+    assert isinstance(caught.value, ResponseError)
     assert call() == "an honest answer"
+
+
+@pytest.mark.parametrize("body", [b"<html><body><p>Please log in<br></body></html>", values(), b"", b"x" * 1_000_000])
+@pytest.mark.parametrize(
+    "content_types, shown",
+    [
+        (["text/html; charset=x"], "text/html; charset=x"),
+        (["application/octet-stream"], "application/octet-stream"),
+        (["text/xml", "text/html"], "text/xml, text/html"),
+        (["text/xml; charset=utf-8", "text/xml"], "text/xml; charset=utf-8, text/xml"),
+    ],
+)
+def test_a_body_of_another_type_is_not_looked_at(call, server, body, content_types, shown):
+    headers = [("Content-Type", content_type) for content_type in content_types]
+    server.play(honest(headers=headers, body=body, content_type=None))
+    what = f"not an XML-RPC response; its content type is '{shown}' (expected is text/xml"
+    with pytest.raises(InvalidResponse, match=re.escape(what)):
+        call()
+    assert call.transport.parsed == b""
+    assert call() == "an honest answer"
+    assert [request.connection for request in server.requests] == [0, 0 if body == b"" else 1]
+
+
+def test_a_body_without_a_type_is_read(call, server):
+    server.play(honest(content_type=None))
+    assert [call(), call()] == ["an honest answer"] * 2
+    assert {request.connection for request in server.requests} == {0}
+
+
+@pytest.mark.parametrize(
+    "encodings, body, problem",
+    [
+        (["br"], values(), "Content-Encoding 'br'; accepted is gzip"),
+        (["gzip, gzip"], gzip.compress(values()), "Content-Encoding 'gzip, gzip'"),
+        (["gzip", "deflate"], gzip.compress(values()), "Content-Encoding 'gzip, deflate'"),
+        (["gzip"], values(), "not the gzip data that it claims to be"),
+        (["gzip"], gzip.compress(values())[:-1], "gzip data of the reply ends too early"),
+        (["gzip"], gzip.compress(values()) + b"more", "what follows the gzip data"),
+        (["gzip"], b"", "it is empty"),
+        (["gzip"], gzip.compress(b""), "it is empty"),
+        (["gzip"], gzip.compress(b"<a>" * 1000), "nested more than"),
+        (["gzip"], gzip.compress(b"<!--" + b" " * 1_000_000), "a tag or comment of more than"),
+    ],
+)
+def test_a_body_that_is_badly_encoded_is_an_error_that_says_so(call, server, encodings, body, problem):
+    server.play(honest(headers=[("Content-Encoding", encoding) for encoding in encodings], body=body))
+    with pytest.raises(InvalidResponse, match=problem) as caught:
+        call()
+    assert isinstance(caught.value, ResponseError)
+    assert [call(), call()] == ["an honest answer"] * 2
 
 
 @pytest.mark.parametrize("limit", [100, 10_000])
@@ -504,6 +555,30 @@ def test_an_unwanted_body_that_does_not_come_is_not_waited_for_long(server, serv
     transport.close()
 
 
+@pytest.mark.parametrize("timeout", [600.0, None])
+@pytest.mark.parametrize("head", [b"Content-Length: 50000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: "])
+def test_an_unwanted_body_that_trickles_is_not_waited_for_long(server, server_context, monkeypatch, head, timeout):
+    """The server sends a byte at a time, of the body or of a trailer, until the client has hung up."""
+    monkeypatch.setattr(connections_module, "DRAIN_SECONDS", 0.1)
+    ended = threading.Event()
+
+    def trickle(request, send):
+        send(b"HTTP/1.1 403 x\r\n" + head)
+        while not select.select([request.sock], [], [], 0.01)[0]:
+            send(b"0")
+        ended.set()
+        raise Hangup
+
+    server.play(trickle)
+    transport = KerberosTransport(context=server_context, timeout=timeout)
+    proxy = ServerProxy(server.url(), transport=transport)
+    assert "403" in str(soon(proxy.method))
+    assert ended.wait(60)
+    assert proxy.method() == "an honest answer"
+    assert [request.connection for request in server.requests] == [0, 1]
+    transport.close()
+
+
 def test_a_fault_of_a_verified_reply(call, server):
     server.play(honest(body=values().replace(b"an honest answer", b"x"), length=None))
     assert call() == "x"
@@ -522,9 +597,11 @@ def test_a_truncated_body_leaves_the_outcome_unknown(call, server):
         raise Hangup
 
     server.play(cut)
-    with pytest.raises(CallOutcomeUnknown, match="while the reply was read") as caught:
+    with pytest.raises(BrokenReply, match="the reply of .* is broken: the body ends before.*may have run") as caught:
         call()
-    assert isinstance(caught.value, ConnectionError)
+    assert isinstance(caught.value, CallOutcomeUnknown) and isinstance(caught.value, ConnectionError)
+    assert isinstance(caught.value, ResponseError)
+    assert (caught.value.service, caught.value.host) == ("HTTP@localhost", "localhost")
     assert len(server.requests) == 1  # it was not sent again
     assert call() == "an honest answer"
 
@@ -535,8 +612,9 @@ def hang_up(request, send):
 
 def test_a_connection_that_breaks_before_the_reply_leaves_the_outcome_unknown(call, server):
     server.play(hang_up)
-    with pytest.raises(CallOutcomeUnknown, match="without a reply.*may have run"):
+    with pytest.raises(CallOutcomeUnknown, match="without a reply.*may have run") as caught:
         call()
+    assert not isinstance(caught.value, BrokenReply)
     assert len(server.requests) == 1
     assert call() == "an honest answer"
 
@@ -584,7 +662,7 @@ def test_a_head_that_is_not_plain_leaves_the_outcome_unknown(call, server, head,
         raise Hangup
 
     server.play(answer)
-    with pytest.raises(CallOutcomeUnknown) as caught:
+    with pytest.raises(BrokenReply) as caught:
         call(mutual_authentication=mode)
     assert "quoted" not in str(caught.value) and str(caught.value).isprintable()
     assert len(server.requests) == 1
@@ -617,7 +695,7 @@ def test_chunks_that_are_not_in_order_leave_the_outcome_unknown(call, server, ch
         raise Hangup
 
     server.play(broken, say(b"HTTP/1.1 500 x" + head + chunks + message(200, body=HARM)))
-    with pytest.raises(CallOutcomeUnknown, match="while the reply was read"):
+    with pytest.raises(BrokenReply, match="is broken"):
         call()
     with pytest.raises(UnexpectedStatus):
         call()
@@ -723,8 +801,9 @@ def test_silence_ends_with_the_timeout(server, server_context):
     server.play(say())  # nothing
     transport = KerberosTransport(context=server_context, timeout=0.2)
     with ServerProxy(server.url(), transport=transport) as proxy:
-        with pytest.raises(CallOutcomeUnknown, match="timed out"):
+        with pytest.raises(CallOutcomeUnknown, match="timed out") as caught:
             proxy.method()
+        assert not isinstance(caught.value, BrokenReply)
 
 
 @pytest.mark.parametrize("encoding", ["", "Content-Encoding: gzip\r\n"])

@@ -6,6 +6,7 @@ import pytest
 
 from krbxmlrpc import (
     AuthenticationRejected,
+    BrokenReply,
     CallOutcomeUnknown,
     CertificateRejected,
     InvalidResponse,
@@ -111,6 +112,7 @@ def test_a_predicate_is_asked_only_where_it_matters():
         (AuthenticationRejected("no", url="hub/", errcode=401, errmsg="", headers=None), False),
         (InvalidResponse("no"), True),
         (MutualAuthenticationError("no", reason="no"), True),
+        (BrokenReply("no"), False),
         (NoCredentials("no"), False),
         (UNSENT, False),
         (UNKNOWN, False),

@@ -21,9 +21,16 @@ def values(value: Any = "an honest answer") -> bytes:
     return dumps((value,), methodresponse=True).encode()
 
 
-def message(status: int = 200, headers: Headers = (), body: bytes = b"", length: Optional[int] = None) -> bytes:
+def message(
+    status: int = 200,
+    headers: Headers = (),
+    body: bytes = b"",
+    length: Optional[int] = None,
+    content_type: Optional[str] = "text/xml",
+) -> bytes:
     """Return a whole reply."""
-    lines = [f"HTTP/1.1 {status} so the server says", "Content-Type: text/xml"]
+    lines = [f"HTTP/1.1 {status} so the server says"]
+    lines += [] if content_type is None else [f"Content-Type: {content_type}"]
     lines += [f"{name}: {value}" for name, value in headers]
     lines += [f"Content-Length: {len(body) if length is None else length}"]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
