@@ -44,7 +44,7 @@ except InvalidResponse as error:
 
 
 def packed(start, filling):
-    """Return gzip data that begins with `start` and goes on with `filling`, to a gigabyte if it can be packed so well."""
+    """Return gzip data that begins with `start` and goes on with `filling`, to a gigabyte if that packs so well."""
     squeeze = zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
     data = squeeze.compress(start) + squeeze.flush(zlib.Z_FULL_FLUSH)
     filling *= max(1, 4 * 1024 * 1024 // len(filling))
@@ -53,7 +53,7 @@ def packed(start, filling):
     return data + block * min(SIZE // len(filling), PACKED // len(block))
 
 
-# Of values only those that take no more than their text: a list or struct does not end with its tags.
+# Of values only those that take as much as their XML: a limit on bytes does not bound what an empty list takes.
 BEGIN = b"<methodResponse><params><param><value>"
 BOMBS = {
     "one long text": (BEGIN, b"x"),

@@ -138,7 +138,7 @@ def test_what_is_not_xmlrpc(body, reason):
         assert len(str(caught.value)) < 500
 
 
-@pytest.mark.parametrize("body", [b"<a>caf\xe9 au</a>", b"<a>\xe2\x82 </a>", b"<a>\xed\xa0\x80</a>", b"<a>\xf0\x9f\x98\""])
+@pytest.mark.parametrize("body", [b"<a>\xe9 </a>", b"<a>\xe2\x82 </a>", b"<a>\xed\xa0\x80</a>", b"<a>\xf0\x9f\x98\""])
 @pytest.mark.parametrize("before", ["", "<?xml version='1.0' encoding='UTF-8'?>", "<!-- \U0001f600 -->\n" * 5000])
 def test_bytes_that_are_not_utf8_are_named(body, before):
     body = before.encode() + body
@@ -300,7 +300,7 @@ class Counting:
         return getattr(self._parser, name)
 
 
-@pytest.mark.parametrize("filling", [b"x", b"\r\n", b"<!--" + b"x" * 50_000 + b"-->", b"<a b='" + b"x" * 50_000 + b"'/>"])
+@pytest.mark.parametrize("filling", [b"x", b"\r\n", b"<!--" + b"x" * 50000 + b"-->", b"<a b='" + b"x" * 50000 + b"'/>"])
 def test_many_small_pieces_are_not_parsed_one_by_one(filling):
     parser, unmarshaller = make_parser(False, False)
     counting = parser._parser = Counting(parser._parser)
