@@ -155,6 +155,7 @@ def test_bytes_that_are_not_utf8_are_named(body, before):
         "<?xml version='1.0' encoding='us-ascii'?><a>é</a>".encode(),
         b"<?xml version='1.0' encoding='windows-1252'?><a>\x81</a>",
         "<a>\N{NULL}é</a>".encode(),
+        b"<a>\0\xff</a>",
         "<\N{MULTIPLICATION SIGN}/>".encode(),
     ],
 )
