@@ -34,10 +34,13 @@ class KerberosXMLRPCError(Error):
         host: the server's host name, where known.
         principal: the client's principal, where known.
         major, minor: GSSAPI's words and codes (`GSSStatus`), where GSSAPI reported the failure.
+        at_login: whether it was the login that failed: then the call has not been sent since.
     """
 
     default_hint: ClassVar[Optional[str]] = None
     """The hint of errors of this class that are given none."""
+
+    at_login: bool = False
 
     def __init__(
         self,

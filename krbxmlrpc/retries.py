@@ -61,6 +61,8 @@ class Retries(NamedTuple):
 
 def is_answer(error: KerberosXMLRPCError) -> bool:
     """Say whether a call failed by what the server answered to it, so that this is its outcome; no 401 is."""
+    if error.at_login:
+        return False
     if isinstance(error, UnexpectedStatus):
         return error.errcode != 401
     if isinstance(error, CallOutcomeUnknown):  # a broken reply is an InvalidResponse, too

@@ -367,9 +367,13 @@ class _NegotiateTransport(Transport):
     def _log_in(self, call: Call, seen: int) -> None:
         login = self._login(call)
         place = self._place(login)
-        self._session.log_in_once(
-            call.netloc, seen, lambda: self._authenticated(login, self._session.cookies(place))
-        )
+        try:
+            self._session.log_in_once(
+                call.netloc, seen, lambda: self._authenticated(login, self._session.cookies(place))
+            )
+        except KerberosXMLRPCError as error:
+            error.at_login = True
+            raise
 
     def _cookies_of_login(self, call: Call) -> str:
         """Return the cookies that go with a call after a login."""

@@ -87,6 +87,10 @@ class Reply(NamedTuple):
         """What is found in its reason, headers, cookie and body, and nowhere else."""
         return f"mark-{self.number:06}-"
 
+    def __repr__(self) -> str:
+        told = [f"{name}={value!r}" for name, value in self._asdict().items() if value != self._field_defaults[name]]
+        return f"Reply({', '.join(told)})"
+
     @property
     def is_clean(self) -> bool:
         """Whether the next reply can come by the same connection."""
@@ -316,6 +320,7 @@ class Model:
             self.connection = "new"
             raise Ended(lost)
         self._sent += 1
+        self._bound &= self.connection != "new"
         reply = yield Sent(method, what, self._cookies(), self.connection)
         self.connection = "kept" if reply.is_clean else "new"
         if reply.body in LONG and reply.status != 204:

@@ -73,7 +73,7 @@ REPLIES = st.builds(
     cookie=st.sampled_from([None, None, "session", "node", "-session", "-node"]),
     schemes=st.sampled_from(["alone", "before", "behind", "other line", "case"]),
     interim=mostly(0, otherwise=(100, 103)),
-    persistent=mostly(False, otherwise=(True,)),
+    persistent=st.sampled_from([False, False, True]),
     late=mostly(False, otherwise=(True,)),
     position=st.integers(0, 63),
 ).map(readable)
