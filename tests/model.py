@@ -120,6 +120,8 @@ class Outcome(NamedTuple):
     """Whether it came of a login: then the call was not sent, or not accepted."""
 
 
+NOTHING_KNOWN = ("", "")
+
 Call = Generator[Sent, Reply, Outcome]
 
 
@@ -168,7 +170,7 @@ class Model:
         self._retries = retries
         self._idempotent = idempotent
         self.connection = "new"
-        self._bound = False
+        self._wanted = NOTHING_KNOWN
         self._sent = 0
         self._late = False
         self._untried: List[Dict[str, str]] = []  # set by verified exchanges, and no call has ridden on them yet
@@ -181,8 +183,8 @@ class Model:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is not determined if the next request carries a ticket."""
-        return self._bound and self.connection == "either"
+        """Whether it is not determined what the next request carries."""
+        return self.connection == "either" and (not self._preemptive or self._wanted[1] == "connection")
 
     def call(self) -> Call:
         """Make a call, and repeat it where that is allowed."""
@@ -214,8 +216,9 @@ class Model:
                 return self._answer_on_session(reply)  # rows 9, 11 and 12
             self._sticky |= cookies in self._untried  # row 10
             self._over = cookies
-        elif not self._preemptive and not self.is_bound:
+        elif not self._preemptive and self._wants("POST") in ("", "nothing"):
             reply = yield from self._send("POST", "nothing")
+            self._wanted = "POST", "nothing" if reply.status != 401 or reply.token is None else "ticket"
             if reply.status == 200:  # row 8
                 return self._unproven(reply) if self._mode == "required" else self._decoded(reply)
             if reply.status != 401:  # rows 11 and 12
@@ -253,18 +256,19 @@ class Model:
         self._keep(reply)
         return self._decoded(reply)
 
-    @property
-    def is_bound(self) -> bool:
-        return self._bound and self.connection == "kept"
+    def _wants(self, method: str) -> str:
+        """Return what is known of the connection: with what the server takes such a request there."""
+        known, what = self._wanted
+        return what if self.connection == "kept" and known == method else ""
 
     def _authenticated(self, method: str) -> Call:
-        if self.is_bound:
+        if self._wants(method) == "connection":
             reply = yield from self._send(method, "connection")
             if reply.status != 401:
                 if _is_success(method, reply.status):
                     self._keep(reply)
                 return self._answer_to_ticket(method, reply, proven=True)
-            self._bound = False
+            self._wanted = method, "ticket"
         return (yield from self._exchange(method))
 
     # -- an exchange --------------------------------------------------------------------------------------------------
@@ -277,7 +281,7 @@ class Model:
                 if reply.token != "good" or complete:  # row 3
                     return self._unproven(reply, also_redirected=method == "POST")
                 proven = True
-            self._bound = proven and reply.persistent
+            self._wanted = method, "connection" if proven and reply.persistent else "ticket"
             if proven:
                 self.proved = True
                 self.trusted.add(reply.number)
@@ -320,7 +324,7 @@ class Model:
             self.connection = "new"
             raise Ended(lost)
         self._sent += 1
-        self._bound &= self.connection != "new"
+        self._wanted = NOTHING_KNOWN if self.connection == "new" else self._wanted
         reply = yield Sent(method, what, self._cookies(), self.connection)
         self.connection = "kept" if reply.is_clean else "new"
         if reply.body in LONG and reply.status != 204:

@@ -12,6 +12,7 @@ from realm.scripted import accept, honest, message, say, values
 
 from krbxmlrpc import (
     AuthenticationRejected,
+    CallOutcomeUnknown,
     KerberosTransport,
     MutualAuthenticationError,
     NegotiateNotOffered,
@@ -268,6 +269,14 @@ def test_a_login_that_breaks_is_tried_again_where_retries_are_allowed(open_serve
     assert open_server(retries=2, retry_interval=0).method() == "on a session"
     assert asked(server) == ["GET /login"] * 3 + ["POST /calls"]
     assert len({request.token for request in server.requests[:3]}) == 3
+
+
+def test_a_login_that_fails_does_not_hide_that_the_call_may_have_run(open_server, server):
+    server.play(honest(headers=SESSION), hang_up, say(message(401)), honest(status=500))
+    with pytest.raises(CallOutcomeUnknown) as caught:
+        open_server(retries=1, retry_interval=0, idempotent=True).method()
+    assert asked(server) == ["GET /login", "POST /calls", "POST /calls", "GET /login"]
+    assert isinstance(caught.value.__cause__, UnexpectedStatus) and caught.value.__cause__.at_login
 
 
 @pytest.mark.parametrize("challenge", [[], [("WWW-Authenticate", "Negotiate")], [("WWW-Authenticate", "Basic")]])

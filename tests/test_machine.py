@@ -1,4 +1,4 @@
-"""Whole conversations: any replies in any order to a transport in any mode, against the model of what has to come of it.
+"""Whole conversations: any replies in any order, to a transport in any mode, against a model of what has to come of it.
 
 ``MACHINE_EXAMPLES=5000 tests/run.sh tests/test_machine.py`` runs more of them than usual.
 """
@@ -321,7 +321,7 @@ class Conversation(RuleBasedStateMachine):
             self.call_honestly()
         finally:
             self.close()
-        assert self.server.is_left(DEADLINE)
+            assert self.server.is_left(DEADLINE)
         assert len(os.listdir("/proc/self/fd")) == self.open, "something stays open"
 
     def outcome(self):
@@ -393,6 +393,7 @@ def test_whatever_a_server_says_comes_to_what_it_should(server, server_context, 
             max_examples=EXAMPLES,
             stateful_step_count=10,
             deadline=None,
+            report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -120,3 +120,5 @@ def test_a_predicate_is_asked_only_where_it_matters():
 )
 def test_what_is_the_outcome_of_a_call_that_may_have_run_before(error, answered):
     assert is_answer(error) is answered
+    error.at_login = True
+    assert not is_answer(error)
