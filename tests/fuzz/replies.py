@@ -6,11 +6,11 @@ from http.client import HTTPMessage
 
 from krbxmlrpc import KerberosXMLRPCError
 from krbxmlrpc.connections import parse_address
-from krbxmlrpc.exchange import Call, Reply, Step
+from krbxmlrpc.exchange import Allowance, Call, Reply, Step
 from krbxmlrpc.http1 import MalformedReply, parse_fields
 from krbxmlrpc.refusals import clock_difference, denied, failure, redirect_target, rejected, session_refused
 
-CALL = Call("hub:8443", "/xmlrpc?key=SECRET", b"SECRET", "hub", "HTTP@hub", "user@REALM")
+CALL = Call("hub:8443", "/xmlrpc?key=SECRET", b"SECRET", "hub", "HTTP@hub", Allowance(), "user@REALM")
 TICKET = "Negotiate SECRET"
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=timezone.utc)
 QUOTED = ("Date", "Location", "WWW-Authenticate")
