@@ -29,6 +29,7 @@ from krbxmlrpc import InsecureKerberosTransport, KerberosTransport, KerberosXMLR
 from krbxmlrpc.ticket import Ticket
 
 PASSWORD = "pass/word:5ecret"
+QUOTED = quote(PASSWORD, safe="")
 COOKIE, SERVER_COOKIE = "5ecret-cookie-of-the-jar", "5ecret-cookie-of-the-server"
 QUERY, HEADER = "5ecret-of-the-query", "5ecret-of-a-header"
 WINDOW = 12
@@ -47,7 +48,7 @@ class Witness:
     def __init__(self):
         self.text = io.StringIO()
         self.errors = []
-        self.secrets = [PASSWORD, quote(PASSWORD, safe=""), COOKIE, SERVER_COOKIE, QUERY, HEADER]
+        self.secrets = [PASSWORD, QUOTED, COOKIE, SERVER_COOKIE, QUERY, HEADER]
         self.secrets.append(base64.b64encode(f"user:{PASSWORD}".encode()).decode())
 
     def testifies(self, *kinds):
@@ -183,6 +184,7 @@ REPLIES = [
     challenge(headers=[("WWW-Authenticate", 'Basic realm="x"'), *SET]),
     honest(status=500, headers=SET),
     honest(status=302, headers=[("Location", f"https://u:{PASSWORD}@h/?key={SERVER_COOKIE}"), *SET]),
+    honest(status=302, headers=[("Location", f"https://u:{QUOTED}@h/;key={SERVER_COOKIE}"), *SET]),
     honest(headers=SET, body=b"<html>"),
     honest(headers=SET, body=b"<a>" + b"x" * 30_000),
     honest(headers=SET, body=b"<!DOCTYPE a><a/>"),
@@ -219,6 +221,7 @@ def test_ways_that_lead_nowhere(call, witness, server):
     call(url="https://localhost:1/")
     call(url="http://localhost:1/", transport=InsecureKerberosTransport)
     call(url=f"https://user:{PASSWORD}@localhost:1/")
+    call(url=f"https://user:{QUOTED}@localhost:1/")
     call(context=ssl.create_default_context())
     certificate = Certificate(ed25519.Ed25519PrivateKey.generate(), None)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -229,7 +232,7 @@ def test_ways_that_lead_nowhere(call, witness, server):
     witness.testifies(krbxmlrpc.CertificateRejected, krbxmlrpc.ServerUnreachable, KerberosXMLRPCError, ValueError)
 
 
-@pytest.mark.parametrize("credentials", ["", f"user:{quote(PASSWORD, safe='')}@"])
+@pytest.mark.parametrize("credentials", ["", f"user:{QUOTED}@"])
 def test_proxies(call, witness, credentials):
     with ScriptedServer(None) as proxy:
         for script in (
@@ -254,7 +257,7 @@ def test_wrong_arguments(call, witness):
     call(headers=[("X-Key", f"{HEADER}\r\n")])
     for scheme in ("https://", "socks5://", "http:", ""):
         call(proxy=f"{scheme}user:{PASSWORD}@proxy")
-    call(proxy=f"http://us:er:{quote(PASSWORD, safe='')}\0@proxy:1")
+    call(proxy=f"http://us:er:{QUOTED}\0@proxy:1")
     witness.testifies(ValueError)
 
 
