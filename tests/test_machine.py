@@ -79,6 +79,22 @@ REPLIES = st.builds(
 ).map(readable)
 
 
+COMMON = (
+    Reply(),
+    Reply(cookie="session"),
+    Reply(token=None),
+    Reply(token=None, cookie="session"),
+    Reply(401, ""),
+    Reply(401, None),
+    Reply(401, "leg"),
+    Reply(persistent=True),
+    Reply(500),
+    Reply(framing="no head"),
+)
+STRETCHES = st.sampled_from(COMMON).map(lambda reply: [reply]) | st.integers(1, 6).map(lambda n: [Reply(401, "more")] * n)
+SCRIPTS = st.lists(STRETCHES, min_size=1, max_size=6).map(lambda stretches: sum(stretches, []))
+
+
 def body_of(reply):
     """Return the bytes of a body, and its coding."""
     value = values(reply.mark)
@@ -286,7 +302,7 @@ class Conversation(RuleBasedStateMachine):
 
     @rule(script=st.lists(REPLIES, min_size=1, max_size=9))
     def call(self, script):
-        self.player.script = script
+        self.player.script = script[:]
         self.player.played = []
         self.transport.parsed = b""
         (result,) = Threads(self.outcome).results()
@@ -298,6 +314,13 @@ class Conversation(RuleBasedStateMachine):
         self.check_trust(result)
         if self.model.is_open:
             self.close()
+
+    @rule(script=SCRIPTS)
+    def go_on_calling(self, script):
+        """Make calls up to the end of a script: what several calls leave behind comes to light only in order."""
+        while script:
+            self.call(script)
+            script = script[len(self.player.played) :]
 
     @rule()
     def call_honestly(self):
