@@ -93,6 +93,7 @@ SIZE = 300_000
         ("", 'a b="c"d,', ""),
         ("", 'a b="\\",', ""),
         ("", 'a b="c, ', ""),
+        ('a b="', "c", ""),
     ],
 )
 def test_long_lines_do_not_take_more_work_for_each_character(start, again, end):

@@ -208,10 +208,11 @@ def test_redirect_target_is_short():
 DATES = st.lists(
     st.sampled_from(["Mon", ", ", "23", " ", "Nov", "2026", "26", "12:00:00", "-", "9" * 11, "GMT", "EST", "+0100"])
 ).map("".join)
-URLS = st.lists(
-    st.sampled_from(["https:", "/", "//", "user", ":", "secret", "@", "host", "[", "]", "?", "#", ";", "\\", "\xa0"])
-).map("".join)
-VALUES = st.text() | DATES | URLS | st.sampled_from(["Negotiate", "Negotiate YII=", 'Basic realm="a", Digest'])
+PARTS = ["/", "//", "user", ":", "secret", "@", "host", "[", "::1", "]", "8443", "?", "#", ";", "\\", "\xa0"]
+STARTS = st.sampled_from(["", "https:", "https://"])
+URLS = st.builds("{}{}".format, STARTS, st.lists(st.sampled_from(PARTS)).map("".join))
+SCHEMES = st.sampled_from(["Negotiate", "Negotiate YII=", 'Basic realm="a", Digest', ", ".join(map(str, range(1000)))])
+VALUES = st.text() | DATES | URLS | SCHEMES
 FIELDS = st.builds("{}: {}".format, st.sampled_from(["Date", "Location", "WWW-Authenticate", "Server"]), VALUES)
 
 

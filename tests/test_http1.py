@@ -70,6 +70,18 @@ def test_interim_replies_are_cut_off():
         assert http1.without_interim(data) == data
 
 
+@pytest.mark.parametrize("length", [b"+5", b"-5", b"0x5", b"5 5", b"5, 6", b"5,", b"", b"5.0", b"\xb2", b"1" * 19])
+def test_a_length_that_is_not_one_number_is_refused(length):
+    with pytest.raises(MalformedReply, match="Content-Length"):
+        read(b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\nabcde" % length)
+
+
+@pytest.mark.parametrize("between", [b"x\r\n", b"x\n", b"xy\r\n", b"\r\r\n", b"\r\n\r\n", b""])
+def test_a_chunk_that_is_longer_than_announced_is_refused(between):
+    with pytest.raises(MalformedReply):
+        read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde" + between + b"0\r\n\r\n")
+
+
 def test_a_coding_that_is_named_twice_is_refused():
     with pytest.raises(MalformedReply, match="Transfer-Encoding"):
         read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n")

@@ -63,6 +63,7 @@ def test_what_the_standards_allow(token, offer, final):
         # Lengths in a form that is not the shortest.
         (b"\xa1\x81\x07" + answer(state(0))[2:], SPNEGO, True),
         (b"\xa1\x82\x00\x07" + answer(state(0))[2:], SPNEGO, True),
+        (b"\x60\x83\x00" + proof(cipher=b"c" * 300)[2:], BARE, True),
     ],
 )
 def test_what_they_do_not(token, offer, final):

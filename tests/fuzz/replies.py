@@ -20,7 +20,7 @@ QUOTED = ("Date", "Location", "WWW-Authenticate")
 def one_input(data):
     reason, *lines = data[2:].decode("latin-1").split("\n")
     check_reply(200 + int.from_bytes(data[:2], "big") % 400, reason, lines)
-    for text in (reason, *lines):
+    for text in (reason, *lines, *[line.partition(": ")[2] for line in lines]):
         check_date(text)
         check_location(text)
         check_address(text)
@@ -95,7 +95,7 @@ def check_address(netloc):
     except ValueError as error:
         shown = str(error)
         assert shown.isprintable()
-        assert shown == refusal(f"SECRET{netloc}" if "@" in netloc else f"{netloc}{':SECRET' * (':' in netloc)}")
+        assert shown == refusal(f"SECRET@{netloc}" if "@" in netloc else f"{netloc}{':SECRET' * (':' in netloc)}")
         return
     name, _, zone = host.partition("%")
     assert host.isascii() and host.isprintable() and name == name.lower() and 0 <= port < 65536
