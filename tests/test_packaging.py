@@ -40,8 +40,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(dists):
 def test_the_sdist_holds_tests_and_examples_too(dists):
     with tarfile.open(dists / f"{NAME}.tar.gz") as sdist:
         held = set(sdist.getnames())
-    wanted = ["setup.py", "setup.cfg", "LICENSE", "README.rst", "CHANGELOG.rst", "tests/run.sh", "tests/realm/hub.conf"]
-    wanted += ["tests/bench/run.sh", "tests/fuzz/run.sh", "tests/fuzz/corpus"]
+    wanted = ["setup.py", "setup.cfg", "LICENSE", "README.rst", "CHANGELOG.rst", "SECURITY.rst"]
+    wanted += ["tests/run.sh", "tests/realm/hub.conf", "tests/bench/run.sh", "tests/fuzz/run.sh", "tests/fuzz/corpus"]
     wanted += ["tests/realm/packages.txt", "tests/conftest.py", "examples/quickstart.sh", "examples/whoami.py"]
     assert {f"{NAME}/{name}" for name in wanted} <= held
     assert not any(".venv" in name or "__pycache__" in name or "fuzz/found" in name for name in held)

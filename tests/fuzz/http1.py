@@ -85,8 +85,8 @@ def agrees_with_http_client(whole, ours, body):
     """Say whether http.client reads in a reply what we read; where it reads none, there is nothing to compare.
 
     Nor is there where a length is repeated (RFC 9110, section 8.6): then http.client knows none; where there can be no
-    body: it reads chunks all the same; and where there is an interim reply other than 100: it takes that for the final
-    one.
+    body: it reads chunks all the same; where a tab stands behind "chunked": it does not take that for white space; and
+    where there is an interim reply other than 100: it takes that for the final one.
     """
     if "," in ours.getheader("Content-Length", "") or ours.status in (204, 304):
         return True
@@ -98,6 +98,8 @@ def agrees_with_http_client(whole, ours, body):
         return True
     finally:
         theirs.close()
+    if theirs.getheader("Transfer-Encoding", "").endswith("\t"):
+        return True
     headers = [(name, " ".join(value.split())) for name, value in theirs.getheaders()]
     return theirs.status < 200 or (theirs.status, theirs.reason, their_body, headers) == (
         ours.status,
