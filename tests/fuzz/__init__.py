@@ -12,4 +12,4 @@ CORPUS = FOLDER / "corpus"
 FOUND = FOLDER / "found"
 """Where inputs go that break a promise."""
 
-TARGETS = ("challenge", "cookies", "decoding", "http1", "replies", "tokens")
+TARGETS = ("challenge", "cookies", "decoding", "http1", "proxies", "replies", "tokens")
