@@ -228,9 +228,9 @@ class Response:
         for _ in range(MAX_LINES):
             line = self._line(MAX_LINE)
             if not line:
-                parse_fields(_split_lines(lines + b"\n") if lines else [])
+                parse_fields(_split_lines(lines + b"\r\n") if lines else [])
                 return
-            lines += line + b"\n"
+            lines += line + b"\r\n"
         raise MalformedReply(f"the reply has more than {MAX_LINES} header lines")
 
     def isclosed(self) -> bool:

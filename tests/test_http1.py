@@ -82,6 +82,11 @@ def test_a_chunk_that_is_longer_than_announced_is_refused(between):
         read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde" + between + b"0\r\n\r\n")
 
 
+def test_a_trailer_with_a_control_character_at_its_end_is_refused():
+    with pytest.raises(MalformedReply, match="control character"):
+        read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\r\n\r\n")
+
+
 def test_a_coding_that_is_named_twice_is_refused():
     with pytest.raises(MalformedReply, match="Transfer-Encoding"):
         read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n")
