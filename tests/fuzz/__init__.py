@@ -1,8 +1,8 @@
 """Fuzzing, guided by coverage: what a server can send is read with anything at all, and has to keep its promises.
 
 Each target is a module with a function ``one_input`` that takes bytes, gives them to the package, and asserts what has
-to hold; so tests can use it, too. ``corpus`` holds inputs that lead to different places of the code; the tests replay
-them. Run ``tests/fuzz/run.sh`` to look for more.
+to hold; so tests can use it, too. ``corpus`` holds inputs that lead to different places of the code, and some with
+names, written to show a fault; the tests replay them. Run ``tests/fuzz/run.sh`` to look for more.
 """
 
 from pathlib import Path

@@ -1,6 +1,8 @@
 """Runs the targets, two at a time, and adds what they found to the corpus: ``python -m fuzz [SECONDS] [TARGET…]``."""
 
 import argparse
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,6 +14,7 @@ from fuzz import CORPUS, FOLDER, FOUND, TARGETS
 AT_A_TIME = 2
 LIMITS = ["-timeout=20", "-rss_limit_mb=2048", "-max_len=4096"]
 """Seconds and megabytes from which an input is one that breaks a promise; bytes of an input."""
+HASH = re.compile("[0-9a-f]{40}")  # libFuzzer's name for an input
 
 
 def libfuzzer(target, log, *arguments):
@@ -27,22 +30,18 @@ def hunt(target, seconds):
         new, smallest = Path(folder, "new"), Path(folder, "smallest")
         new.mkdir()
         smallest.mkdir()
+        for path in corpus.iterdir():
+            if not HASH.fullmatch(path.name):  # written by hand, and there for a reason
+                shutil.copy(path, smallest)
         print(f"{target}: {seconds} seconds", flush=True)
         prefix = f"-artifact_prefix={FOUND / target}-"
         status = libfuzzer(target, log, *LIMITS, f"-max_total_time={seconds}", prefix, new, corpus)
         if not status:
             status = libfuzzer(target, log, *LIMITS, "-merge=1", prefix, smallest, corpus, new)
         if not status:
-            replace(corpus, smallest)
+            shutil.rmtree(corpus)
+            shutil.copytree(smallest, corpus)
     return report(target, status)
-
-
-def replace(corpus, smallest):
-    """Replace the files of one folder by those of another."""
-    for old in corpus.iterdir():
-        old.unlink()
-    for kept in smallest.iterdir():
-        (corpus / kept.name).write_bytes(kept.read_bytes())
 
 
 def report(target, status):

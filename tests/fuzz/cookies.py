@@ -5,17 +5,16 @@ from http.cookiejar import LWPCookieJar
 from krbxmlrpc.session import Session, _strict_policy
 
 FRIENDS = {
-    "hub.example.test": {"example.test", "other.example.test"},
-    "example.test:8443": {"hub.example.test", "other.example.test"},
-    "hub": {"hub.local"},  # http.cookiejar takes them for the same
-    "hub.local": {"hub"},
+    "hub.example.test": {"other.example.test"},
+    "example.test:8443": {"other.example.test"},
+    "hub": set(),
+    "hub.local": set(),
     "hub.co.uk": set(),
     "127.0.0.1": set(),
     "[::1]:8443": set(),
 }
-"""Hosts, and to which others they may set cookies."""
-OTHERS = ("example.test", "other.example.test", "other.test", "test", "other", "x.local", "other.co.uk", "10.0.0.1")
-HOSTS = [*FRIENDS, *OTHERS]
+"""Hosts, and to which of the others they may set cookies."""
+OTHERS = {"other.example.test", "other.test", "other", "other.local", "other.co.uk", "10.0.0.1"}
 ALLOWED = {*range(256)} - {*range(32), 127} | {*b"\t"}
 """What can be in a header line that has been read."""
 
@@ -29,19 +28,18 @@ def one_input(data):
 def check(host, lines):
     """Check that cookies go only where they may, and do no harm."""
     session = Session(LWPCookieJar(policy=_strict_policy()))
-    for name in HOSTS:
+    strangers = OTHERS - FRIENDS[host]
+    for name in (host, *OTHERS):
         session.prove(name)
-    strangers = {name for name in HOSTS if name.partition(":")[0] != host.partition(":")[0]} - FRIENDS[host]
-    for stranger in strangers:
-        session.keep(url(stranger), [f"own={number}; Path=/" for number in (1, 2)], fresh=True)
+    for name in strangers:
+        session.keep(url(name), ["own=1; Path=/"], fresh=True)
     session.keep(url(host), lines, fresh=True)
-    for name in HOSTS:
+    for name in (host, *OTHERS):
         header = session.cookies(url(name))
         assert all(character.isprintable() or "\x80" <= character <= "\xad" for character in header)
-        assert len(header) <= sum(len(line) + 2 for line in lines) + len("own=2")
-        assert session.cookies(url("x" + name)) == session.cookies("http://unproved/") == ""
-        if name in strangers:
-            assert header == "own=2", (host, name, header)
+        assert len(header) <= sum(len(line) + 2 for line in lines) + len("own=1")
+        assert name not in strangers or header == "own=1"
+    assert session.cookies(url(f"{host.partition(':8')[0]}:1")) == ""
     session.jar.as_lwp_str()
     assert session.carries(url(host), session.cookies(url(host))) is bool(session.cookies(url(host)))
 

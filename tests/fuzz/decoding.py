@@ -6,7 +6,7 @@ from xmlrpc.client import Fault, ResponseError
 
 from krbxmlrpc import InvalidResponse, KerberosTransport
 
-LIMIT = 4096
+LIMIT = 1024
 GZIPPED, TO_BE_GZIPPED, DATETIME, BUILTIN = 1, 2, 4, 8
 
 
