@@ -1,6 +1,7 @@
 """Proxies: two bytes for the status of an answer, then URLs and values of ``Proxy-Authenticate``, a line each."""
 
 import base64
+import unicodedata
 
 from krbxmlrpc import KerberosXMLRPCError, ProxyRefused, ServerUnreachable
 from krbxmlrpc.connections import Address, parse_address
@@ -45,7 +46,8 @@ def check_url(url):
     check_text(str(proxy))
     if proxy.credentials is not None:
         user, colon, _ = base64.b64decode(proxy.credentials.partition(" ")[2]).decode().partition(":")
-        assert proxy.credentials.startswith("Basic ") and colon and user.isprintable()
+        assert proxy.credentials.startswith("Basic ") and colon
+        assert not any(unicodedata.category(letter) == "Cc" for letter in user)  # RFC 7617, section 2
 
 
 def check_text(text):
