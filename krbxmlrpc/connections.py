@@ -43,8 +43,9 @@ DRAIN_SECONDS = 5.0
 SEND_PIECE = 64 * 1024
 """Bytes of a large request that are sent between two looks at whether the server has answered already."""
 
-# What urlsplit passes over: what is beside brackets, and a zone (RFC 6874), whose case counts, outside of them.
-_SERVER = re.compile(r"[^\[\]%]*|\[[^\[\]]*\](?::[0-9]*)?")
+# What urlsplit passes over: what is beside brackets, a zone (RFC 6874), whose case counts, outside of them, and, up to
+# Python 3.9, digits of other scripts in the port.
+_SERVER = re.compile(r"(?:[^\[\]%:]*|\[[^\[\]]*\])(?::[0-9]*)?")
 
 Data = Union[bytes, bytearray, memoryview]
 
