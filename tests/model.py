@@ -9,6 +9,7 @@ from xmlrpc.client import Fault
 
 from krbxmlrpc import (
     AuthenticationRejected,
+    BrokenReply,
     CallOutcomeUnknown,
     ClockSkew,
     InvalidResponse,
@@ -188,16 +189,16 @@ class Model:
 
     def call(self) -> Call:
         """Make a call, and repeat it where that is allowed."""
-        unknown = False
+        unknown: Optional[Outcome] = None
         for left in range(self._retries, -1, -1):
             result = yield from self._once()
             unsent = result.kinds == {ServerUnreachable}
-            lost = result.kinds == {CallOutcomeUnknown}
+            lost = result.kinds <= {CallOutcomeUnknown, BrokenReply}
             if not left or not (unsent or (lost and self._idempotent)):
                 break
-            unknown |= lost
-        answered = result.reply is not None and result.reply.status != 401 and not result.of_login
-        return result if answered or not unknown else outcome(None, CallOutcomeUnknown)
+            unknown = result if lost else unknown
+        answered = lost or (result.reply is not None and result.reply.status != 401 and not result.of_login)
+        return result if answered or unknown is None else unknown
 
     def _once(self) -> Call:
         self._sent = 0
@@ -317,12 +318,11 @@ class Model:
     # -- requests, replies, cookies -----------------------------------------------------------------------------------
 
     def _send(self, method: str, what: str) -> Generator[Sent, Reply, Reply]:
-        lost = outcome(None, CallOutcomeUnknown if method == "POST" else ServerUnreachable)
-        if self._sent == MAX_SENT - (method == "GET"):  # after a login, there is the call
+        if self._sent >= MAX_SENT - (method == "GET"):  # after a login, there is the call
             raise Ended(outcome(None, AuthenticationRejected, *[ClockSkew] * self._late))
         if self.connection == "dead":
             self.connection = "new"
-            raise Ended(lost)
+            raise Ended(self._lost(method, CallOutcomeUnknown))
         self._sent += 1
         self._wanted = NOTHING_KNOWN if self.connection == "new" else self._wanted
         reply = yield Sent(method, what, self._cookies(), self.connection)
@@ -331,8 +331,11 @@ class Model:
             self.connection = "new"
         self._late = reply.late
         if reply.framing in HEADLESS:
-            raise Ended(lost)
+            raise Ended(self._lost(method, BrokenReply if reply.framing == "cut head" else CallOutcomeUnknown))
         return reply
+
+    def _lost(self, method: str, kind: Any) -> Outcome:
+        return outcome(None, kind if method == "POST" else ServerUnreachable)
 
     def _unproven(self, reply: Reply, also_redirected: bool = False) -> Outcome:
         if also_redirected and 300 <= reply.status < 400:  # a matter of rows 3 and 11
@@ -344,7 +347,7 @@ class Model:
     def _decoded(self, reply: Reply) -> Outcome:
         self.trusted.add(reply.number)
         if reply.framing in CUT:
-            return outcome(None, CallOutcomeUnknown)
+            return outcome(None, BrokenReply)
         kind = BODIES[reply.body]
         if reply.is_clean:
             self.connection = "kept" if kind in (str, Fault) else "either"
