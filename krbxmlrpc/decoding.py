@@ -94,6 +94,8 @@ class _BoundedParser(DefusedExpatParser):
         super().__init__(target, forbid_dtd=True)
         self._parser: Any
         self._parser.buffer_text = True  # text comes in large pieces then, not a line at a time
+        if hasattr(self._parser, "SetReparseDeferralEnabled"):
+            self._parser.SetReparseDeferralEnabled(False)  # newer versions wait as `feed` does, without saying it
         self._parser.XmlDeclHandler = self._declared
         self._encoding = "utf-8"
         self._waiting = bytearray()
