@@ -404,6 +404,7 @@ class _NegotiateTransport(Transport):
                 ticket = self._ticket(call, connection) if sent is Sent.TICKET else None
                 if ticket is None or connection.is_usable():  # to get a ticket may have taken long
                     return self._exchange(call, sent, cookies, ticket, connection)
+                connection.give_up()
             finally:
                 self._connections.release(call.netloc, connection)
         raise closed_early(call)

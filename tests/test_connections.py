@@ -9,7 +9,7 @@ from xmlrpc.client import ServerProxy
 import pytest
 from helpers import DEADLINE, Threads, descriptors, idle_connections, in_threads, wait_until_readable
 from realm.loopback import Hangup
-from realm.scripted import ScriptedServer, early, honest, message
+from realm.scripted import ScriptedServer, early, honest, message, values
 
 from krbxmlrpc import CallOutcomeUnknown, InsecureKerberosTransport, KerberosTransport, UnexpectedStatus
 from krbxmlrpc import connections as connections_module
@@ -460,6 +460,40 @@ def test_apache_gets_a_large_message_with_a_ticket(call_hub, hub, case, preempti
     text = os.urandom(2_000_000).hex()
     assert call_hub(preemptive=preemptive).echo(text) == text
     assert sorted(line.status for line in hub.logged(case, len(statuses))) == statuses
+
+
+@pytest.mark.parametrize("talks", [True, False], ids=["it has said too much", "it is about to be closed"])
+def test_a_connection_that_is_not_good_any_more_when_the_ticket_is_there_does_not_come_back(
+    call_server, server, clock, talks
+):
+    asked, said = threading.Event(), threading.Event()
+
+    def say_more(request, send):
+        honest(headers=[("Keep-Alive", "timeout=10")])(request, send)
+        if talks:
+            asked.wait(DEADLINE)
+            send(message(200, [], values("nobody has asked")))
+            said.set()
+
+    server.play(say_more)
+    proxy = call_server(mutual_authentication="optional")
+    assert proxy.method() == "an honest answer"
+    transport, (connection,) = proxy("transport"), idle_connections(proxy)
+    make = transport._new_ticket
+
+    def take_long(*arguments, **options):
+        transport._new_ticket = make
+        if talks:
+            asked.set()
+            assert said.wait(DEADLINE)
+            wait_until_readable(connection)
+        else:
+            clock.now += 9.5
+        return make(*arguments, **options)
+
+    transport._new_ticket = take_long
+    assert proxy.method() == "an honest answer"
+    assert used(server) == [0, 1]
 
 
 def test_a_request_that_cannot_be_sent_fails_as_such_and_is_not_kept_in_mind():
