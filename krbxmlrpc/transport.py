@@ -353,7 +353,7 @@ class _NegotiateTransport(Transport):
             cookies = self._logged_in(call, seen)
             seen = self._session.logins(call.netloc)
         step, result = self._attempt(call, Sent.COOKIES, cookies)
-        if step is not Step.ACCEPT and call.allowance.left > 1:
+        if step is not Step.ACCEPT and call.allowance.left > 2:  # a login may take a second one, and the call has one
             step, result = self._attempt(call, Sent.COOKIES, self._logged_in(call, seen))
         if step is not Step.ACCEPT:
             raise session_refused(call, result, self._login_path)

@@ -13,6 +13,7 @@ from http.cookiejar import CookieJar
 from http.cookies import SimpleCookie
 from xmlrpc.client import Fault, ServerProxy, dumps
 
+import pytest
 from helpers import DEADLINE, Recording, Threads
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -20,11 +21,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from model import BODIES, CUT, ENDS, HEADLESS, MAX_SENT, TOKENS, WHOLE, Model, Reply
 from realm import legs
 from realm.loopback import Hangup
-from realm.scripted import accept, message, values
+from realm.scripted import accept, honest, message, say, values
 from test_session import cookie
 
-from krbxmlrpc import ClockSkew, KerberosTicket, KerberosTransport, UnexpectedStatus, credentials, www_auth
+from krbxmlrpc import (
+    AuthenticationRejected,
+    ClockSkew,
+    KerberosTicket,
+    KerberosTransport,
+    UnexpectedStatus,
+    credentials,
+    www_auth,
+)
 from krbxmlrpc.errors import ClockSkewRejected
+from krbxmlrpc.exchange import MAX_REQUESTS
 
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", 60))
 
@@ -411,6 +421,23 @@ class Conversation(RuleBasedStateMachine):
 def accepted(kind):
     """Return a class of errors, and those that are the same, seen in another way."""
     return {kind, ClockSkewRejected} if kind is ClockSkew else {kind}
+
+
+@pytest.mark.parametrize("legs", range(4))
+def test_no_call_takes_more_than_seven_requests(call_server, server, monkeypatch, legs):
+    """Not even where a connection is forgotten, the login takes several legs, and its session is over at once."""
+    monkeypatch.setattr(credentials, "KerberosTicket", Insatiable)
+    session = honest(headers=[("Persistent-Auth", "true"), ("Set-Cookie", "session=1; Path=/")])
+    refused = say(message(401, [("WWW-Authenticate", "Negotiate")]))
+    more = say(message(401, [("WWW-Authenticate", f"Negotiate {MORE}")]))
+    proxy = call_server(login_path="/login")
+    server.play(session, say(message(200, [], values("on a session"))))
+    assert proxy.method() == "on a session"
+    proxy("transport").cookiejar.clear()
+    server.play(refused, *[more] * legs, session, *[refused] * 10)
+    with pytest.raises(AuthenticationRejected):
+        proxy.method()
+    assert len(server.requests) - 2 <= MAX_REQUESTS
 
 
 def test_whatever_a_server_says_comes_to_what_it_should(server, server_context, monkeypatch):
