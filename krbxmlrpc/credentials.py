@@ -12,7 +12,7 @@ import hashlib
 import os
 import threading
 import weakref
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any, Callable, ContextManager, List, Optional, Tuple
 
 from .arguments import checked
@@ -88,21 +88,23 @@ class CredentialStore:
             gssapi.raw.GSSError: there are none.
         """
         oid = self._oids[mechanism]
-        failure = None
-        for ccache in self._caches():
-            store = {"ccache": ccache, "client_keytab": self._keytab or _NO_KEYTAB}
-            try:
-                credentials = self._acquire(store, oid, "initiate")
-            except self.gssapi.GSSError as error:
-                failure = failure or error
-            else:
-                if mechanism == "spnego":
-                    self.gssapi.set_neg_mechs(credentials, [self._oids["krb5"]])
-                return credentials, oid
-        assert failure is not None
-        if self._keytab is not None and _signed(failure.min_code) in _NOT_FOUND:
-            self._acquire({"keytab": self._keytab}, oid, "accept")  # this says what is wrong with the keytab, if it is
-        raise failure
+        first, *others = self._caches()
+        try:
+            return self._initiator(first, oid), oid
+        except self.gssapi.GSSError as error:  # kept by no other name: it holds this frame, and with it a transport
+            for ccache in others:
+                with suppress(self.gssapi.GSSError):
+                    return self._initiator(ccache, oid), oid
+            if self._keytab is not None and _signed(error.min_code) in _NOT_FOUND:
+                self._acquire({"keytab": self._keytab}, oid, "accept")  # says what is wrong with the keytab, if it is
+            raise
+
+    def _initiator(self, ccache: str, oid: Any) -> Any:
+        store = {"ccache": ccache, "client_keytab": self._keytab or _NO_KEYTAB}
+        credentials = self._acquire(store, oid, "initiate")
+        if oid == self._oids["spnego"]:
+            self.gssapi.set_neg_mechs(credentials, [self._oids["krb5"]])
+        return credentials
 
     def _acquire(self, store: Any, oid: Any, usage: str) -> Any:
         raw = self.gssapi

@@ -195,8 +195,8 @@ class Ticket:
                 self._begin("krb5")
                 if self._asked_principal is not None:
                     fallback = NoCredentials  # what it found is another's
-            except GSSFailure as plain:
-                failure = plain
+            except GSSFailure as plain:  # kept by no other name: it holds this frame, and with it a transport
+                return no_ticket(plain, self.service, self._asked_principal, self._source(), fallback)
         return no_ticket(failure, self.service, self._asked_principal, self._source(), fallback)
 
     def __repr__(self) -> str:

@@ -3,12 +3,13 @@
 import gc
 import sys
 import warnings
+import weakref
 from xmlrpc.client import ServerProxy
 
 import pytest
 from helpers import descriptors, idle_connections, in_threads
 
-from krbxmlrpc import KerberosTransport
+from krbxmlrpc import KerberosTransport, NoCredentials
 
 CALLS = 10_000
 WARM = 2_000
@@ -79,6 +80,24 @@ def test_many_transports_leave_nothing_behind(hub, hub_context, user, closed):
     repeat(once, TRANSPORTS)
     assert len(descriptors()) == len(files)
     assert python_blocks() - blocks < 5 * TRANSPORTS  # a transport has hundreds
+
+
+@pytest.mark.parametrize("principal", [None, "alice"])
+@pytest.mark.parametrize("credentials", [{}, {"ccache": "/nowhere/cache"}, {"keytab": "/nowhere/keytab"}])
+def test_a_transport_without_credentials_is_forgotten_at_once(user, monkeypatch, credentials, principal):
+    """The collector of reference cycles may come late, and till then connections stay open."""
+    monkeypatch.setenv("KRB5CCNAME", "/nowhere/default")
+    transport = KerberosTransport(principal=principal, **credentials)
+    forgotten = weakref.ref(transport)
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(NoCredentials):
+            transport._ticket(transport._call("localhost", "/", b"", False), None)
+        del transport
+        assert forgotten() is None
+    finally:
+        gc.enable()
 
 
 def test_many_short_lived_threads_leave_nothing_behind(call_hub, user):
