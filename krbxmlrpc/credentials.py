@@ -16,6 +16,7 @@ from contextlib import nullcontext, suppress
 from typing import Any, Callable, ContextManager, List, Optional, Tuple
 
 from .arguments import checked
+from .ccache import cache_file
 from .errors import GSSStatus
 from .failures import GSSFailure, Source
 from .forks import no_fork, survives_forks
@@ -115,9 +116,12 @@ class CredentialStore:
     def _caches(self) -> List[str]:
         """Return the caches to look into: of a directory of them GSSAPI takes just the primary principal's."""
         kind, _, folder = self._ccache.partition(":")
-        if kind != "DIR" or folder.startswith(":") or self._principal is None or not os.path.isdir(folder):
+        if kind != "DIR" or folder.startswith(":") or self._principal is None:
             return [self._ccache]
-        files = sorted(name for name in os.listdir(folder) if name.startswith("tkt"))
+        try:
+            files = sorted(name for name in os.listdir(folder) if name.startswith("tkt"))
+        except OSError:  # GSSAPI says what is wrong with it
+            files = []
         return [self._ccache, *(f"DIR::{os.path.join(folder, name)}" for name in files)]
 
 
@@ -192,11 +196,13 @@ class _Turns:
 
 
 _turns: "weakref.WeakValueDictionary[str, _Turns]" = weakref.WeakValueDictionary()
+_making = _Turns()  # a weak dictionary may forget between its look and its answer, and give two threads two of them
 
 
 def _turns_at(ccache: str) -> _Turns:
     """Return the turns of a cache: the same for all stores of it."""
-    return _turns.setdefault(ccache, _Turns())
+    with _making.lock:
+        return _turns.setdefault(cache_file(ccache) or ccache, _Turns())
 
 
 def _cache_in_memory(keytab: str, principal: str) -> str:

@@ -11,7 +11,7 @@ from helpers import in_child, in_threads
 from realm import kdc
 
 from krbxmlrpc import KDCUnreachable, KerberosXMLRPCError, NoCredentials, TicketExpired
-from krbxmlrpc.credentials import CredentialStore
+from krbxmlrpc.credentials import CredentialStore, _turns_at
 
 ALICE, BOB = "alice@EXAMPLE.TEST", "bob@EXAMPLE.TEST"
 
@@ -211,6 +211,23 @@ def test_a_keytab_with_a_new_key_gets_a_cache_of_its_own(alice, tmp_path):
     assert first != CredentialStore(ALICE, None, f"FILE:{keytab}")._ccache
 
 
+def test_stores_of_one_cache_take_turns(alice):
+    for one, other in (("/cache", "FILE:/cache"), ("MEMORY:cache", "MEMORY:cache"), (None, None)):
+        stores = [CredentialStore(None, ccache, alice.keytab) for ccache in (one, other)]
+        assert stores[0].turn() is stores[1].turn()
+    assert CredentialStore(None, "/cache", alice.keytab).turn() is not stores[0].turn()
+
+
+def test_stores_that_are_made_in_the_same_moment_take_turns():
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(500):
+            assert len(set(in_threads(*[lambda: _turns_at(f"cache {number}")] * 3))) == 1
+    finally:
+        sys.setswitchinterval(interval)
+
+
 def test_delegation_with_a_cache_of_its_own(call_hub, alice, tmp_path):
     ccache = alice.kinit(f"{tmp_path}/cache")
     assert call_hub("/delegation", ccache=ccache, delegate=True).delegated()
@@ -265,6 +282,30 @@ def test_a_keytab_when_the_kdc_is_down(call_hub, tmp_path, monkeypatch):
             call_hub(keytab=str(tmp_path / "keytab")).whoami()
     finally:
         other.stop()
+
+
+def test_a_directory_that_may_not_be_read(call_hub, tmp_path, monkeypatch):
+    """Root may read all, so that is played."""
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", refuse)
+        with pytest.raises(NoCredentials):
+            call_hub(ccache=f"DIR:{tmp_path}", principal=ALICE).whoami()
+
+
+def test_a_cache_of_another_principal_than_the_keytabs(call_hub, alice, bob, user, tmp_path, expired):
+    """It is neither used for him nor filled with his tickets."""
+    ccache = bob.kinit(f"{tmp_path}/bob")
+    with pytest.raises(NoCredentials, match="does not match") as caught:
+        call_hub(ccache=ccache, keytab=alice.keytab, principal=ALICE).whoami()
+    assert "another principal's tickets" in caught.value.hint
+    assert call_hub(ccache=ccache, keytab=alice.keytab).whoami() == BOB
+    shutil.copy(expired, tmp_path / "user")
+    with pytest.raises(TicketExpired):
+        call_hub(ccache=f"{tmp_path}/user", keytab=alice.keytab).whoami()
 
 
 def test_unknown_types(call_hub):
