@@ -134,7 +134,8 @@ class StoreTicket(Ticket):
 
     def _begin(self, mechanism: str) -> Tuple[Any, str]:
         raw = self._store.gssapi
-        flags = [raw.RequirementFlag.mutual_authentication] * self.mutual
+        flags = [raw.RequirementFlag.transferable]  # asks for nothing; but for no flags python-gssapi takes its own
+        flags += [raw.RequirementFlag.mutual_authentication] * self.mutual
         flags += [raw.RequirementFlag.delegate_to_peer] * self._delegate
         bindings = None
         if self._channel_bindings is not None:

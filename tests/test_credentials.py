@@ -1,17 +1,19 @@
 """Credentials of a transport's own: ``ccache=`` and ``keytab=``. (Most other tests run with them, too: `library`.)"""
 
+import base64
 import os
 import shutil
 import subprocess
 import sys
 import uuid
 
+import gssapi
 import pytest
 from helpers import in_child, in_threads
 from realm import kdc
 
 from krbxmlrpc import KDCUnreachable, KerberosXMLRPCError, NoCredentials, TicketExpired
-from krbxmlrpc.credentials import CredentialStore, _turns_at
+from krbxmlrpc.credentials import CredentialStore, StoreTicket, _turns_at
 
 ALICE, BOB = "alice@EXAMPLE.TEST", "bob@EXAMPLE.TEST"
 
@@ -187,6 +189,15 @@ def test_transports_with_other_credentials_in_threads(call_hub, alice, bob, user
     assert in_threads(*works) == [[True] * 20] * 9
 
 
+def test_threads_renew_a_cache_one_after_the_other(call_hub, realm, user, tmp_path, expired):
+    keytab = str(tmp_path / "keytab")
+    realm.extract_keytab(user, keytab)
+    for number in range(10):
+        ccache = str(shutil.copy(expired, tmp_path / f"cache {number}"))
+        names = [ccache, f"FILE:{ccache}"] * 3
+        assert in_threads(*[call_hub(ccache=name, keytab=keytab).whoami for name in names]) == [user] * 6
+
+
 def test_a_child_gets_tickets_from_the_keytab_too(call_hub, alice):
     proxy = call_hub(keytab=alice.keytab)
     assert proxy.whoami() == ALICE
@@ -232,6 +243,14 @@ def test_delegation_with_a_cache_of_its_own(call_hub, alice, tmp_path):
     ccache = alice.kinit(f"{tmp_path}/cache")
     assert call_hub("/delegation", ccache=ccache, delegate=True).delegated()
     assert not call_hub("/delegation", ccache=ccache).delegated()
+
+
+@pytest.mark.parametrize("mutual", [True, False])
+def test_a_proof_is_asked_for_only_where_it_is_wanted(alice, user, mutual):
+    ticket = StoreTicket(CredentialStore(None, None, alice.keytab), "HTTP@localhost", mutual=mutual)
+    acceptor = gssapi.SecurityContext(creds=gssapi.Credentials(usage="accept"), usage="accept")
+    acceptor.step(base64.b64decode(ticket.auth_header.partition(" ")[2]))
+    assert (gssapi.RequirementFlag.mutual_authentication in acceptor.actual_flags) is mutual
 
 
 # -- what is wrong ----------------------------------------------------------------------------------------------------
