@@ -188,12 +188,12 @@ class _Turns:
     """A lock for a cache: while one thread renews what is in it, another would find it empty."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         survives_forks(self)
 
     def after_fork(self) -> None:
         """Make the lock anew, in a child process."""
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
 
 
 _turns: "weakref.WeakValueDictionary[str, _Turns]" = weakref.WeakValueDictionary()
