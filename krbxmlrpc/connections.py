@@ -16,6 +16,7 @@ import ssl
 import time
 import weakref
 from collections import deque
+from contextlib import suppress
 from http.client import NotConnected
 from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple, Union
 from urllib.parse import urlsplit
@@ -124,7 +125,7 @@ class Connection:
         self.idle_since = 0.0
         self._context = context
         self._host = _host_header(address, 80 if context is None else 443)
-        self._where = f"{address.host}:{address.port}"  # for messages
+        self._where = authority(address)  # for messages
         self._poll: Any = None
         self._keep_alive: Optional[int] = None  # seconds that the server keeps it when it is idle, if it says so
         self._expires = math.inf  # on the monotonic clock
@@ -185,25 +186,29 @@ class Connection:
 
     def _open_socket(self, name: str, port: int) -> socket.socket:
         """Return a connected socket, ready for TLS if there is to be any; raise what the last address raised."""
-        failure: Exception = OSError("the name has no address")
         with no_fork:  # and so has the resolver
-            addresses = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-        for family, kind, protocol, _, where in addresses:
-            sock = self.sock = socket.socket(family, kind, protocol)
-            try:
-                if self._context is not None:
-                    # Before it is connected: one that is closed again at once, ssl would leave open, or without TLS.
-                    sock = self.sock = self._context.wrap_socket(
-                        sock, server_hostname=self.address.host, do_handshake_on_connect=False
-                    )
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.settimeout(self.timeout)
-                sock.connect(where)
-                return sock
-            except (OSError, ValueError) as error:
-                self.close()
-                failure = error
-        raise failure
+            *others, last = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        for address in others:
+            with suppress(OSError, ValueError):
+                return self._open_socket_at(*address)
+        return self._open_socket_at(*last)
+
+    def _open_socket_at(self, family: int, kind: int, protocol: int, _: str, where: Any) -> socket.socket:
+        """Return what `_open_socket` does, for one address."""
+        sock = self.sock = socket.socket(family, kind, protocol)
+        try:
+            if self._context is not None:
+                # Before it is connected: one that is closed again at once, ssl would leave open, or without TLS.
+                sock = self.sock = self._context.wrap_socket(
+                    sock, server_hostname=self.address.host, do_handshake_on_connect=False
+                )
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(self.timeout)
+            sock.connect(where)
+            return sock
+        except (OSError, ValueError):
+            self.close()
+            raise
 
     def begin(self, debuglevel: int = 0) -> None:
         """Note that a new request starts."""

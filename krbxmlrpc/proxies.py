@@ -442,7 +442,7 @@ class Tunnel(Connection):
 class _BeforeTLS:
     """The socket of a tunnel, past the TLS that is prepared on it already.
 
-    It is prepared before the connection is made (see `Connection._open_socket`); on a socket that the proxy has just
+    It is prepared before the connection is made (see `Connection._open_socket_at`); on a socket that the proxy has just
     closed, ssl would leave it out without a word.
     """
 

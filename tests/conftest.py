@@ -1,8 +1,10 @@
 """The fixtures: a realm and an Apache for the whole run, a ticket and the servers for each test."""
 
+import gc
 import os
 import ssl
 import uuid
+import warnings
 from xmlrpc.client import ServerProxy
 
 import helpers
@@ -134,3 +136,14 @@ def call_server(server, server_context):
     yield open_proxy
     for proxy in opened:
         proxy("close")()
+
+
+@pytest.fixture
+def without_collector():
+    """What is to go has to go at once; a socket that nobody closed is an error."""
+    gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a ResourceWarning in a destructor reaches pytest as an unraisable exception
+        gc.disable()
+        yield
+        gc.enable()

@@ -182,17 +182,12 @@ def test_a_child_of_a_child_and_a_fork_in_another_thread(call_hub, user):
 # -- what is to be told of a fork -------------------------------------------------------------------------------------
 
 
-def test_what_is_told_of_forks_keeps_no_transport_alive(hub, hub_context, user):
-    gc.collect()
-    gc.disable()
-    try:
-        transport = KerberosTransport(context=hub_context)
-        ServerProxy(hub.url("/session"), transport=transport).whoami()
-        watched = [weakref.ref(thing) for thing in (transport, transport._connections, transport._session)]
-        del transport
-        assert [reference() for reference in watched] == [None] * 3
-    finally:
-        gc.enable()
+def test_what_is_told_of_forks_keeps_no_transport_alive(hub, hub_context, user, without_collector):
+    transport = KerberosTransport(context=hub_context)
+    ServerProxy(hub.url("/session"), transport=transport).whoami()
+    watched = [weakref.ref(thing) for thing in (transport, transport._connections, transport._session)]
+    del transport
+    assert [reference() for reference in watched] == [None] * 3
 
 
 def test_a_transport_may_be_forgotten_between_two_forks(call_hub, user):

@@ -9,7 +9,7 @@ from xmlrpc.client import ServerProxy
 import pytest
 from helpers import descriptors, idle_connections, in_threads
 
-from krbxmlrpc import KerberosTransport, NoCredentials
+from krbxmlrpc import KerberosTransport, KerberosXMLRPCError
 
 CALLS = 10_000
 WARM = 2_000
@@ -82,24 +82,6 @@ def test_many_transports_leave_nothing_behind(hub, hub_context, user, closed):
     assert python_blocks() - blocks < 5 * TRANSPORTS  # a transport has hundreds
 
 
-@pytest.mark.parametrize("principal", [None, "alice"])
-@pytest.mark.parametrize("credentials", [{}, {"ccache": "/nowhere/cache"}, {"keytab": "/nowhere/keytab"}])
-def test_a_transport_without_credentials_is_forgotten_at_once(user, monkeypatch, credentials, principal):
-    """The collector of reference cycles may come late, and till then connections stay open."""
-    monkeypatch.setenv("KRB5CCNAME", "/nowhere/default")
-    transport = KerberosTransport(principal=principal, **credentials)
-    forgotten = weakref.ref(transport)
-    gc.collect()
-    gc.disable()
-    try:
-        with pytest.raises(NoCredentials):
-            transport._ticket(transport._call("localhost", "/", b"", False), None)
-        del transport
-        assert forgotten() is None
-    finally:
-        gc.enable()
-
-
 def test_many_short_lived_threads_leave_nothing_behind(call_hub, user):
     proxy = call_hub("/session")
     repeat(lambda: in_threads(proxy.whoami), 20)
@@ -114,3 +96,37 @@ def test_many_short_lived_threads_leave_nothing_behind(call_hub, user):
         assert len(descriptors()) <= len(files) + 19
     proxy("close")()
     assert len(descriptors()) == len(files) - 1
+
+
+@pytest.mark.parametrize("mechanism", ["spnego", "krb5"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"service": "HTTP@unknown.example.test"},
+        {"principal": "nobody@EXAMPLE.TEST"},
+        {"ccache": "FILE:/nowhere"},
+        {"ccache": "FILE:/nowhere", "principal": "user@EXAMPLE.TEST"},
+        {"keytab": "/nowhere", "principal": "user@EXAMPLE.TEST"},
+        {"proxy": "localhost:1"},
+    ],
+)
+def test_without_a_ticket_or_a_way_a_transport_is_forgotten_at_once(
+    hub, hub_context, user, without_collector, arguments, mechanism
+):
+    """No error keeps a frame in which it still is."""
+    transport = KerberosTransport(context=hub_context, mechanism=mechanism, **arguments)
+    with pytest.raises(KerberosXMLRPCError):
+        ServerProxy(hub.url(), transport=transport).whoami()
+    watched = weakref.ref(transport)
+    del transport
+    assert watched() is None
+
+
+@pytest.mark.parametrize("url", ["https://localhost:1/", "https://nowhere.invalid/"])
+def test_without_a_server_a_transport_is_forgotten_at_once(url, without_collector):
+    transport = KerberosTransport()
+    with pytest.raises(KerberosXMLRPCError):
+        ServerProxy(url, transport=transport).method()
+    watched = weakref.ref(transport)
+    del transport
+    assert watched() is None

@@ -1,13 +1,11 @@
 """Proxies: which one is used, what it is told, and what comes of one that refuses, misbehaves or breaks."""
 
 import base64
-import gc
 import logging
 import select
 import socket
 import struct
 import threading
-import warnings
 import weakref
 from urllib.parse import quote
 from xmlrpc.client import ServerProxy
@@ -687,17 +685,6 @@ def test_a_proxy_that_is_not_there(ca, server, credentials):
 
 
 # -- what is left behind, and what is shown ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-def without_collector():
-    """What is to go has to go at once; a socket that nobody closed is an error."""
-    gc.collect()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # a ResourceWarning in a destructor reaches pytest as an unraisable exception
-        gc.disable()
-        yield
-        gc.enable()
 
 
 @pytest.mark.parametrize("asked", [[], [ask("Negotiate")]], ids=["open", "Negotiate"])

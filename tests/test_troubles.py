@@ -264,6 +264,11 @@ def test_nobody_listens(user):
     assert isinstance(error.__cause__, ConnectionRefusedError)
 
 
+def test_nobody_listens_at_an_address(user):
+    error = trouble(ServerProxy("https://[::1]:1/", transport=KerberosTransport()), ServerUnreachable)
+    assert "cannot connect to [::1]:1: " in error.message and "listens on [::1]:1" in error.hint
+
+
 def test_name_that_does_not_resolve(user):
     proxy = ServerProxy("https://nowhere.invalid/", transport=KerberosTransport(service="HTTP@localhost"))
     error = trouble(proxy, ServerUnreachable)
