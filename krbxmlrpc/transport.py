@@ -400,16 +400,17 @@ class _NegotiateTransport(Transport):
         for _ in range(2):
             connection = self._connections.acquire(call.netloc, self.make_connection)
             try:
-                sent = self._wanted(call, sent, connection)
-                ticket = self._ticket(call, connection) if sent is Sent.TICKET else None
+                carried = self._wanted(call, sent, connection)
+                ticket = self._ticket(call, connection) if carried is Sent.TICKET else None
                 if ticket is None or connection.is_usable():  # to get a ticket may have taken long
-                    return self._exchange(call, sent, cookies, ticket, connection)
+                    return self._exchange(call, carried, cookies, ticket, connection)
                 connection.give_up()
             finally:
                 self._connections.release(call.netloc, connection)
         raise closed_early(call)
 
     def _wanted(self, call: Call, sent: Sent, connection: Connection) -> Sent:
+        """Return what a call has to carry on this connection, where it is to carry `sent` on any; see `_attempt`."""
         if sent not in (Sent.NOTHING, Sent.CONNECTION):
             return sent
         url, known = connection.wanted
