@@ -9,6 +9,8 @@ import pytest
 from realm import legs
 from realm.loopback import Hangup
 from realm.scripted import accept, honest, message, say, values
+from test_machine import MORE, Insatiable
+from test_session import cookie
 
 from krbxmlrpc import (
     AuthenticationRejected,
@@ -20,6 +22,7 @@ from krbxmlrpc import (
     NoSession,
     ServerUnreachable,
     UnexpectedStatus,
+    credentials,
 )
 from krbxmlrpc.session import Session
 
@@ -251,6 +254,17 @@ def test_a_login_in_two_legs(open_server, server, user):
     assert asked(server) == ["GET /login"] * 2 + ["POST /calls"]
     assert {request.connection for request in server.requests} == {0}
     assert proxy("transport").principal == user
+
+
+def test_a_call_takes_seven_requests_at_most_with_those_of_its_logins(open_server, server, monkeypatch):
+    monkeypatch.setattr(credentials, "KerberosTicket", Insatiable)
+    jar = CookieJar()
+    jar.set_cookie(cookie("session", "over"))
+    ended, more = (say(message(401, [("WWW-Authenticate", f"Negotiate {token}")])) for token in ("", MORE))
+    server.play(ended, *[more] * 4, honest(status=303, headers=SESSION), ended)
+    with pytest.raises(AuthenticationRejected):
+        open_server(cookiejar=jar).method()
+    assert asked(server) == ["POST /calls", *["GET /login"] * 5, "POST /calls"]
 
 
 def hang_up(request, send):
