@@ -10,7 +10,7 @@ import ssl
 import traceback
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
-from http.cookiejar import CookieJar
+from http.cookiejar import CookieJar, LWPCookieJar, MozillaCookieJar
 from urllib.parse import quote
 from xmlrpc.client import Fault, ServerProxy, dumps
 
@@ -258,6 +258,27 @@ def test_wrong_arguments(call, witness):
     for scheme in ("https://", "socks5://", "http:", ""):
         call(proxy=f"{scheme}user:{PASSWORD}@proxy")
     call(proxy=f"http://us:er:{QUOTED}\0@proxy:1")
+    witness.testifies(ValueError)
+
+
+def test_a_wrong_environment(call, witness, monkeypatch):
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    for url in ("https://user:%s@proxy:1", "http://user:%s@proxy:1", "http://user:%s@localhost:1"):
+        monkeypatch.setenv("https_proxy", url % QUOTED)
+        call()
+    witness.testifies(ValueError, krbxmlrpc.ServerUnreachable)
+
+
+def test_jars_that_cannot_be_used(call, witness, tmp_path):
+    path = tmp_path / "cookies"
+    for kind, head in ((MozillaCookieJar, "# Netscape HTTP Cookie File"), (LWPCookieJar, "#LWP-Cookies-2.0")):
+        for line in (COOKIE, f"{COOKIE}\t1", f"Set-Cookie3: {COOKIE}"):
+            path.write_text(f"{head}\n{line}\n")
+            call(cookiejar=kind(str(path)))
+    jar = CookieJar()
+    jar.set_cookie(cookie("jar", f"{COOKIE}\r\n"))
+    call(cookiejar=jar)
     witness.testifies(ValueError)
 
 
