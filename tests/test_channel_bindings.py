@@ -139,3 +139,16 @@ def test_bindings_are_the_servers_also_through_a_proxy(kind):
         bindings = {"channel_bindings": "tls-server-end-point", "proxy": f"http://127.0.0.1:{proxy.port}"}
         assert call(server, certificate, **bindings) == "bound"
         assert len(proxy.requests) == 1
+
+
+def test_a_man_in_the_middle_behind_a_proxy(kind):
+    certificate, name = kind
+    his = Certificate(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    with ScriptedServer(certificate) as server, ScriptedServer(his, *[passed_on(server.port)] * 2) as middle:
+        with ScriptedServer(None, *[Tunnel()] * 2) as proxy:
+            through = {"proxy": f"http://127.0.0.1:{proxy.port}"}
+            server.play(honest(), bound(certificate, name))
+            assert call(middle, his, **through) == "an honest answer"
+            with pytest.raises(AuthenticationRejected):
+                call(middle, his, channel_bindings="tls-server-end-point", **through)
+            assert len(proxy.requests) == 2
