@@ -92,7 +92,8 @@ def witness(monkeypatch):
     handler = logging.StreamHandler(found.text)
     logger = logging.getLogger()
     logger.addHandler(handler)
-    monkeypatch.setattr(logger, "level", logging.DEBUG)
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
     real_init, real_verify, real_answer = Ticket.__init__, Ticket.verify_token, Ticket.answer_challenge
 
     def init(self, *arguments, **options):
@@ -116,6 +117,7 @@ def witness(monkeypatch):
         warnings.simplefilter("always")
         yield found
     found.text.write("".join(str(warning.message) for warning in caught))
+    logger.setLevel(level)
     logger.removeHandler(handler)
 
 
