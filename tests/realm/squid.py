@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 import time
+import uuid
+from pathlib import Path
 from typing import Any, Dict, List, NamedTuple
 
 from . import kdc, software
@@ -36,6 +38,7 @@ class Squid(Daemon):
     def __init__(self, realm: Any) -> None:
         super().__init__(kdc.client_environment(realm))
         self._realm = realm
+        self._name = f"krbxmlrpc{uuid.uuid4().hex}"  # in shared memory, where another Squid may be
 
     def url(self, listener: str, credentials: str = "") -> str:
         """Return the URL of the proxy."""
@@ -43,7 +46,7 @@ class Squid(Daemon):
 
     def command(self, configuration: str) -> List[str]:
         """Return what starts it in the foreground."""
-        return [software.SQUID, "-N", "-f", configuration]
+        return [software.SQUID, "-N", "-n", self._name, "-f", configuration]
 
     def words(self) -> Dict[str, object]:
         """Return what stands for the words in its configuration."""
@@ -69,6 +72,8 @@ class Squid(Daemon):
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        for left in Path("/dev/shm").glob(f"{self._name}-*"):
+            left.unlink()
 
     def logged(self, client_port: int, count: int) -> List[Logged]:
         """Return the access log's lines about the connection from this port, once there are `count`."""
