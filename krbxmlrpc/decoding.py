@@ -124,8 +124,8 @@ class _BoundedParser(DefusedExpatParser):
                 _check_utf8(self._last + data, at - self._parsed + len(self._last), at)
             raise
         self._parsed += len(data)
-        self._last = bytes(self._last + data[-3:])[-3:]  # a character can begin there
         self._unfinished = self._parsed - self._parser.CurrentByteIndex
+        self._last = bytes(self._last + data)[-max(self._unfinished, 3) :]  # a character can begin there
         if self._unfinished > MAX_TOKEN:
             raise InvalidResponse(f"the XML of the reply has a tag or comment of more than {MAX_TOKEN} bytes")
         if sum(map(len, self._parser.intern)) > MAX_NAMES:

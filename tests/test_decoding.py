@@ -261,7 +261,7 @@ def test_a_tag_or_comment_that_does_not_end_is_refused(start, filling, end, size
 
     limit = MAX_NAMES if start == b"<a" else MAX_TOKEN
     with pytest.raises(InvalidResponse, match="XML without values"):
-        loads(*cut(limit - 20))
+        loads(*cut(limit - 100))  # some versions of expat do not look at a short rest at once
     with pytest.raises(InvalidResponse, match=f"more than {MAX_TOKEN} bytes|more than {MAX_NAMES} characters"):
         loads(*cut(MAX_TOKEN + 2 * PIECE))
 

@@ -38,7 +38,7 @@ class Squid(Daemon):
     def __init__(self, realm: Any) -> None:
         super().__init__(kdc.client_environment(realm))
         self._realm = realm
-        self._name = f"krbxmlrpc{uuid.uuid4().hex}"  # in shared memory, where another Squid may be
+        self._name = f"krbxmlrpc{uuid.uuid4().hex[:16]}"  # in shared memory, where another Squid may be
 
     def url(self, listener: str, credentials: str = "") -> str:
         """Return the URL of the proxy."""
