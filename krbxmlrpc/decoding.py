@@ -93,6 +93,7 @@ class _BoundedParser(DefusedExpatParser):
     def __init__(self, target: Unmarshaller) -> None:
         super().__init__(target, forbid_dtd=True)
         self._parser: Any
+        self._target: Any
         self._parser.buffer_text = True  # text comes in large pieces then, not a line at a time
         if hasattr(self._parser, "SetReparseDeferralEnabled"):
             self._parser.SetReparseDeferralEnabled(False)  # newer versions wait as `feed` does, without saying it
@@ -114,18 +115,21 @@ class _BoundedParser(DefusedExpatParser):
         if len(self._waiting) >= max(self._unfinished, min(self._parsed // 16, PIECE)):
             self._parse()
 
-    def _parse(self) -> None:
+    def _parse(self, final: bool = False) -> None:
         data, self._waiting = self._waiting, bytearray()
         try:
-            self._parser.Parse(data, False)
+            self._parser.Parse(data, final)
         except ExpatError as error:
             at = self._parser.ErrorByteIndex
             if error.code == _INVALID and self._encoding == "utf-8":
                 _check_utf8(self._last + data, at - self._parsed + len(self._last), at)
             raise
+        if final:
+            return
         self._parsed += len(data)
         self._unfinished = self._parsed - self._parser.CurrentByteIndex
-        self._last = bytes(self._last + data)[-max(self._unfinished, 3) :]  # a character can begin there
+        kept = max(self._unfinished, 3)  # a character can begin there
+        self._last = bytes(self._last + data[-kept:])[-kept:]
         if self._unfinished > MAX_TOKEN:
             raise InvalidResponse(f"the XML of the reply has a tag or comment of more than {MAX_TOKEN} bytes")
         if sum(map(len, self._parser.intern)) > MAX_NAMES:
@@ -133,9 +137,10 @@ class _BoundedParser(DefusedExpatParser):
 
     def close(self) -> None:
         """Parse what is left; errors as of `feed`."""
-        if self._waiting:
-            self._parse()
-        super().close()
+        try:
+            self._parse(final=True)
+        finally:
+            del self._target, self._parser  # each holds the other
 
 
 def _check_utf8(data: bytes, start: int, at: int) -> None:
