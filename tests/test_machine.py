@@ -103,9 +103,12 @@ COMMON = st.sampled_from(
         Reply(framing="no head"),
     ]
 )
+SESSION = Reply(cookie="session")
+RENEWED = Reply(token=None, cookie="session")
+OVER = Reply(401, "")
 LEGS = st.sampled_from([0, 0, 0, 0, 1, 2, 3, 4, 5])
-BEGUN = LEGS.map(lambda legs: [MORE_LEGS] * legs + [Reply(cookie="session")])  # with it, a session begins
-ENDED = st.integers(0, 2).map(lambda calls: [Reply(token=None, cookie="session")] * calls + [Reply(401, "")])
+BEGUN = LEGS.map(lambda legs: [MORE_LEGS] * legs + [SESSION])  # with it, a session begins
+ENDED = st.integers(0, 2).map(lambda calls: [RENEWED] * calls + [OVER])
 KNOWN = COMMON.map(lambda reply: [reply]) | BEGUN | ENDED
 STRETCHES = st.booleans().flatmap(lambda any_one: REPLIES.map(lambda reply: [reply]) if any_one else KNOWN)
 SCRIPTS = st.lists(STRETCHES, min_size=3, max_size=10).map(lambda stretches: sum(stretches, []))
@@ -455,3 +458,24 @@ def test_whatever_a_server_says_comes_to_what_it_should(server, server_context, 
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.parametrize(
+    "logs_in, script",
+    [
+        (False, [MORE_LEGS] * 6),
+        (False, [Reply(401, "leg"), MORE_LEGS]),
+        (False, [SESSION, RENEWED, OVER, SESSION, RENEWED]),
+        (True, [*[MORE_LEGS] * 3, SESSION, OVER, *[MORE_LEGS] * 4]),
+        (True, [SESSION, Reply(framing="no head"), OVER, Reply(500)]),
+    ],
+)
+def test_what_seldom_comes_by_chance(server, server_context, monkeypatch, logs_in, script):
+    monkeypatch.setattr(credentials, "KerberosTicket", Insatiable)
+    gc.collect()
+    conversation = Conversation(server, server_context)
+    conversation.begin("required", True, logs_in, "spnego", retries=2, idempotent=True, given={})
+    try:
+        conversation.call(script)
+    finally:
+        conversation.teardown()
