@@ -31,6 +31,7 @@ from .errors import (
 )
 from .exchange import MAX_LEGS
 from .http1 import MalformedReply
+from .refusals import gssapi_facts, reason_of
 from .ticket import Ticket
 
 ENVIRONMENT = "environment"
@@ -228,10 +229,7 @@ def refusal(
         )
     if status == 407:
         what += _sent(proxy, authorization)
-        what += f" ({_reason(error)})" if error else f" (it offers: {', '.join(schemes)[:200] or 'nothing'})"
-    facts = {}
-    if isinstance(error, KerberosXMLRPCError):
-        facts = {"major": error.major, "minor": error.minor}
+        what += f" ({reason_of(error)})" if error else f" (it offers: {', '.join(schemes)[:200] or 'nothing'})"
     return ProxyRefused(
         f"{what}; {authority(server)} was not reached",
         proxy=str(proxy),
@@ -239,7 +237,7 @@ def refusal(
         schemes=schemes,
         host=server.host,
         hint=_hint(status, schemes, authorization, server),
-        **facts,
+        **gssapi_facts(error),
     )
 
 
@@ -249,10 +247,6 @@ def _sent(proxy: Proxy, authorization: Optional[str]) -> str:
     if authorization.startswith("Basic "):
         return " to user and password"
     return f" to a ticket for {service_of(proxy)}"
-
-
-def _reason(error: Exception) -> str:
-    return error.reason if isinstance(error, MutualAuthenticationError) else str(error)
 
 
 def _hint(status: int, schemes: Tuple[str, ...], authorization: Optional[str], server: Address) -> str:
@@ -393,9 +387,9 @@ class Tunnel(Connection):
             ticket.verify_token(token)
         except (ValueError, RuntimeError, MutualAuthenticationError) as error:
             raise MutualAuthenticationError(
-                f"the proxy {self._proxy} has not proved that it is {ticket.service}: {_reason(error)}",
+                f"the proxy {self._proxy} has not proved that it is {ticket.service}: {reason_of(error)}",
                 hint="somebody may stand between this machine and the proxy",
-                reason=_reason(error),
+                reason=reason_of(error),
                 service=ticket.service,
                 host=self._proxy.address.host,
             ) from error

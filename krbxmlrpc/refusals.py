@@ -56,10 +56,10 @@ def rejected(
         error: what was wrong with its token, or with the exchange, if anything.
         hint: what to do, where it is known better than here.
     """
-    facts = {**_facts(call, reply), **_gssapi_facts(error)}
+    facts = {**_facts(call, reply), **gssapi_facts(error)}
     what = f"{call.url} answered 401 to a ticket for {call.service}"
     if error is not None:
-        what += f" ({_reason(error)})"
+        what += f" ({reason_of(error)})"
     seconds = clock_difference(reply.headers.get("Date"), datetime.now(timezone.utc))
     if seconds is not None and abs(seconds) > CLOCK_TOLERANCE:
         direction = "ahead of" if seconds > 0 else "behind"
@@ -92,11 +92,11 @@ def denied(call: Call, reply: Reply) -> AuthenticationRejected:
 def not_proved(call: Call, error: Exception) -> MutualAuthenticationError:
     """Return the error for a reply whose token is bad; `error` is what the ticket said of it."""
     return MutualAuthenticationError(
-        f"{call.url} sent no proof that it is {call.service}: {_reason(error)}",
+        f"{call.url} sent no proof that it is {call.service}: {reason_of(error)}",
         hint="nothing of the reply was used; somebody may stand between this machine and the server",
-        reason=_reason(error),
+        reason=reason_of(error),
         **_parties(call),
-        **_gssapi_facts(error),
+        **gssapi_facts(error),
     )
 
 
@@ -203,14 +203,14 @@ def _facts(call: Call, reply: Reply) -> Dict[str, Any]:
     }
 
 
-def _gssapi_facts(error: Optional[Exception]) -> Dict[str, Any]:
+def gssapi_facts(error: Optional[Exception]) -> Dict[str, Any]:
     """Return what GSSAPI had to say."""
     if not isinstance(error, KerberosXMLRPCError):
         return {}
     return {"major": error.major, "minor": error.minor}
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Return what a ticket said of a token, without what the caller's message says itself."""
     return error.reason if isinstance(error, MutualAuthenticationError) else str(error)
 

@@ -168,7 +168,7 @@ class _NegotiateTransport(Transport):
         try:
             for repetitions in itertools.count():
                 try:
-                    return self._make(call._replace(allowance=Allowance()))
+                    return self._make(call)
                 except KerberosXMLRPCError as error:
                     wait = self._retries.wait(error, repetitions, request_body)
                     if wait is None:
@@ -178,6 +178,7 @@ class _NegotiateTransport(Transport):
                     if isinstance(error, CallOutcomeUnknown):
                         unknown = error
                 time.sleep(wait)
+                call = call._replace(allowance=Allowance())
         finally:
             unknown = None  # it holds this frame, and with it the transport
 
