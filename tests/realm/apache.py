@@ -5,7 +5,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import time
 import urllib.request
 import uuid
 from typing import Any, Dict, List, NamedTuple, Optional
@@ -13,7 +12,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 import trustme
 
 from . import kdc, software
-from .daemon import DEADLINE, HERE, Daemon
+from .daemon import HERE, Daemon
 
 
 class Logged(NamedTuple):
@@ -111,16 +110,16 @@ class Apache(Daemon):
 
     def _lines(self, case: str, count: int) -> List[Logged]:
         """Return the lines of a case once there are `count`."""
-        deadline = time.monotonic() + DEADLINE
-        while True:
+
+        def find() -> List[Logged]:
             found = []
             for line in (self._root / "access.log").read_text().splitlines():
                 status, earlier, ticket, user, query, _, path = line.split(" ", 6)
                 if f"case={case}" in query[1:].split("&"):
                     found.append(Logged(int(status), int(earlier), ticket != "-", user, path))
-            if len(found) >= count or time.monotonic() > deadline:
-                return found
-            time.sleep(0.01)
+            return found
+
+        return self.awaited(find, count)
 
     def _make_stale_keytab(self) -> None:
         """Make a keytab that has the service's principal with a key that the KDC does not know."""

@@ -9,9 +9,11 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, TypeVar
 
 from . import kdc, software
+
+Line = TypeVar("Line")
 
 HERE = Path(__file__).resolve().parent
 DEADLINE = 30.0
@@ -84,6 +86,15 @@ class Daemon:
         """Stop it, if it runs, and remove all its files."""
         self.halt()
         shutil.rmtree(self._root, ignore_errors=True)
+
+    def awaited(self, find: Callable[[], List[Line]], count: int) -> List[Line]:
+        """Return the lines of a log that are found, once there are `count`."""
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            found = find()
+            if len(found) >= count or time.monotonic() > deadline:
+                return found
+            time.sleep(0.01)
 
     def error_log(self) -> str:
         """Return what it had to say."""

@@ -3,13 +3,12 @@
 import os
 import shutil
 import signal
-import time
 import uuid
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple
 
 from . import kdc, software
-from .daemon import DEADLINE, Daemon
+from .daemon import Daemon
 
 USER, PASSWORD = "us%er@x", "p:a/s s@#\u00e9"
 """Whom it knows by Basic."""
@@ -77,11 +76,10 @@ class Squid(Daemon):
 
     def logged(self, client_port: int, count: int) -> List[Logged]:
         """Return the access log's lines about the connection from this port, once there are `count`."""
-        deadline = time.monotonic() + DEADLINE
-        while True:
+
+        def find() -> List[Logged]:
             log = self._root / "access.log"
             lines = [line.split(" ", 3) for line in (log.read_text() if log.exists() else "").splitlines()]
-            found = [Logged(user, int(status), what) for port, user, status, what in lines if port == str(client_port)]
-            if len(found) >= count or time.monotonic() > deadline:
-                return found
-            time.sleep(0.01)
+            return [Logged(user, int(status), what) for port, user, status, what in lines if port == str(client_port)]
+
+        return self.awaited(find, count)
