@@ -27,7 +27,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(dists):
     with zipfile.ZipFile(dists / f"{NAME}-py3-none-any.whl") as wheel:
         held = set(wheel.namelist())
         metadata = wheel.read(f"{NAME}.dist-info/METADATA").decode()
-    modules = {f"krbxmlrpc/{path.name}" for path in (ROOT / "krbxmlrpc").iterdir() if path.is_file()}
+    files = (path for path in (ROOT / "krbxmlrpc").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    modules = {path.relative_to(ROOT).as_posix() for path in files}
     assert "krbxmlrpc/py.typed" in modules
     assert {name for name in held if ".dist-info/" not in name} == modules
     assert any(name.endswith("LICENSE") for name in held)
