@@ -35,7 +35,7 @@ from .errors import (
 )
 from .exchange import MutualAuthentication
 from .ticket import KerberosTicket
-from .transport import InsecureKerberosTransport, KerberosTransport
+from .transport import InsecureKerberosTransport, KerberosTransport, Resource
 
 __all__ = [
     "AuthenticationRejected",
@@ -57,6 +57,7 @@ __all__ = [
     "NoCredentials",
     "NoSession",
     "ProxyRefused",
+    "Resource",
     "ResponseTooLarge",
     "ServerUnreachable",
     "ServiceUnknown",

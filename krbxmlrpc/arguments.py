@@ -19,6 +19,7 @@ MAX_TIMEOUT = 2_000_000
 PATH = re.compile(r"/[!-~]*")
 """The path of a URL, with a query if there is one: printable ASCII, as a request line can hold it."""
 
+_HTTP_METHOD = re.compile(r"(?!CONNECT$)[A-Z]+", re.ASCII)  # a CONNECT is for proxies
 _HEADER_NAME = re.compile(TOKEN)
 _HEADER_VALUE = re.compile(r"[^\0-\x08\x0a-\x1f\x7f\u0100-\U0010ffff]*")
 _OWN_HEADERS = {
@@ -53,6 +54,11 @@ def checked(
     if not valid(value):
         raise ValueError(f"{name} is {value!r}; accepted is {accepted}")
     return value
+
+
+def is_http_method(text: str) -> bool:
+    """Say whether a request can be made by this method."""
+    return _HTTP_METHOD.fullmatch(text) is not None
 
 
 def checked_timeout(timeout: Optional[float]) -> Optional[float]:

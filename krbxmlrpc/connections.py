@@ -130,7 +130,7 @@ class Connection:
         self._keep_alive: Optional[int] = None  # seconds that the server keeps it when it is idle, if it says so
         self._expires = math.inf  # on the monotonic clock
         self._lines: List[str] = []
-        self._to_connect = False  # whether the request is a CONNECT
+        self._method = ""  # of the request
         self._received = b""  # of the reply, while the request was being sent
         self._cut_short = False
         self._failure: Optional[OSError] = None
@@ -222,7 +222,7 @@ class Connection:
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
         """Start the head of a request."""
         self._lines = [f"{method} {url} HTTP/1.1"]
-        self._to_connect = method == "CONNECT"
+        self._method = method
         if not skip_host:
             self._lines.append(f"Host: {self._host}")
         if not skip_accept_encoding:
@@ -300,7 +300,7 @@ class Connection:
         if self.sock is None:
             raise NotConnected("the connection is closed")
         received, self._received = self._received, b""
-        response = self._response = Response(self.sock, self.debuglevel, received, self._to_connect)
+        response = self._response = Response(self.sock, self.debuglevel, received, self._method)
         try:
             response.begin()
         except (OSError, MalformedReply):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import Any, Iterable, Iterator, Tuple
+from typing import Any, Callable, Iterable, Iterator, Tuple
 from xml.parsers.expat import ExpatError, errors
 from xmlrpc.client import Fault, ResponseError, Unmarshaller
 
@@ -156,6 +156,21 @@ def make_parser(use_datetime: bool, use_builtin_types: bool) -> Tuple[Any, Unmar
     """Return an XML parser that refuses what XML-RPC never needs, and the unmarshaller that it feeds."""
     unmarshaller = _BoundedUnmarshaller(use_datetime, use_builtin_types)
     return _BoundedParser(unmarshaller), unmarshaller
+
+
+def body(read: Callable[[int], bytes], encoding: str, limit: int) -> Iterator[bytes]:
+    """Yield a body in pieces, its ``Content-Encoding`` undone.
+
+    Args:
+        read: returns up to so many bytes of it, nothing at its end.
+        limit: how many bytes it may have, as it is sent and, by itself, as it is decoded.
+
+    Raises:
+        ResponseTooLarge: it has more.
+        InvalidResponse: the encoding is not gzip, or the body not what it claims to be.
+    """
+    pieces = limited(iter(lambda: read(PIECE), b""), limit, "encoded")
+    return limited(decompressed(pieces, encoding), limit, "decoded") if encoding else pieces
 
 
 def limited(pieces: Iterable[bytes], limit: int, what: str) -> Iterator[bytes]:

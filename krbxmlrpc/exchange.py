@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from http.client import HTTPMessage
-from typing import List, NamedTuple, Optional
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 MAX_LEGS = 5
 """How many requests one exchange may take, the first one counted. Kerberos takes one, SPNEGO at most three."""
@@ -44,6 +44,18 @@ class Allowance:
         self.left = MAX_REQUESTS
 
 
+class Expects(enum.Enum):
+    """What the answer to a request is to be."""
+
+    VALUES = enum.auto()
+    """That of an XML-RPC method: only status 200 has values."""
+    WELCOME = enum.auto()
+    """That of a login page, which may point to another page."""
+    RESOURCE = enum.auto()
+    """That of an application that speaks by statuses: an error is its answer, too, if it is certain that it is its own.
+    """
+
+
 class Call(NamedTuple):
     """What is to be called, and who is to answer."""
 
@@ -64,12 +76,14 @@ class Call(NamedTuple):
     verbose: bool = False
     """Whether to print what is sent and received."""
     method: str = "POST"
-    """GET where it is a login."""
+    headers: Tuple[Any, ...] = (("Content-Type", "text/xml"),)
+    """What is said of the body, and of what is accepted."""
+    expects: Expects = Expects.VALUES
 
     @property
     def is_login(self) -> bool:
         """Whether it is a login, not a call."""
-        return self.method == "GET"
+        return self.expects is Expects.WELCOME
 
     @property
     def legs(self) -> int:
@@ -145,13 +159,13 @@ def next_step(
     negotiate: Optional[str],
     verified: bool,
     mode: MutualAuthentication,
-    is_login: bool = False,
+    expects: Expects = Expects.VALUES,
 ) -> Step:
     """Say what to do with a reply; arguments as for `to_be_verified`.
 
     Args:
         verified: whether the server has proved itself, by this reply or in an earlier leg.
-        is_login: whether it is the reply of a login page, which may point to another.
+        expects: what the answer is to be.
     """
     if status == 401:
         if sent.rides:
@@ -161,11 +175,19 @@ def next_step(
         if sent is Sent.NOTHING:
             return Step.RENEW
         return Step.ANOTHER_LEG if negotiate else Step.REJECTED
-    if not (200 <= status < 400 if is_login else status == 200):
+    believed = verified or sent.rides or mode is not MutualAuthentication.REQUIRED
+    if not _is_answer(status, expects, believed):
         return Step.UNEXPECTED
-    if verified or sent.rides or mode is not MutualAuthentication.REQUIRED:
-        return Step.ACCEPT
-    return Step.UNPROVEN
+    return Step.ACCEPT if believed else Step.UNPROVEN
+
+
+def _is_answer(status: int, expects: Expects, believed: bool) -> bool:
+    """Say whether a status is that of an answer; a redirection is none but of a login page."""
+    if expects is Expects.VALUES:
+        return status == 200
+    if expects is Expects.WELCOME:
+        return 200 <= status < 400
+    return 200 <= status < 300 or (status >= 400 and believed)
 
 
 def may_keep_cookies(sent: Sent, verified: bool, step: Step) -> bool:

@@ -52,16 +52,16 @@ class Response:
         sock: what to read it from, by ``recv``.
         debuglevel: whether `verbose` was asked for the call.
         received: what has been read of it already.
-        to_connect: whether it answers CONNECT.
+        method: what it answers: replies to CONNECT and HEAD have no body, whatever their heads say.
 
     Attributes:
         status, reason, version, headers: as there.
         persistent: whether the server keeps the connection.
     """
 
-    def __init__(self, sock: Any, debuglevel: int = 0, received: bytes = b"", to_connect: bool = False) -> None:
+    def __init__(self, sock: Any, debuglevel: int = 0, received: bytes = b"", method: str = "POST") -> None:
         self._recv = sock.recv
-        self._to_connect = to_connect
+        self._method = method
         self._buffer = bytearray(received)  # what has come from the socket, and is not yet used
         self._names: List[Tuple[str, str]] = []
         self._values: Dict[str, List[str]] = {}
@@ -121,13 +121,16 @@ class Response:
 
     def _find_end(self) -> None:
         """Find out where the body ends (RFC 9112, section 6.3), and whether the connection persists (section 9.3)."""
-        if self._to_connect and self.status < 300:  # RFC 9110, section 9.3.6: whatever it says, the tunnel begins here
+        if self._method == "CONNECT" and self.status < 300:
+            # RFC 9110, section 9.3.6: whatever it says, the tunnel begins here.
             self.persistent = self._finished = True
             return
         options = self._members("connection")
         self.persistent = "close" not in options and (self.version == 11 or "keep-alive" in options)
         lengths, codings = self._members("content-length"), self._members("transfer-encoding")
-        if self.status in (204, 304):  # never a body; where one is announced all the same, better not wait for it
+        if self._method == "HEAD":  # what is announced is what GET would have brought
+            self._finished = True
+        elif self.status in (204, 304):  # never a body; where one is announced all the same, better not wait for it
             self.persistent &= not lengths and not codings
             self._finished = True
         elif codings:

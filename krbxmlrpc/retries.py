@@ -41,18 +41,18 @@ class Retries(NamedTuple):
     is_idempotent: Callable[[Optional[str]], object]
     """Given the method, None where it cannot be told."""
 
-    def wait(self, error: KerberosXMLRPCError, done: int, body: Any) -> Optional[float]:
+    def wait(self, error: KerberosXMLRPCError, done: int, name: Optional[str]) -> Optional[float]:
         """Return for how many seconds to wait before the call is made again; None: it must not be.
 
         Args:
             error: how it failed.
             done: how often it has been repeated already.
-            body: the encoded call.
+            name: the method, None where it cannot be told.
         """
         if done >= self.most:
             return None
         if isinstance(error, CallOutcomeUnknown):
-            repeatable = bool(self.is_idempotent(method_name(body)))
+            repeatable = bool(self.is_idempotent(name))
         else:
             # It was not sent. (A certificate that is refused will be refused a moment later, too.)
             repeatable = isinstance(error, ServerUnreachable)

@@ -14,7 +14,7 @@ import ssl
 import time
 from http.client import HTTPException
 from http.cookiejar import CookieJar
-from typing import Any, Iterable, Iterator, List, Optional, Tuple, Type, Union
+from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type, Union
 from xmlrpc.client import SafeTransport, Transport
 
 from ._version import __version__
@@ -28,16 +28,18 @@ from .arguments import (
     checked_login_path,
     checked_mode,
     checked_timeout,
+    is_http_method,
 )
 from .bindings import tls_server_end_point
 from .challenge import negotiate_details
 from .connections import Connection, Connections, parse_address
 from .credentials import ticket_maker
-from .decoding import PIECE, decode, decompressed, limited, make_parser
+from .decoding import body, decode, make_parser
 from .errors import CallOutcomeUnknown, KerberosXMLRPCError, MutualAuthenticationError
 from .exchange import (
     Allowance,
     Call,
+    Expects,
     MutualAuthentication,
     Reply,
     Sent,
@@ -60,7 +62,7 @@ from .refusals import (
     rejected,
     session_refused,
 )
-from .retries import Idempotent, checked_retries, is_answer
+from .retries import Idempotent, checked_retries, is_answer, method_name
 from .session import Session
 from .ticket import Ticket, check_ticket_arguments
 
@@ -78,6 +80,21 @@ _SHOWN_HEADERS = {
     "transfer-encoding",
     "user-agent",
 }
+
+
+_WITH_CONTENT = ("POST", "PUT", "PATCH")
+"""Methods whose requests say how long their body is, also where it is empty (RFC 9110, section 8.6)."""
+
+
+class Resource(NamedTuple):
+    """What an application that is no XML-RPC hub has answered; see `KerberosTransport.fetch`."""
+
+    status: int
+    """The HTTP status."""
+    content_type: str
+    """What it says that the body is; ``""`` where it does not say."""
+    content: bytes
+    """The body, its ``Content-Encoding`` undone."""
 
 
 class _NegotiateTransport(Transport):
@@ -163,14 +180,50 @@ class _NegotiateTransport(Transport):
 
     def single_request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
         """Make one call, as `KerberosTransport` describes it; arguments as for `request`."""
-        call = self._call(host, handler, request_body, bool(verbose))
+        return self._repeated(self._call(host, handler, request_body, bool(verbose)))
+
+    def fetch(
+        self, method: str, host: str, path: str, content: bytes = b"", headers: Iterable[Header] = ()
+    ) -> Resource:
+        """Make a request that is no XML-RPC call, to an application that speaks by methods and statuses (REST).
+
+        It authenticates as calls do, with the same sessions and connections, by the same rules. It is not a call, so
+        `idempotent` is asked for the HTTP method.
+
+        Args:
+            method: of HTTP, in upper case.
+            host: ``host`` or ``host:port``.
+            path: with a query if there is one.
+            content: the body of the request.
+            headers: of this request, beside the transport's own: pairs (name, value), ``Content-Type`` among them.
+
+        Returns:
+            The answer. One that reports an error (a status from 400 on) is an answer like others where it is certain
+            that it is the server's; where it is not, and where the answer is a redirection, it is `UnexpectedStatus`.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong.
+            KerberosXMLRPCError: as from a call.
+
+        Source: RFC 9110, sections 9 and 15.
+        """
+        checked("method", method, "a method of HTTP, like 'GET'", (str,), is_http_method)
+        checked("content", content, "bytes", (bytes,))
+        call = self._call(host, path, content, False)
+        answer: Resource = self._repeated(
+            call._replace(method=method, headers=tuple(checked_headers(headers)), expects=Expects.RESOURCE)
+        )
+        return answer
+
+    def _repeated(self, call: Call) -> Any:
+        """Make a call, and again as often as `retries` says and its outcome allows."""
         unknown: Optional[CallOutcomeUnknown] = None
         try:
             for repetitions in itertools.count():
                 try:
                     return self._make(call)
                 except KerberosXMLRPCError as error:
-                    wait = self._retries.wait(error, repetitions, request_body)
+                    wait = self._retries.wait(error, repetitions, _name(call))
                     if wait is None:
                         if unknown is None or isinstance(error, CallOutcomeUnknown) or is_answer(error):
                             raise
@@ -193,10 +246,11 @@ class _NegotiateTransport(Transport):
         authorization: Optional[str] = None,
         cookies: str = "",
         method: str = "POST",
+        headers: Iterable[Header] = (("Content-Type", "text/xml"),),
     ) -> Any:
         """Send one request, by way of the hooks `send_headers` and `send_content`.
 
-        A subclass that overrides this has to take the last four arguments too, and to pass them on.
+        A subclass that overrides this has to take the last five arguments too, and to pass them on.
 
         Args:
             host, handler, request_body, debug: as the standard transport has them.
@@ -204,6 +258,7 @@ class _NegotiateTransport(Transport):
             authorization: the value of the ``Authorization`` header, if there is to be one.
             cookies: the value of the ``Cookie`` header, if there is to be one.
             method: ``POST`` for a call; ``GET`` for a login, which has no body.
+            headers: what is said of the body, and of what is accepted.
 
         Returns:
             The `Connection` that it was sent on.
@@ -212,24 +267,23 @@ class _NegotiateTransport(Transport):
         if on is None:
             on = self._connections.acquire(host, self.make_connection)
             on.begin(debug)
-        headers: List[Any] = self._headers + self._extra_headers
+        lines: List[Any] = self._headers + self._extra_headers
         on.putrequest(method, handler, skip_accept_encoding=bool(self.accept_gzip_encoding))
         if not on.kept:
-            headers.append(("Connection", "keep-alive"))  # Apache says for how long only to those who ask
+            lines.append(("Connection", "keep-alive"))  # Apache says for how long only to those who ask
         if self.accept_gzip_encoding:
-            headers.append(("Accept-Encoding", "gzip"))
-        if method == "POST":
-            headers.append(("Content-Type", "text/xml"))
-        headers.append(("User-Agent", self.user_agent))
+            lines.append(("Accept-Encoding", "gzip"))
+        lines.extend(headers)
+        lines.append(("User-Agent", self.user_agent))
         if cookies:
-            headers.append(("Cookie", cookies))
+            lines.append(("Cookie", cookies))
         if authorization is not None:
-            headers.append(("Authorization", authorization))
+            lines.append(("Authorization", authorization))
         if debug:
             print("send:", f"{method} {handler.partition('?')[0]}, body of {len(request_body)} bytes")
-            _print_headers(headers)
-        self.send_headers(on, headers)
-        if method == "POST":
+            _print_headers(lines)
+        self.send_headers(on, lines)
+        if request_body or method in _WITH_CONTENT:
             self.send_content(on, request_body)
         else:
             on.endheaders()
@@ -237,14 +291,14 @@ class _NegotiateTransport(Transport):
 
     def parse_response(self, response: Any) -> Any:
         """Decode a reply, which has been verified as far as the mode asks for it."""
-        pieces = limited(iter(lambda: response.read(PIECE), b""), self._max_response_bytes, "encoded")
-        encoding = response.getheader("Content-Encoding", "")
-        if encoding:
-            pieces = limited(decompressed(pieces, encoding), self._max_response_bytes, "decoded")
+        pieces = self._pieces(response)
         parser, unmarshaller = self.getparser()
         if getattr(response, "debuglevel", 0):
             pieces = _shown(pieces)
         return decode(pieces, parser, unmarshaller, response.getheader("Content-Type", ""))
+
+    def _pieces(self, response: Any) -> Iterator[bytes]:
+        return body(response.read, response.getheader("Content-Encoding", ""), self._max_response_bytes)
 
     def getparser(self) -> Tuple[Any, Any]:
         """Return an XML parser that refuses what XML-RPC never needs, and the unmarshaller that it feeds."""
@@ -309,7 +363,7 @@ class _NegotiateTransport(Transport):
 
     # -- a call -------------------------------------------------------------------------------------------------------
 
-    def _call(self, netloc: object, handler: object, body: Any, verbose: bool) -> Call:
+    def _call(self, netloc: object, handler: object, content: Any, verbose: bool) -> Call:
         if not isinstance(netloc, str):
             accepted = "'host' or 'host:port'; client certificates go into context="
             raise TypeError(f"host is of type {type(netloc).__name__}; accepted is {accepted}")
@@ -317,7 +371,7 @@ class _NegotiateTransport(Transport):
         if not isinstance(handler, str) or not PATH.fullmatch(handler):
             raise ValueError("the path of the URL has to start with / and be printable ASCII: percent-encode the rest")
         service = self._service or f"HTTP@{host}"
-        return Call(netloc, handler, body, host, service, Allowance(), self._principal, verbose)
+        return Call(netloc, handler, content, host, service, Allowance(), self._principal, verbose)
 
     def _make(self, call: Call) -> Any:
         """Make a call once: on a session if there is one, else with a ticket."""
@@ -384,7 +438,9 @@ class _NegotiateTransport(Transport):
         return cookies
 
     def _login(self, call: Call) -> Call:
-        return call._replace(method="GET", handler=self._login_path or "", body=b"")
+        return call._replace(
+            method="GET", handler=self._login_path or "", body=b"", headers=(), expects=Expects.WELCOME
+        )
 
     def _place(self, call: Call) -> str:
         """Return the URL by which cookies are chosen."""
@@ -479,6 +535,7 @@ class _NegotiateTransport(Transport):
                 authorization=None if ticket is None else ticket.auth_header,
                 cookies=cookies,
                 method=call.method,
+                headers=call.headers,
             )
             response = connection.getresponse()
             status = response.status
@@ -517,7 +574,7 @@ class _NegotiateTransport(Transport):
                 verified = True
                 self.principal = ticket.principal
                 self._session.prove(call.netloc)
-        step = next_step(sent, response.status, negotiate, verified, self._mode, call.is_login)
+        step = next_step(sent, response.status, negotiate, verified, self._mode, call.expects)
         if sent is not Sent.COOKIES:
             connection.wanted = call.url, wanted(sent, verified, step, response.values("persistent-auth"))
         elif step is Step.ACCEPT:
@@ -544,6 +601,9 @@ class _NegotiateTransport(Transport):
 
     def _decode(self, call: Call, response: Response) -> Any:
         try:
+            if call.expects is Expects.RESOURCE:
+                content_type = response.getheader("Content-Type", "")
+                return Resource(response.status, content_type, b"".join(self._pieces(response)))
             return self.parse_response(response)
         except KerberosXMLRPCError:
             raise
@@ -557,7 +617,7 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
     A call carries a ticket (``Authorization: Negotiate``), and the server's answering token is verified before the
     reply is parsed. Where a verified reply set cookies for the URL, the next calls ride on that session, without a
     ticket; one that has ended is renewed with a ticket, and the caller does not notice. One transport serves any number
-    of threads. Wherever `xmlrpc.client.SafeTransport` does, it works::
+    of threads. `fetch` makes requests that are no XML-RPC calls. Wherever `xmlrpc.client.SafeTransport` does, it works::
 
         hub = ServerProxy("https://hub.example.com/xmlrpc", transport=KerberosTransport())
 
@@ -590,7 +650,7 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
             may have run those that are idempotent.
         retry_interval: seconds before the first repetition; each further wait is twice as long, up to an hour.
         idempotent: which methods may run twice: a collection of names, a function that is given a name, or True: all.
-            ``system.multicall`` counts as itself, not as what it holds.
+            ``system.multicall`` counts as itself, not as what it holds; what is fetched, as its HTTP method.
         timeout: seconds that each socket operation may take (to connect, to set up TLS, each one that sends or
             receives), or None: no limit.
         proxy: how to reach the server: ``"environment"``, as ``https_proxy`` and ``no_proxy`` say (or in upper case),
@@ -651,6 +711,11 @@ class InsecureKerberosTransport(_NegotiateTransport):
 
     def _tls(self) -> Optional[ssl.SSLContext]:
         return None
+
+
+def _name(call: Call) -> Optional[str]:
+    """Return by what `idempotent` knows a call."""
+    return method_name(call.body) if call.expects is Expects.VALUES else call.method
 
 
 def _reply(response: Response, ticket: Optional[Ticket]) -> Reply:

@@ -13,6 +13,7 @@ from krbxmlrpc import AuthenticationRejected, ClockSkewRejected
 from krbxmlrpc.exchange import (
     Allowance,
     Call,
+    Expects,
     MutualAuthentication,
     Reply,
     Sent,
@@ -72,9 +73,25 @@ def test_the_table(row, sent, statuses, negotiate, modes, verified, step):
 
 @pytest.mark.parametrize("status", [200, 204, 301, 302, 399])
 def test_a_login_page_may_point_to_another(status):
-    assert next_step(TICKET, status, "token", True, REQUIRED, is_login=True) is Step.ACCEPT
-    assert next_step(TICKET, status, None, False, REQUIRED, is_login=True) is Step.UNPROVEN
-    assert next_step(TICKET, 400, "token", True, REQUIRED, is_login=True) is Step.UNEXPECTED
+    assert next_step(TICKET, status, "token", True, REQUIRED, Expects.WELCOME) is Step.ACCEPT
+    assert next_step(TICKET, status, None, False, REQUIRED, Expects.WELCOME) is Step.UNPROVEN
+    assert next_step(TICKET, 400, "token", True, REQUIRED, Expects.WELCOME) is Step.UNEXPECTED
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 400, 403, 404, 409, 500, 503])
+def test_an_application_that_speaks_by_statuses_answers_by_any_that_is_certainly_its_own(status):
+    for sent, verified, mode in ((TICKET, True, REQUIRED), (COOKIES, False, REQUIRED), (TICKET, False, OPTIONAL)):
+        assert next_step(sent, status, None, verified, mode, Expects.RESOURCE) is Step.ACCEPT
+    unproven = Step.UNPROVEN if status < 300 else Step.UNEXPECTED
+    assert next_step(TICKET, status, None, False, REQUIRED, Expects.RESOURCE) is unproven
+    assert next_step(NOTHING, status, None, False, REQUIRED, Expects.RESOURCE) is unproven
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 399])
+def test_an_application_does_not_answer_by_a_redirection(status):
+    for sent, verified in ((TICKET, True), (COOKIES, False), (TICKET, False)):
+        for mode in ANY:
+            assert next_step(sent, status, "token", verified, mode, Expects.RESOURCE) is Step.UNEXPECTED
 
 
 @pytest.mark.parametrize("step", Step)
@@ -109,7 +126,7 @@ def test_what_has_once_asked_for_a_ticket_is_not_tried_without():
 def test_a_login_leaves_one_request_for_the_call():
     allowance = Allowance()
     call = CALL._replace(allowance=allowance)
-    login = call._replace(method="GET")
+    login = call._replace(expects=Expects.WELCOME)
     assert (call.legs, login.legs) == (5, 5)
     allowance.left = 2
     assert (call.legs, login.legs) == (2, 1)
