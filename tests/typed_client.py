@@ -16,9 +16,11 @@ from krbxmlrpc import (
     NegotiateNotOffered,
     NoSession,
     ProxyRefused,
+    Resource,
     UnexpectedStatus,
     www_auth,
 )
+from krbxmlrpc.pulp import KerberosServerWrapper
 
 
 def call(url: str) -> Optional[str]:
@@ -57,6 +59,13 @@ def call(url: str) -> Optional[str]:
     except KerberosXMLRPCError as error:
         return error.hint or (error.minor.text if error.minor else None)
     return transport.principal
+
+
+def pulp(host: str) -> Tuple[int, bytes]:
+    wrapper = KerberosServerWrapper(host, KerberosTransport(idempotent={"GET"}))
+    status, value = wrapper.request("GET", "/pulp/api/v2/repositories/", None)
+    answer: Resource = wrapper.transport.fetch("PUT", host, "/", b"{}", [("Content-Type", "application/json")])
+    return status, answer.content
 
 
 def plain(url: str) -> ServerProxy:

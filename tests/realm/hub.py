@@ -4,9 +4,12 @@ A query asks for special replies: ``status=503``, ``location=…`` to go with it
 
 ``/login``, which Apache protects, begins a session, as many hubs do: it sets a cookie and points to another page.
 ``/member`` is for those who have one, and Apache does not protect it.
+
+Below ``/pulp/api``, in each of its paths, there is no XML-RPC, but repositories as Pulp 2 has them: JSON and statuses.
 """
 
 import gzip
+import json
 import os
 import secrets
 import sys
@@ -19,6 +22,7 @@ from xmlrpc.server import SimpleXMLRPCDispatcher
 EXECUTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "executed")
 
 sessions = {}
+repositories = {}
 
 
 def application(environ, start_response):
@@ -26,14 +30,56 @@ def application(environ, start_response):
     page = environ["SCRIPT_NAME"] + environ["PATH_INFO"]
     if page == "/login":
         return log_in(environ, start_response)
-    if page == "/member":
+    if page.partition("/pulp/")[0] == "/member":
         cookies = SimpleCookie(environ.get("HTTP_COOKIE", ""))
         environ["member"] = cookies["member"].value if "member" in cookies else None
         if environ["member"] not in sessions:
             start_response("401 log in first", [("Content-Length", "0")])
             return [b""]
         environ["REMOTE_USER"] = sessions[environ["member"]]
+    if "/pulp/api" in page:
+        return repository(environ, page.partition("/pulp/api")[2], start_response)
     return call(environ, start_response)
+
+
+def repository(environ, path, start_response):
+    """Answer a request of a client of Pulp 2: ``/v2/repositories/``, one of them, or ``/v2/broken/STATUS/``."""
+    method, name = environ["REQUEST_METHOD"], path.strip("/").rpartition("/")[2]
+    body = environ["wsgi.input"].read()
+    headers = [("Content-Type", "application/json; charset=utf-8")]
+    if path.startswith("/v2/broken/"):
+        return answer(start_response, name, [("Content-Type", "text/html")], b"<html>broken</html>", environ)
+    if path.startswith("/v2/uploads/"):
+        return answer(start_response, "200", headers, json.dumps(len(body)).encode(), environ)
+    if name != "repositories" and method != "POST" and name not in repositories:
+        error = {"http_request_method": method, "http_status": 404, "error_message": f"Missing: {name}", "_href": path}
+        return answer(start_response, "404", headers, json.dumps(error).encode(), environ)
+    status, value = "200", None
+    if name == "repositories" and method == "POST":
+        value = {**json.loads(body), "made_by": environ["REMOTE_USER"], "_href": path}
+        status, repositories[value["id"]] = "201", value
+    elif name == "repositories":
+        value = sorted(repositories)
+    elif method == "PUT":
+        repositories[name].update(json.loads(body)["delta"])
+        value = repositories[name]
+    elif method == "DELETE":
+        del repositories[name]
+        status, value = "202", {"spawned_tasks": [{"task_id": "1"}], "result": None}
+    else:
+        value = repositories[name]
+    return answer(start_response, status, headers, json.dumps(value, ensure_ascii=False).encode(), environ)
+
+
+def answer(start_response, status, headers, body, environ):
+    """Send an answer to a client of Pulp."""
+    body = compressed(body, headers, environ)
+    if status == "204":
+        body = b""
+    else:
+        headers.append(("Content-Length", str(len(body))))
+    start_response(status + " said the hub", headers)
+    return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
 
 def log_in(environ, start_response):
@@ -61,13 +107,19 @@ def call(environ, start_response):
         reply = b"<html>" + b"no values here " * int(query.get("long", "1")) + b"</html>"
     else:
         reply = dispatcher(environ)._marshaled_dispatch(body)
-    if len(reply) > 1400 and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
-        reply = gzip.compress(reply, 1)
-        headers.append(("Content-Encoding", "gzip"))
+    reply = compressed(reply, headers, environ)
     if "chunked" not in query:
         headers.append(("Content-Length", str(len(reply))))
     start_response(query.get("status", "200") + " said the hub", headers)
     return [reply]
+
+
+def compressed(body, headers, environ):
+    """Return a body, compressed where that pays; the headers then say so."""
+    if len(body) > 1400 and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+        body = gzip.compress(body, 1)
+        headers.append(("Content-Encoding", "gzip"))
+    return body
 
 
 def dispatcher(environ):
