@@ -617,7 +617,7 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
     A call carries a ticket (``Authorization: Negotiate``), and the server's answering token is verified before the
     reply is parsed. Where a verified reply set cookies for the URL, the next calls ride on that session, without a
     ticket; one that has ended is renewed with a ticket, and the caller does not notice. One transport serves any number
-    of threads. `fetch` makes requests that are no XML-RPC calls. Wherever `xmlrpc.client.SafeTransport` does, it works::
+    of threads, and its `fetch` makes other requests than calls. It works wherever `xmlrpc.client.SafeTransport` does::
 
         hub = ServerProxy("https://hub.example.com/xmlrpc", transport=KerberosTransport())
 
