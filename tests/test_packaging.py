@@ -1,5 +1,6 @@
 """What is installed: built and tried as a user would, in environments of their own."""
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -46,6 +47,43 @@ def test_the_sdist_holds_tests_and_examples_too(dists):
     wanted += ["tests/realm/packages.txt", "tests/conftest.py", "examples/quickstart.sh", "examples/whoami.py"]
     assert {f"{NAME}/{name}" for name in wanted} <= held
     assert not any(".venv" in name or "__pycache__" in name or "fuzz/found" in name for name in held)
+
+
+def test_what_is_built_is_fit_for_an_index(dists):
+    check = [sys.executable, "-m", "twine", "check", "--strict", *map(str, sorted(dists.iterdir()))]
+    done = subprocess.run(check, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASSED") == 2
+
+
+def test_the_version_stands_in_one_place():
+    (line,) = [line for line in (ROOT / "setup.cfg").read_text().splitlines() if line.startswith("version")]
+    assert line == "version = attr: krbxmlrpc._version.__version__"
+    written = [path for path in (ROOT / "krbxmlrpc").rglob("*.py") if krbxmlrpc.__version__ in path.read_text()]
+    assert written == [ROOT / "krbxmlrpc" / "_version.py"]
+    assert (ROOT / "CHANGELOG.rst").read_text().splitlines()[3].startswith(krbxmlrpc.__version__)
+
+
+def test_the_tests_run_from_the_sdist(dists, tmp_path):
+    """All are there; of those that are quick and need all kinds of things, some are run."""
+    shutil.unpack_archive(dists / f"{NAME}.tar.gz", tmp_path)
+    folder = tmp_path / NAME
+
+    def run(where, *arguments):
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+        done = subprocess.run(command, cwd=where, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.splitlines()
+
+    def collected(where):
+        """Return the tests without their parameters, some of which differ from run to run."""
+        return [line.partition("[")[0] for line in run(where, "--collect-only")[:-1]]  # the last line has the time
+
+    assert collected(folder) == collected(ROOT)
+    which = "import krbxmlrpc; print(krbxmlrpc.__file__)"
+    done = subprocess.run([sys.executable, "-c", which], cwd=folder, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == str(folder / "krbxmlrpc" / "__init__.py")
+    run(folder, "tests/test_transport.py", "tests/test_pulp.py", "tests/test_bombs.py", "tests/test_fuzz.py")
 
 
 def test_pip_install_in_an_empty_environment(dists, tmp_path):
