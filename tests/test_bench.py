@@ -7,7 +7,7 @@ import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
-from bench import report
+from bench import features, report
 from bench.contestants import CONTESTANTS
 
 TESTS = Path(__file__).resolve().parent
@@ -82,6 +82,25 @@ def test_what_failed_is_shown_with_its_reason():
     assert "failed: kobo on /xmlrpc (1 cases): Sorry: <no>" in report.table(run)
     drawn = xml.etree.ElementTree.fromstring(report.svg(run))
     assert "failed" in [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_what_is_found_of_features():
+    script = "import json; from bench import features; print(json.dumps(features.find(['spnego'])))"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {probe: answers["spnego"] for probe, answers in found.items()} == {
+        "reads a reply of a server that never asked for a ticket": "no: MutualAuthenticationError",
+        "reads a reply to its ticket without the server's proof": "no: MutualAuthenticationError",
+        "reads a reply whose proof was altered": "no: MutualAuthenticationError",
+        "finds Negotiate on the second WWW-Authenticate line": "yes",
+        "tickets for ten calls to a server with sessions": "1",
+        "runs of one call, when the connection breaks in it": "1: CallOutcomeUnknown",
+        "expands XML entities": "no: UnsafeResponse",
+        "a stale keytab on the server is": "AuthenticationRejected",
+    }
+    assert "krbxmlrpc, a ticket a call   AuthenticationRejected" in features.table(found)
 
 
 def test_the_smallest_run(tmp_path):

@@ -14,14 +14,11 @@ from typing import Any, Dict, Iterable, Iterator, List, NamedTuple
 
 from realm import apache, kdc, software
 
-from . import report
-from .contestants import CONTESTANTS
+from . import features, report
+from .contestants import CONTESTANTS, client_environment
 
 _COUNTED = 50
 """Calls by which the requests and connections a call are counted."""
-
-# Names of other CAs in the environment would override the hub's, and proxies have no part in this.
-_DROPPED = {"requests_ca_bundle", "curl_ca_bundle", "http_proxy", "https_proxy", "all_proxy"}
 
 
 class Effort(NamedTuple):
@@ -166,18 +163,6 @@ def _say(text: str) -> None:
     print(f"... {text}", file=sys.stderr, flush=True)
 
 
-def _client_environment(hub: apache.Apache, realm: Any) -> Dict[str, str]:
-    """Return what the workers have in their environment.
-
-    kobo's transport and tcms-api's take no TLS context; they read the machine's CAs, anew for each connection. Here
-    that is one certificate instead of a hundred or two, so they are seen at their best.
-    """
-    environment = {name: value for name, value in os.environ.items() if name.lower() not in _DROPPED}
-    environment.update(kdc.client_environment(realm), HUB_URL=hub.url(""), HUB_CA=hub.cafile)
-    environment.update(SSL_CERT_FILE=hub.cafile, SSL_CERT_DIR=os.devnull, PYTHONDONTWRITEBYTECODE="1")
-    return environment
-
-
 def _machine() -> Dict[str, Any]:
     cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     model = next((line.partition(": ")[2] for line in cpuinfo if line.startswith("model name")), platform.machine())
@@ -215,7 +200,7 @@ def measure(names: Iterable[str], effort: Effort) -> Dict[str, Any]:
     try:
         hub = apache.Apache(realm).start()
         try:
-            benchmark = Benchmark(hub, _client_environment(hub, realm), names, effort)
+            benchmark = Benchmark(hub, client_environment(hub, realm), names, effort)
             benchmark.run()
         finally:
             hub.stop()
@@ -231,8 +216,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, metavar="NAME", help=f"of {', '.join(CONTESTANTS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements to a file")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw a chart into a file")
+    parser.add_argument("--features", action="store_true", help="measure no speed, but what each does in bad cases")
     parser.add_argument("--smoke", action="store_true", help=argparse.SUPPRESS)  # for its test: measures nothing really
     given = parser.parse_args()
+    if given.features:
+        print(features.table(features.find(features.SHOWN)))
+        return
     names = given.only or [name for name in CONTESTANTS if not (given.smoke and CONTESTANTS[name].peer)]
     result = measure(names, SMOKE if given.smoke else QUICK if given.quick else FULL)
     print(report.table(result))

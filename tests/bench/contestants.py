@@ -5,6 +5,7 @@ only when a client of theirs is made: without them the others can still be measu
 """
 
 import functools
+import os
 import ssl
 from typing import Any, Callable, Dict, NamedTuple
 from urllib.parse import urlsplit
@@ -12,10 +13,15 @@ from urllib.request import HTTPSHandler, Request, build_opener
 from xmlrpc.client import SafeTransport, ServerProxy, dumps, loads
 
 import kerberos
+from realm import apache, kdc
 
 from krbxmlrpc import KerberosTicket, KerberosTransport
 
 Client = Callable[..., Any]
+
+# Names of other CAs in the environment would override the hub's, and proxies have no part in this.
+_DROPPED = {"requests_ca_bundle", "curl_ca_bundle", "http_proxy", "https_proxy", "all_proxy"}
+
 _OIDS = {"spnego": kerberos.GSS_MECH_OID_SPNEGO, "krb5": kerberos.GSS_MECH_OID_KRB5}
 
 
@@ -36,6 +42,18 @@ class Contestant(NamedTuple):
     def kind(self) -> str:
         """One's own, a peer, or a limit of what is possible."""
         return "own" if self.shared else "peer" if self.peer else "limit"
+
+
+def client_environment(hub: apache.Apache, realm: Any) -> Dict[str, str]:
+    """Return what the workers have in their environment.
+
+    kobo's transport and tcms-api's take no TLS context; they read the machine's CAs, anew for each connection. Here
+    that is one certificate instead of a hundred or two, so they are seen at their best.
+    """
+    environment = {name: value for name, value in os.environ.items() if name.lower() not in _DROPPED}
+    environment.update(kdc.client_environment(realm), HUB_URL=hub.url(""), HUB_CA=hub.cafile)
+    environment.update(SSL_CERT_FILE=hub.cafile, SSL_CERT_DIR=os.devnull, PYTHONDONTWRITEBYTECODE="1")
+    return environment
 
 
 def proxy(url: str, transport: Any) -> Client:
@@ -120,6 +138,28 @@ def _tcms(url: str, ca: str) -> Client:
     return lambda method, *values: None if method == "close" else getattr(server, method)(*values)
 
 
+def _freeipa(url: str, ca: str) -> Client:
+    from ipalib import api, constants, rpc
+    from ipalib.request import context
+    from ipalib.util import create_https_connection
+
+    if "tls_version_min" not in api.env:  # else its configuration says so
+        api.env.tls_version_min = constants.TLS_VERSION_DEFAULT_MIN
+        api.env.tls_version_max = constants.TLS_VERSION_DEFAULT_MAX
+
+    class OnAnyPort(rpc.KerbTransport):
+        def make_connection(self, host: str) -> Any:
+            """Connect to the port of the URL: it only ever meets 443, which is not there."""
+            name, _, port = host.partition(":")
+            rpc.create_https_connection = lambda host, _, ca, **options: create_https_connection(
+                name, int(port), ca, **options
+            )
+            context.ca_certfile = ca  # of each thread
+            return super().make_connection(host)
+
+    return proxy(url, OnAnyPort())
+
+
 def _requests_gssapi(**options: Any) -> Callable[[str, str], Client]:
     def make(url: str, ca: str) -> Client:
         import gssapi
@@ -168,6 +208,7 @@ CONTESTANTS: Dict[str, Contestant] = {
     "kobo session": Contestant("kobo", "/session", _kobo, peer="kobo"),
     "kobo": Contestant("kobo", "/xmlrpc", _kobo, peer="kobo"),
     "tcms-api": Contestant("tcms-api", "/xmlrpc", _tcms, peer="tcms-api"),
+    "freeipa": Contestant("FreeIPA's KerbTransport", "/xmlrpc", _freeipa, peer="ipalib"),
     "requests-gssapi session": Contestant(
         "requests-gssapi", "/session", _requests_gssapi(), peer="requests-gssapi"
     ),
