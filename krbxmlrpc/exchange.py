@@ -26,9 +26,9 @@ class MutualAuthentication(str, enum.Enum):
     REQUIRED = "required"
     """Every reply has to carry the server's token, and the token has to verify. The default."""
     OPTIONAL = "optional"
-    """A token that is there has to verify; a reply without one is used: TLS alone vouches for the server."""
+    """A token that is there has to verify; a reply without one is used, as TLS alone vouches for the server."""
     DISABLED = "disabled"
-    """The server's token is neither asked for nor read: TLS alone vouches for the server."""
+    """The server's token is neither asked for nor read. TLS alone vouches for the server."""
 
 
 class Allowance:

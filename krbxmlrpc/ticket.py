@@ -230,7 +230,7 @@ class KerberosTicket(Ticket):
     Raises:
         TypeError, ValueError: an argument is not as described.
         NoCredentials, TicketExpired, ServiceUnknown, KDCUnreachable, ClockSkew: no ticket could be had.
-        KerberosXMLRPCError: no ticket could be had, for a reason that GSSAPI names in `major` and `minor`.
+        KerberosXMLRPCError: no ticket could be had, for a reason that GSSAPI names in ``major`` and ``minor``.
 
     Source: RFC 4559, section 4.
     """

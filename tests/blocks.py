@@ -6,6 +6,7 @@ Nothing that is shown as code is passed over: a block whose language is not said
 import ast
 import configparser
 import doctest
+import gc
 import io
 import os
 import re
@@ -108,6 +109,11 @@ class Runner:
             if part in text:
                 text = text.replace(part, stand_in() if callable(stand_in) else stand_in)
         return text
+
+    def forget(self) -> None:
+        """Let go of all that the blocks have made."""
+        self._shared = None
+        gc.collect()
 
     # -- Python -------------------------------------------------------------------------------------------------------
 

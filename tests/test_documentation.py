@@ -74,8 +74,11 @@ def test_the_reference_has_all_public_names(built):
 def test_the_code_of_a_document_does_what_it_says(document, request, tmp_path):
     path = Path(document["source"])
     runner = pages.runner(path.stem, request, tmp_path)
-    for block in blocks(document):
-        runner.run(block)
+    try:
+        for block in blocks(document):
+            runner.run(block)
+    finally:
+        runner.forget()
 
 
 @pytest.mark.parametrize("name", AT_ROOT + PAGES, ids=str)

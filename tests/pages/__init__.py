@@ -56,6 +56,9 @@ def stand_ins(request):
         # A hub that has a login page, and leaves the rest to its application.
         ("https://hub.example.com/hub/xmlrpc", hub.url("/member")),
         ("/hub/auth/login/", "/login"),
+        # One that takes a password, too.
+        ("https://hub.example.com/hub/", hub.url("/negotiate-or-basic")),
+        ("Example Realm", "hub, Negotiate realm"),
         # The same machine by another name than that of its service.
         ("https://node1.example.com", hub.url("", host="127.0.0.1")),
         ("https://hub.example.com", hub.url("")),

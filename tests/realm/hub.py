@@ -3,7 +3,8 @@
 A query asks for special replies: ``status=503``, ``location=…`` to go with it, ``chunked=1``, ``type=text/html``.
 
 ``/login``, which Apache protects, begins a session, as many hubs do: it sets a cookie and points to another page.
-``/member`` is for those who have one, and Apache does not protect it.
+``/member`` is for those who have one, and Apache does not protect it. ``/login/kerberos/`` and ``/xml-rpc/`` are the
+same, where Kiwi TCMS has them.
 
 Below ``/pulp/api``, in each of its paths, there is no XML-RPC, but repositories as Pulp 2 has them: JSON and statuses.
 """
@@ -21,6 +22,9 @@ from xmlrpc.server import SimpleXMLRPCDispatcher
 
 EXECUTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "executed")
 
+LOGINS = {"/login": "/member", "/login/kerberos/": "/xml-rpc/"}
+"""Pages that begin a session, and for which page that is."""
+
 sessions = {}
 repositories = {}
 
@@ -28,9 +32,9 @@ repositories = {}
 def application(environ, start_response):
     """Answer one request."""
     page = environ["SCRIPT_NAME"] + environ["PATH_INFO"]
-    if page == "/login":
-        return log_in(environ, start_response)
-    if page.partition("/pulp/")[0] == "/member":
+    if page in LOGINS:
+        return log_in(environ, start_response, LOGINS[page])
+    if page.partition("/pulp/")[0] in LOGINS.values():
         cookies = SimpleCookie(environ.get("HTTP_COOKIE", ""))
         environ["member"] = cookies["member"].value if "member" in cookies else None
         if environ["member"] not in sessions:
@@ -82,13 +86,13 @@ def answer(start_response, status, headers, body, environ):
     return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
 
-def log_in(environ, start_response):
+def log_in(environ, start_response, page):
     """Begin a session for whom Apache has let in; ``path=…`` in the query is for the cookie."""
     query = parse_qs(environ.get("QUERY_STRING", ""))
     session = secrets.token_hex()
     sessions[session] = environ["REMOTE_USER"]
-    headers = [("Location", "/member"), ("Content-Length", "0")]
-    for path in query.get("path", ["/member"]):
+    headers = [("Location", page), ("Content-Length", "0")]
+    for path in query.get("path", [page]):
         headers.append(("Set-Cookie", f"member={session}; Path={path}; HttpOnly"))
     start_response("301 welcome", headers)
     return [b""]
