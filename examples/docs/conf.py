@@ -19,6 +19,7 @@ html_theme_options = {"description": "XML-RPC with Kerberos, both ways", "page_w
 html_show_sourcelink = False
 # As docstrings have it: `KerberosTransport` is the object of that name.
 default_role = "py:obj"
+rst_prolog = ".. py:currentmodule:: krbxmlrpc\n"
 highlight_language = "default"
 python_maximum_signature_line_length = 100
 autodoc_member_order = "bysource"
