@@ -174,7 +174,7 @@ class _NegotiateTransport(Transport):
         Raises:
             xmlrpc.client.Fault: the method failed on the server.
             TypeError, ValueError: the URL cannot be called, see `KerberosTransport`.
-            KerberosXMLRPCError: one of the errors of `krbxmlrpc`; its class and `hint` say what to do.
+            KerberosXMLRPCError: one of the errors of `krbxmlrpc`; its class and ``hint`` say what to do.
         """
         return self.single_request(host, handler, request_body, verbose)
 
@@ -188,7 +188,7 @@ class _NegotiateTransport(Transport):
         """Make a request that is no XML-RPC call, to an application that speaks by methods and statuses (REST).
 
         It authenticates as calls do, with the same sessions and connections, by the same rules. It is not a call, so
-        `idempotent` is asked for the HTTP method.
+        ``idempotent`` is asked for the HTTP method.
 
         Args:
             method: of HTTP, in upper case.
@@ -248,7 +248,7 @@ class _NegotiateTransport(Transport):
         method: str = "POST",
         headers: Iterable[Header] = (("Content-Type", "text/xml"),),
     ) -> Any:
-        """Send one request, by way of the hooks `send_headers` and `send_content`.
+        """Send one request, by way of the hooks ``send_headers`` and ``send_content``.
 
         A subclass that overrides this has to take the last five arguments too, and to pass them on.
 
@@ -261,7 +261,7 @@ class _NegotiateTransport(Transport):
             headers: what is said of the body, and of what is accepted.
 
         Returns:
-            The `Connection` that it was sent on.
+            The ``Connection`` that it was sent on.
         """
         on: Any = connection
         if on is None:
@@ -305,12 +305,12 @@ class _NegotiateTransport(Transport):
         return make_parser(self._use_datetime, self._use_builtin_types)
 
     def make_connection(self, host: Any) -> Any:
-        """Return a new `Connection` to a server, not yet connected."""
+        """Return a new ``Connection`` to a server, not yet connected."""
         address = parse_address(host, self._default_port)
         return self._proxies.connection(host, address, self._timeout, self._tls())
 
     def login(self, host: Optional[str] = None) -> None:
-        """Log in at `login_path` now: for clients that learn in another way than by 401 that the session has ended.
+        """Log in at ``login_path`` now: for clients that learn in another way than by 401 that the session has ended.
 
         Where several threads call this at a time, one of them logs in for all.
 
@@ -318,10 +318,10 @@ class _NegotiateTransport(Transport):
             host: ``host`` or ``host:port``; default: that of the last call.
 
         Raises:
-            TypeError, ValueError: the transport has no `login_path`, no host is given and none is known yet, or it is
+            TypeError, ValueError: the transport has no ``login_path``, no host is given and none is known yet, or it is
                 not a host.
             NoSession: the login set no cookie that goes with the calls.
-            KerberosXMLRPCError: as from a call. `retries` is for calls: this is not repeated.
+            KerberosXMLRPCError: as from a call. ``retries`` is for calls: this is not repeated.
         """
         if self._login_path is None:
             raise ValueError("login() logs in at login_path=, and this transport was built without")
@@ -661,8 +661,8 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
             that asks for Negotiate gets a ticket for ``HTTP@`` and its own host.
         max_response_bytes: bytes that a reply's body may have, as it is sent and, by itself, as it is decoded.
         use_datetime, use_builtin_types, headers, context: as in `xmlrpc.client.SafeTransport`; ``Authorization`` and
-            ``Cookie`` are not accepted among the headers. `ServerProxy` ignores its own arguments of these names where
-            it is given a transport.
+            ``Cookie`` are not accepted among the headers. ``ServerProxy`` ignores its own arguments of these names
+            where it is given a transport.
 
     Attributes:
         principal: whom the last verified exchange authenticated, or None.
@@ -675,7 +675,7 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
         ImportError: an argument needs a library that is not there.
         OSError: the file of the jar cannot be read, or (from `close`) written.
         xmlrpc.client.Fault: from a call, the method failed on the server.
-        KerberosXMLRPCError: from a call, one of the errors of `krbxmlrpc`; its class and `hint` say what to do.
+        KerberosXMLRPCError: from a call, one of the errors of `krbxmlrpc`; its class and ``hint`` say what to do.
 
     Source: the XML-RPC specification; RFC 4559 (Negotiate), RFC 4178 (SPNEGO), RFC 4120 (Kerberos), RFC 9110 and
     RFC 9112 (HTTP), RFC 6265 (cookies); RFC 6125 (the name in the certificate); RFC 5929 (channel bindings); RFC 7617
@@ -697,11 +697,11 @@ class InsecureKerberosTransport(_NegotiateTransport):
     """`KerberosTransport` over plain HTTP, for loopback and lab use.
 
     Without TLS anybody on the way can read and change a call and its reply, and keep back a ticket to send it with a
-    call of his own: the exchange authenticates both sides, and does not protect the messages. `ServerProxy` does not
-    tell a transport the scheme of its URL, so this is plain HTTP also where the URL says https.
+    call of his own: the exchange authenticates both sides, and does not protect the messages. ``ServerProxy`` does
+    not tell a transport the scheme of its URL, so this is plain HTTP also where the URL says https.
 
-    Arguments, errors and sources as for `KerberosTransport`, but no `context`. The environment names no proxy for it:
-    ``"environment"`` is the same as ``"direct"``; through one that `proxy` names there is a tunnel, too, and the proxy
+    Arguments, errors and sources as for `KerberosTransport`, but no ``context``. The environment names no proxy for it:
+    ``"environment"`` is the same as ``"direct"``; through one that ``proxy`` names there is a tunnel, too, and the proxy
     can read all of it.
     """
 

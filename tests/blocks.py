@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from docutils import nodes
-from realm import software
 
 ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = (ROOT / "tests" / "realm" / "packages.txt").read_text().split()
 PYTHON = str(Path(sys.executable).parent)
 
 
@@ -136,7 +136,8 @@ class Runner:
         claims.all_were_checked()
 
     def _pytest(self, name: str, block: Block) -> None:
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=.", "-c", os.devnull, name]
+        options = ["-q", "-p", "no:cacheprovider", "--rootdir=.", "-c", os.devnull]
+        command = [sys.executable, "-m", "pytest", *options, name]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
         assert done.returncode == 0, f"{block.where}:\n{done.stdout}{done.stderr}"
 
@@ -157,7 +158,8 @@ class Runner:
             if self._checked_otherwise(command, block):
                 continue
             printed = self._shell(command).stdout
-            same = doctest.OutputChecker().check_output(wanted.rstrip() + "\n", printed.rstrip() + "\n", doctest.ELLIPSIS)
+            texts = wanted.rstrip() + "\n", printed.rstrip() + "\n"
+            same = doctest.OutputChecker().check_output(*texts, doctest.ELLIPSIS)
             assert same, f"{block.where}: $ {command}\nsays the document:\n{wanted}\nand it is:\n{printed}"
 
     def _shell(self, script: str) -> "subprocess.CompletedProcess[str]":
@@ -178,7 +180,7 @@ class Runner:
         if words[:2] == ["pip", "install"]:
             wrong = [word for word in words[2:] if not is_installable(word)]
         elif words[:2] == ["apt-get", "install"]:
-            wrong = sorted(set(words[2:]) - set(software.PACKAGES))
+            wrong = sorted(set(words[2:]) - set(PACKAGES))
         elif words and (ROOT / words[0]).is_file():  # a program of the project, which has a test of its own
             wrong = [] if os.access(ROOT / words[0], os.X_OK) else words[:1]
         else:

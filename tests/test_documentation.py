@@ -1,6 +1,5 @@
-"""The documents: that they can be built, that they tell of all there is, and that the code in them does what they say."""
+"""The documents: that they can be built and tell of all there is, and that the code in them does what they say."""
 
-import configparser
 import pickle
 import re
 import subprocess
@@ -10,9 +9,7 @@ from pathlib import Path
 import docutils.core
 import pages
 import pytest
-from blocks import ROOT, Block, Runner, blocks, is_installable
-from helpers import descriptors
-from realm import software
+from blocks import ROOT, Runner, blocks
 
 import krbxmlrpc
 
@@ -53,12 +50,6 @@ def document(request, built):
     return pickle.loads((built[0] / ".doctrees" / f"{path.stem}.doctree").read_bytes())
 
 
-def read(text, path="text.rst"):
-    """Return the blocks of a text."""
-    path.write_text(text)
-    return list(blocks(docutils.core.publish_doctree(text, str(path))))
-
-
 def test_the_documentation_can_be_built_without_a_warning(built):
     folder, done = built
     assert (done.returncode, done.stderr) == (0, "")
@@ -86,3 +77,75 @@ def test_the_files_that_a_document_names_are_there(name):
     named = re.findall(r"``((?:tests|examples|krbxmlrpc)/[^\s`]*|[A-Z]+\.rst)``", (ROOT / name).read_text())
     made_by_tools = {"tests/fuzz/found/"}
     assert [file for file in named if file not in made_by_tools and not (ROOT / file).exists()] == []
+
+
+# -- that a document can be wrong -------------------------------------------------------------------------------------
+
+
+def run(folder, text):
+    """Run the blocks of a text."""
+    path = folder / "text.rst"
+    path.write_text(textwrap.dedent(text))
+    runner = Runner(folder)
+    runner.stand_ins.append(("EXAMPLE.COM", "EXAMPLE.TEST"))
+    for block in blocks(docutils.core.publish_doctree(path.read_text(), str(path))):
+        runner.run(block)
+
+
+def block(language, *lines):
+    """Return a document with one block."""
+    return "\n".join(["Text.", "", f".. code-block:: {language}", "", *[f"    {line}" for line in lines], ""])
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (block("python", "x = 1", "print(x + 1)   # 3"), "text.rst:6: the document says 3, and it is 2"),
+        (block("python", "x = [1]", "x  # [1, 2]"), r"the document says \[1, 2\], and it is \[1\]"),
+        (block("python", "for x in 1, 2:", "    print(x)  # 1"), "text.rst:6: the document says 1, and it is 2"),
+        (block("python", "'user@EXAMPLE.COM'.lower()  # 'user@EXAMPLE.COM'"), "'user@EXAMPLE.TEST', and it is"),
+        (block("python", "print(1)  # one"), "text.rst:5: the comment should be the value, .*: one"),
+        (block("python", "x = 1", "x  # one"), "text.rst:6: the comment should be the value, .*: one"),
+        (block("python", "print(1, 2)  # 1"), "text.rst:5: print one value"),
+        (block("python", "if False:", "    print(1)  # 1"), "never reached: .*text.rst:6"),
+        (block("python", "def test_it():", "    assert 1 == 2"), "assert 1 == 2"),
+        (block("ruby", "puts 1"), "text.rst:5: nothing here runs ruby"),
+        ("Text::\n\n    x = 1\n", "text.rst:3: the block does not say which language"),
+        (">>> 1\n2\n", "text.rst:1: the block does not say which language"),
+        (block("sh", "true", "false"), "text.rst:5: 1"),
+        (block("sh", "pip install '.[none]'"), r"text.rst:5: there is no \.\[none\]"),
+        (block("sh", "pip install requests"), "there is no requests"),
+        (block("sh", "apt-get install gcc emacs"), "there is no emacs"),
+        (block("sh", "README.rst"), "there is no README.rst"),
+        (block("console", "$ echo one; echo two", "one", "$ true"), "says the document:\none\n\nand it is:\none\ntwo"),
+        (block("console", "$ echo one", "one", "$ echo two"), "and it is:\ntwo"),
+        (block("console", "echo one"), "begins with a command"),
+    ],
+)
+def test_what_is_wrong_is_found(tmp_path, text, message):
+    with pytest.raises(AssertionError, match=message):
+        run(tmp_path, text)
+
+
+def test_a_block_that_raises_says_where(tmp_path):
+    with pytest.raises(ZeroDivisionError) as caught:
+        run(tmp_path, block("python", "x = 1", "x / 0"))
+    assert (str(caught.traceback[-1].path), caught.traceback[-1].lineno + 1) == (str(tmp_path / "text.rst"), 6)
+
+
+def test_blocks_share_what_they_make_in_their_order(tmp_path):
+    text = block("python", "x = 1") + block("python", "x  # 1", "x = 2") + block("python", "x  # 2")
+    run(tmp_path, text)
+    with pytest.raises(NameError, match="'x'"):
+        run(tmp_path, block("python", "x = 1") + block("python\n    :class: alone", "x"))
+
+
+def test_a_block_can_be_a_file_for_those_after_it(tmp_path):
+    module = block("python", "# conftest.py", "import pytest", "@pytest.fixture", "def one():", "    return 1")
+    run(tmp_path, module + block("python", "def test_it(one):", "    assert one == 1"))
+    run(tmp_path, block("python", "# greet.py", "print('hello')") + block("console", "$ python greet.py", "hello"))
+
+
+def test_what_stands_for_the_servers_of_the_documents_is_used(request, people, squid):
+    texts = "".join((ROOT / name).read_text() for name in AT_ROOT + PAGES)
+    assert [part for part, _ in pages.stand_ins(request) if part not in texts] == []

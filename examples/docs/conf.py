@@ -1,8 +1,6 @@
 """How Sphinx builds the documentation; build.sh beside this runs it."""
 
-import inspect
 import pkgutil
-import re
 import sys
 from pathlib import Path
 

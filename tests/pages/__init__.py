@@ -7,9 +7,9 @@ one, ``pages/kobo.py`` for ``kobo.rst``, with a function ``prepare(runner, reque
 
 import importlib.util
 import shutil
+from urllib.parse import urlsplit
 
 from blocks import Runner
-from realm import kdc
 
 PEOPLE = {"robot": "robot-of-the-documents", "alice": "alice-of-the-documents"}
 """The principals of the documents, and who they are in the realm, where other tests have an alice of their own."""
@@ -43,7 +43,8 @@ def runner(document, request, folder):
 
 def stand_ins(request):
     """Return what stands for what, in this order; a fixture is asked for only where a document has what it is for."""
-    hub = request.getfixturevalue("hub")
+    hub, realm = request.getfixturevalue("hub"), request.getfixturevalue("realm")
+    at = urlsplit(hub.url())
 
     def person(name):
         return lambda: request.getfixturevalue("people")[name]
@@ -56,18 +57,19 @@ def stand_ins(request):
         # A hub that has a login page, and leaves the rest to its application.
         ("https://hub.example.com/hub/xmlrpc", hub.url("/member")),
         ("/hub/auth/login/", "/login"),
+        ("/hub/api/", "/xmlrpc/pulp/api/v2/"),
         # One that takes a password, too.
         ("https://hub.example.com/hub/", hub.url("/negotiate-or-basic")),
         ("Example Realm", "hub, Negotiate realm"),
         # The same machine by another name than that of its service.
         ("https://node1.example.com", hub.url("", host="127.0.0.1")),
         ("https://hub.example.com", hub.url("")),
-        ('"hub.example.com"', f'"{kdc.HOST}:{hub.ports["https"]}"'),
-        ("@hub.example.com", f"@{kdc.HOST}"),
+        ('"hub.example.com"', f'"{at.netloc}"'),
+        ("@hub.example.com", f"@{at.hostname}"),
         ("proxy.example.com:3128", proxy),
         ("/path/to/ca.pem", hub.cafile),
         ("/etc/hub/robot.keytab", person("robot.keytab")),
         ("DIR:/run/user/1000/krb5cc", person("alice.ccache")),
-        *[(f"{name}@EXAMPLE.COM", f"{stand_in}@{kdc.REALM}") for name, stand_in in PEOPLE.items()],
-        ("EXAMPLE.COM", kdc.REALM),
+        *[(f"{name}@EXAMPLE.COM", f"{stand_in}@{realm.realm}") for name, stand_in in PEOPLE.items()],
+        ("EXAMPLE.COM", realm.realm),
     ]
