@@ -700,9 +700,9 @@ class InsecureKerberosTransport(_NegotiateTransport):
     call of his own: the exchange authenticates both sides, and does not protect the messages. ``ServerProxy`` does
     not tell a transport the scheme of its URL, so this is plain HTTP also where the URL says https.
 
-    Arguments, errors and sources as for `KerberosTransport`, but no ``context``. The environment names no proxy for it:
-    ``"environment"`` is the same as ``"direct"``; through one that ``proxy`` names there is a tunnel, too, and the proxy
-    can read all of it.
+    Arguments, errors and sources as for `KerberosTransport`, but no ``context``. The environment names no proxy for
+    it: ``"environment"`` is the same as ``"direct"``; through one that ``proxy`` names there is a tunnel, too, and the
+    proxy can read all of it.
     """
 
     _scheme = "http"
