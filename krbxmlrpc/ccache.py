@@ -1,14 +1,18 @@
-"""Reads from a credential cache in a file when its ticket-granting ticket ends, to say since when a ticket has expired.
+"""Reads from a credential cache in a file what errors need: whose it is, when its tickets end, why it cannot be read.
 
-Only that: GSSAPI reads caches for all else, but has no way to tell it through pykerberos. A cache of another type, or
-one that cannot be read, gives None. Source: MIT Kerberos documentation, "Credential cache file format", version 4.
+Only that: GSSAPI reads caches for all else, but has no way to tell it through pykerberos, or no words for it. Caches of
+other types give None. Source: MIT Kerberos documentation, "Credential cache file format", version 4.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 from datetime import datetime, timezone
-from typing import List, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
+
+_SETTINGS = b"X-CACHECONF:"
+"""The realm of what is in a cache and is no ticket."""
 
 
 def cache_file(name: str) -> Optional[str]:
@@ -25,18 +29,54 @@ def cache_file(name: str) -> Optional[str]:
 def ticket_end(path: str) -> Optional[datetime]:
     """Return when the ticket-granting ticket in a cache ends; None where that cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return _ticket_end(_Fields(file.read(1 << 20)))
-    except (OSError, ValueError, struct.error, OverflowError):
+        fields = _Fields(_content(path))
+        _owner(fields)
+        ends = (end for (_, service), end in _tickets(fields) if service[:1] == [b"krbtgt"])
+        return datetime.fromtimestamp(next(ends), timezone.utc)
+    except (OSError, ValueError, struct.error, OverflowError, StopIteration):
         return None
 
 
-def _ticket_end(fields: _Fields) -> Optional[datetime]:
+def cache_state(path: str) -> Optional[str]:
+    """Return what a file is as a credential cache, in words for a message; None where that cannot be told."""
+    try:
+        data = _content(path)
+    except FileNotFoundError:
+        return f"{path} does not exist"
+    except PermissionError:
+        return f"{path} may not be read by this user (uid {os.geteuid()})"
+    except IsADirectoryError:
+        return f"{path} is a directory, and a directory of credential caches is named DIR:{path}"
+    except (OSError, ValueError):
+        return None
+    if not data:
+        return f"{path} is empty"
+    try:
+        fields = _Fields(data)
+        owner = _owner(fields)
+        empty = next(_tickets(fields), None) is None
+    except (ValueError, struct.error):
+        return f"{path} is not a credential cache, or a damaged one"
+    return f"{path} is empty, it is for tickets of {owner}" if empty else f"{path} has tickets of {owner}"
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(1 << 20)
+
+
+def _owner(fields: _Fields) -> str:
+    """Read the head of a cache; return the principal for whom it is. ValueError where it is of another format."""
     (version,) = fields.numbers(">H")
     if version != 0x0504:
-        return None
+        raise ValueError("not a credential cache of version 4")
     fields.skip(*fields.numbers(">H"))
-    fields.principal()
+    realm, components = fields.principal()
+    return ascii((b"/".join(components) + b"@" + realm).decode("utf-8", "replace"))[1:-1]
+
+
+def _tickets(fields: _Fields) -> Iterator[Tuple[Tuple[bytes, List[bytes]], int]]:
+    """Read what follows the head of a cache; yield of each ticket the service, and when it ends."""
     while fields.left():
         fields.principal()
         service = fields.principal()
@@ -50,9 +90,8 @@ def _ticket_end(fields: _Fields) -> Optional[datetime]:
                 fields.data()
         fields.data()
         fields.data()
-        if service[1][:1] == [b"krbtgt"]:
-            return datetime.fromtimestamp(end, timezone.utc)
-    return None
+        if service[0] != _SETTINGS:
+            yield service, end
 
 
 class _Fields:
@@ -72,6 +111,8 @@ class _Fields:
 
     def skip(self, length: int) -> None:
         self._position += length
+        if self._position > len(self._data):
+            raise ValueError("the cache is cut off")
 
     def data(self) -> bytes:
         (length,) = self.numbers(">I")

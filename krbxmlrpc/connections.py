@@ -48,6 +48,11 @@ SEND_PIECE = 64 * 1024
 # Python 3.9, digits of other scripts in the port.
 _SERVER = re.compile(r"(?:[^\[\]%:]*|\[[^\[\]]*\])(?::[0-9]*)?")
 
+# Of OpenSSL's x509_vfy.h.
+_WRONG_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED
+_SELF_SIGNED = 18  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
+_WRONG_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
+
 Data = Union[bytes, bytearray, memoryview]
 
 # Host names are encoded by it. Looked up here, because the first look imports a module, and a child forked while
@@ -156,15 +161,18 @@ class Connection:
                 verify_code=error.verify_code,
                 verify_message=error.verify_message,
                 host=host,
-                hint="if the server's own CA signed it, pass context=ssl.create_default_context(cafile=...); if it is "
-                "for another name, call the server by that name",
+                hint=_certificate_hint(error.verify_code),
             ) from error
         except (OSError, ValueError) as error:
             self.close()
+            plain = getattr(error, "reason", None) == "WRONG_VERSION_NUMBER"
             raise ServerUnreachable(
-                f"cannot set up TLS with {self._where}: {error}",
+                f"cannot set up TLS with {self._where}: {'it does not speak TLS: ' if plain else ''}{error}",
                 host=host,
-                hint=f"check that port {port} speaks TLS, in a version and with the ciphers that this machine allows",
+                hint=f"port {port} speaks something else, plain HTTP most often: check the port in the URL; where it "
+                "names none it is 443"
+                if plain
+                else f"check that port {port} speaks TLS, in a version and with the ciphers that this machine allows",
             ) from error
         self.use(sock)
 
@@ -417,6 +425,27 @@ def _connect_hint(error: Exception, where: str) -> str:
     if isinstance(error, socket.timeout):
         return f"check that no firewall stands between this machine and {where}; timeout= sets how long to wait"
     return f"check the port in the URL, and that the server listens on {where}"
+
+
+def _certificate_hint(code: int) -> str:
+    """Return what to do about a certificate, by OpenSSL's number for what is wrong with it."""
+    if code in _WRONG_TIME:
+        return "the server needs a new certificate, if this machine's clock is right"
+    if code in _WRONG_NAME:
+        return (
+            "call the server by a name that is in its certificate; if it goes by another in Kerberos, pass that with "
+            "service="
+        )
+    if code == _SELF_SIGNED:
+        return (
+            "the server signed it itself: have its operator give you that very certificate, and pass "
+            "context=ssl.create_default_context(cafile=...) with it"
+        )
+    return (
+        "if you trust the CA that signed it, pass context=ssl.create_default_context(cafile=...) with that CA's "
+        "certificate; proxies that look into TLS sign with one of their own; or the server leaves out a certificate "
+        "between its own and the CA's"
+    )
 
 
 class Connections:

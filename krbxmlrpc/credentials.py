@@ -76,7 +76,7 @@ class CredentialStore:
         self._ccache = _cache_in_memory(keytab or "", principal or "") if ccache is None else ccache
         self._keytab = keytab
         self._turns = None if keytab is None else _turns_at(self._ccache)
-        self.source = _source(ccache, keytab)
+        self.source = _source(principal, ccache, keytab)
 
     def turn(self) -> ContextManager[Any]:
         """Return what is to be entered while a ticket is got: where a keytab renews them, one thread at a time."""
@@ -216,15 +216,16 @@ def _cache_in_memory(keytab: str, principal: str) -> str:
     return "MEMORY:krbxmlrpc-" + hashlib.sha256(f"{keytab}\n{principal}\n{version}".encode()).hexdigest()
 
 
-def _source(ccache: Optional[str], keytab: Optional[str]) -> Source:
+def _source(principal: Optional[str], ccache: Optional[str], keytab: Optional[str]) -> Source:
     if keytab is None:
-        remedy = f"run kinit -c {ccache}, or pass keytab= as well; klist -c {ccache} shows what is in that cache"
+        kinit = f"kinit -c {ccache}{f' {principal}' if principal else ''}"
+        remedy = f"run {kinit}, or pass keytab= as well; klist -c {ccache} shows whose tickets are in that cache"
     else:
         remedy = f"klist -k {keytab} shows whose keys are in it: principal= has to be one of them; kinit -kt {keytab}"
         remedy += " with that principal shows whether the KDC takes the key" + (
             f"; ccache={ccache} may hold another principal's tickets" if ccache else ""
         )
-    return Source(ccache or "", remedy, remedy)
+    return Source(ccache or "", remedy, remedy, keytab)
 
 
 def _failure(error: Any) -> GSSFailure:

@@ -271,5 +271,6 @@ def _not_xmlrpc(content_type: str, reason: str) -> InvalidResponse:
     return InvalidResponse(
         f"the body of the reply is not an XML-RPC response; its content type is {content_type[:200]!a} "
         f"({ascii(reason[:200])[1:-1]})",
-        hint="check the path of the URL; a login or error page answers like this too",
+        hint="check the path of the URL; an error page answers like this too, and so does a login form: where the "
+        "server has a page for logins by ticket, name it by login_path=",
     )

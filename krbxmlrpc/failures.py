@@ -5,10 +5,15 @@ It knows GSSAPI's codes, and none of the libraries that report them.
 
 from __future__ import annotations
 
+import errno
+import ipaddress
+import os
+import re
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any, Dict, NamedTuple, Optional, Type
 
-from .ccache import cache_file, ticket_end
+from .ccache import cache_file, cache_state, ticket_end
 from .errors import (
     ClockSkew,
     GSSStatus,
@@ -23,12 +28,19 @@ from .errors import (
 _GSS_S_NO_CRED = 7 << 16
 _GSS_S_CREDENTIALS_EXPIRED = 11 << 16
 
+_UNKNOWN_TO_KDC = -1765328377  # KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN
+_NO_DEFAULT_REALM = -1765328160  # KRB5_CONFIG_NODEFREALM
+_TYPE_NOT_AT_KDC = -1765328370  # KRB5KDC_ERR_ETYPE_NOSUPP
+_TYPE_NOT_HERE = (-1765328234, -1765328184, -1765328147)  # KRB5_PROG_ETYPE_NOSUPP, _CC_NOT_KTYPE, _CONFIG_ETYPE_NOSUPP
+
 # Codes of the krb5 error table, the same numbers in MIT's and Heimdal's krb5.h.
 _BY_MINOR: Dict[int, Type[KerberosXMLRPCError]] = {
     -1765328378: NoCredentials,  # KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN
-    -1765328377: ServiceUnknown,  # KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN
+    _UNKNOWN_TO_KDC: ServiceUnknown,
     -1765328352: TicketExpired,  # KRB5KRB_AP_ERR_TKT_EXPIRED
     -1765328347: ClockSkew,  # KRB5KRB_AP_ERR_SKEW
+    -1765328249: KDCUnreachable,  # KRB5_CONFIG_CANTOPEN
+    -1765328248: KDCUnreachable,  # KRB5_CONFIG_BADFORMAT
     -1765328243: NoCredentials,  # KRB5_CC_NOTFOUND
     -1765328230: KDCUnreachable,  # KRB5_REALM_UNKNOWN
     -1765328228: KDCUnreachable,  # KRB5_KDC_UNREACH
@@ -37,11 +49,15 @@ _BY_MINOR: Dict[int, Type[KerberosXMLRPCError]] = {
     -1765328189: NoCredentials,  # KRB5_FCC_NOFILE
     -1765328185: NoCredentials,  # KRB5_CC_FORMAT
     -1765328164: KDCUnreachable,  # KRB5_REALM_CANT_RESOLVE
+    _NO_DEFAULT_REALM: KDCUnreachable,
 }
 _BY_MAJOR: Dict[int, Type[KerberosXMLRPCError]] = {
     _GSS_S_NO_CRED: NoCredentials,
     _GSS_S_CREDENTIALS_EXPIRED: TicketExpired,
 }
+
+_CONFIGURATION = "/etc/krb5.conf"
+"""Where krb5.conf is, on most systems."""
 
 
 class GSSFailure(Exception):
@@ -67,6 +83,8 @@ class Source(NamedTuple):
     """What to do where there are no credentials."""
     renewal: Optional[str] = None
     """What to do where they have expired; None: what `TicketExpired` says."""
+    keytab: Optional[str] = None
+    """The keytab that fills the cache, where there has to be one."""
 
 
 def no_ticket(
@@ -89,13 +107,21 @@ def no_ticket(
     kind = _BY_MINOR.get(minor.code) or _BY_MAJOR.get(major.code & 0xFF0000) or fallback
     if kind is ServiceUnknown and "krbtgt/" in minor.text:
         kind = KDCUnreachable  # what the KDC does not know is the way to the service's realm
+    if minor.code == errno.EACCES and _configuration_trouble():
+        kind = KDCUnreachable  # GSSAPI could not even begin
     message = f"no ticket for {service}{f' as {principal}' if principal else ''}: {failure}"
     facts: Dict[str, Any] = {"service": service, "principal": principal, "major": major, "minor": minor}
+    cache = cache_file(source.cache)
     if kind is TicketExpired:
-        facts["since"] = _expired_since(source.cache)
+        facts["since"] = _expired_since(cache)
         if facts["since"]:
             message += f" (since {facts['since']:%Y-%m-%d %H:%M:%S} UTC)"
-    return kind(message, hint=_hint(kind, service, source), **facts)
+    more: Optional[str] = None
+    if kind is NoCredentials:
+        more = f"the keytab is {source.keytab}" if source.keytab else cache and cache_state(cache)
+    elif kind is KDCUnreachable:
+        more = _configuration_trouble()
+    return kind(f"{message}; {more}" if more else message, hint=_hint(kind, service, source, minor), **facts)
 
 
 def other_mechanism(service: str, principal: Optional[str], source: Source) -> NoCredentials:
@@ -108,21 +134,85 @@ def other_mechanism(service: str, principal: Optional[str], source: Source) -> N
     )
 
 
-def _expired_since(cache: str) -> Optional[datetime]:
-    path = cache_file(cache)
+def _expired_since(path: Optional[str]) -> Optional[datetime]:
     end = ticket_end(path) if path else None
     return end if end and end < datetime.now(timezone.utc) else None
 
 
-def _hint(kind: Type[KerberosXMLRPCError], service: str, source: Source) -> Optional[str]:
+def _configuration_trouble() -> Optional[str]:
+    """Return which krb5.conf cannot be read, and why; None where each can."""
+    named = os.environ.get("KRB5_CONFIG")
+    for path in (named or _CONFIGURATION).split(":"):
+        if not os.access(path, os.R_OK):
+            why = "may not be read by this user" if os.path.exists(path) else "does not exist"
+            return f"{path}{', which KRB5_CONFIG names,' if named else ''} {why}"
+    return None
+
+
+def _hint(kind: Type[KerberosXMLRPCError], service: str, source: Source, minor: GSSStatus) -> Optional[str]:
     if kind is NoCredentials:
+        cache = cache_file(source.cache)
+        if cache and os.path.exists(cache) and not os.access(cache, os.R_OK):
+            return (
+                "name a credential cache of this user's own, by KRB5CCNAME or ccache=, and run kinit; after su or sudo "
+                "KRB5CCNAME may still name another user's"
+            )
         return source.remedy
     if kind is TicketExpired:
         return source.renewal
     if kind is ServiceUnknown:
+        return f"the KDC was asked for {service}: {_service_hint(service)}"
+    if kind is KDCUnreachable:
+        return _realm_hint(minor.code)
+    if minor.code == _TYPE_NOT_AT_KDC:
         return (
-            f"the KDC was asked for {service}: if the host is an alias, an IP address or behind a load balancer, pass "
-            "the name that is in the server's keytab with service=; it holds no port; krb5.conf's "
-            "dns_canonicalize_hostname, rdns and qualify_shortname change the name on its way"
+            f"the KDC has no key of {service} of an encryption type that is allowed (by permitted_enctypes and "
+            "allow_weak_crypto in krb5.conf, here and there): have its administrator make a new key, of aes256-cts, "
+            "and with that a new keytab for the server"
+        )
+    if minor.code in _TYPE_NOT_HERE:
+        return (
+            "krb5.conf on this machine does not allow the encryption type of what is in the credential cache: look at "
+            "its permitted_enctypes, default_tgs_enctypes and allow_weak_crypto, then run kinit again"
         )
     return None
+
+
+def _service_hint(service: str) -> str:
+    """Return what to do about a service that the KDC does not know."""
+    name, host, *_ = re.split("[@/]", service)
+    port = re.fullmatch(r"(?:\[.*\]|[^:]*)(:[0-9]+)", host)
+    if port:
+        return f"a service has no port, leave {port[1]} out of service="
+    with suppress(ValueError):
+        ipaddress.ip_address(host.strip("[]"))
+        return (
+            "that is an IP address, and the KDC knows servers by name: call the server by its name, or pass the name "
+            "that is in its keytab with service="
+        )
+    if name != "HTTP" and name.upper() == "HTTP":
+        return "HTTP has to be in capitals, in service="
+    return (
+        "if the host is an alias or behind a load balancer, pass the name that is in the server's keytab ('klist -k' "
+        "there shows it) with service=; krb5.conf's dns_canonicalize_hostname, rdns and qualify_shortname change the "
+        "name on its way"
+    )
+
+
+def _realm_hint(code: int) -> str:
+    """Return what to do where no KDC of a realm could be found or reached."""
+    if code == _NO_DEFAULT_REALM:
+        return "pass principal= with its realm, like 'user@REALM', or set default_realm in krb5.conf"
+    if code == _UNKNOWN_TO_KDC:
+        return (
+            "the KDC knows no way to that realm: check the realm in service=, and [domain_realm] in krb5.conf, which "
+            "says of what realm a host is"
+        )
+    if _configuration_trouble():
+        return "have krb5.conf of your realm's administrator, and let KRB5_CONFIG name it unless it is in /etc"
+    named = os.environ.get("KRB5_CONFIG")
+    read = f"KRB5_CONFIG names {named}" if named else f"KRB5_CONFIG is not set, so it is {_CONFIGURATION}, as a rule"
+    return (
+        "check that krb5.conf is well-formed and has the realm and its KDC, and that this machine can reach that KDC. "
+        f"The krb5.conf looked at: {read}"
+    )

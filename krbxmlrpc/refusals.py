@@ -58,8 +58,7 @@ def rejected(
     """
     facts = {**_facts(call, reply), **gssapi_facts(error)}
     what = f"{call.url} answered 401 to a ticket for {call.service}"
-    if error is not None:
-        what += f" ({reason_of(error)})"
+    what += ", and does not say why" if error is None else f" ({reason_of(error)})"
     seconds = clock_difference(reply.headers.get("Date"), datetime.now(timezone.utc))
     if seconds is not None and abs(seconds) > CLOCK_TOLERANCE:
         direction = "ahead of" if seconds > 0 else "behind"
@@ -68,9 +67,10 @@ def rejected(
         )
     if hint is None:
         principal = call.service if "/" in call.service else call.service.replace("@", "/")
+        lacks = "is not there, may not be read by it, or lacks" if error is None else "lacks"
         hint = (
-            f"most often the server's keytab lacks the current key: compare 'kvno {principal}' here with 'klist -k' "
-            "there; or the server goes by another name: see service="
+            f"most often the server's keytab {lacks} the current key: compare 'kvno {principal}' here with 'klist -k' "
+            "there; or the server goes by another name: see service=; its error log tells"
         )
         if seconds is not None:
             hint += f"; it is not the clocks, they differ by {abs(seconds):.0f} seconds"
@@ -157,8 +157,9 @@ def _unproven(call: Call, reply: Reply) -> MutualAuthenticationError:
     why = "its reply has no Negotiate token" if reply.authorization else "it did not ask for a ticket"
     return MutualAuthenticationError(
         f"{call.url} sent no proof that it is {call.service}: {why}",
-        hint="nothing of the reply was used; check that Negotiate protects this path; where a server cannot prove "
-        "itself, and TLS is proof enough, pass mutual_authentication='optional'",
+        hint="nothing of the reply was used; check that Negotiate protects this path, and that nothing on the way "
+        "takes WWW-Authenticate out of replies; where a server cannot prove itself, and TLS is proof enough, pass "
+        "mutual_authentication='optional'",
         reason=why,
         **_parties(call, reply),
     )
@@ -181,7 +182,10 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
     hint = _status_hint(reply)
     if location is not None:
         what += f" and points to {location}"
-        hint = "redirections are not followed, a ticket is for one server only; call that URL if you trust it"
+        hint = (
+            "redirections are not followed, a ticket is for one server only; call that URL if you trust it; if it is a "
+            "login page that takes tickets, name its path by login_path="
+        )
     return UnexpectedStatus(what, hint=hint, location=location, **facts)
 
 
@@ -224,13 +228,21 @@ def _size(reply: Reply) -> str:
 
 def _status_hint(reply: Reply) -> Optional[str]:
     if reply.status in (400, 431) and reply.authorization and not reply.verified:
-        return f"the request may be too large: {_size(reply)}; plain HTTP to a TLS port is answered like this too"
+        return (
+            f"the request may be too large: {_size(reply)}; plain HTTP to a TLS port is answered like this too: "
+            "InsecureKerberosTransport speaks it whatever the URL says, KerberosTransport speaks TLS"
+        )
     if reply.status == 403:
         knows = "the server knows who you are, and" if reply.verified else "the server"
         return f"{knows} does not let you make this call: look at its access rules"
     if reply.status == 404:
         return "check the path of the URL"
-    return None
+    if reply.status == 500 and reply.authorization and not reply.verified:
+        return (
+            "look at the server's error log: it may have failed before it looked at the ticket, as Apache does where "
+            "AuthType names a module that is not loaded; that of mod_auth_gssapi is AuthType GSSAPI"
+        )
+    return "look at the server's error log" if reply.status >= 500 else None
 
 
 def clock_difference(date: Optional[str], now: datetime) -> Optional[float]:

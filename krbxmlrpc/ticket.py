@@ -268,12 +268,17 @@ class KerberosTicket(Ticket):
         return str(kerberos.authGSSClientUserName(context))
 
     def _source(self) -> Source:
-        cache = os.environ.get("KRB5CCNAME", "")
+        cache, keytab = (os.environ.get(name, "") for name in ("KRB5CCNAME", "KRB5_CLIENT_KTNAME"))
         looked = f"KRB5CCNAME names {cache}" if cache else "KRB5CCNAME is not set, so it was the default one"
+        looked += f"; KRB5_CLIENT_KTNAME names the keytab {keytab}" if keytab else ""
+        kinit, several = "run kinit", ""
+        if self._asked_principal is not None:
+            kinit = f"run kinit {self._asked_principal}"
+            several = "; a collection, KRB5CCNAME=DIR:/path, keeps those of several principals"
         return Source(
             cache,
-            "run kinit, or set KRB5_CLIENT_KTNAME to a keytab; klist -A shows which principals there are tickets for. "
-            f"The credential cache looked at: {looked}",
+            f"{kinit}, or set KRB5_CLIENT_KTNAME to a keytab; klist -A shows which principals there are tickets for"
+            f"{several}. The credential cache looked at: {looked}",
         )
 
 

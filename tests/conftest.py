@@ -9,11 +9,12 @@ from xmlrpc.client import ServerProxy
 
 import helpers
 import pytest
+import troubleshooting
 import trustme
 from hypothesis import settings
 from realm import apache, forwarder as forwarding, kdc, scripted, squid as squids
 
-from krbxmlrpc import KerberosTransport, credentials
+from krbxmlrpc import KerberosTransport, KerberosXMLRPCError, credentials
 
 
 # The same examples in each run, so that what failed fails again; to look for others is the fuzzer's part.
@@ -22,6 +23,30 @@ settings.load_profile("tests")
 
 # What mechanisms there are beside Kerberos and SPNEGO is not the machine's to decide: none.
 os.environ["GSS_MECH_CONFIG"] = os.devnull
+
+
+def pytest_configure(config):
+    """Make the mark known by which a test names the row of README's tables that it provokes."""
+    config.addinivalue_line("markers", "row(name): what is wrong, as README's section on trouble has it")
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """README's rows of what goes wrong, by name."""
+    return {row.name: row for row in troubleshooting.rows()}
+
+
+@pytest.fixture
+def trouble(request, rows):
+    """Make a call that fails as README's row says that the test is marked with; return the error."""
+
+    def fail(call, *arguments):
+        with pytest.raises(KerberosXMLRPCError) as caught:
+            call(*arguments)
+        rows[request.node.get_closest_marker("row").args[0]].check(caught.value)
+        return caught.value
+
+    return fail
 
 
 @pytest.fixture(scope="session")

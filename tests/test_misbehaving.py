@@ -27,9 +27,7 @@ from krbxmlrpc import (
     KerberosXMLRPCError,
     MutualAuthenticationError,
     NegotiateNotOffered,
-    ResponseTooLarge,
     UnexpectedStatus,
-    UnsafeResponse,
 )
 
 from krbxmlrpc import connections as connections_module
@@ -121,13 +119,13 @@ BAD_TOKENS = {
 }
 
 
+@pytest.mark.row("somebody in between")
 @pytest.mark.parametrize("mode", ["required", "optional"])
 @pytest.mark.parametrize("mechanism", ["spnego", "krb5"])
 @pytest.mark.parametrize("alter", BAD_TOKENS.values(), ids=BAD_TOKENS)
-def test_a_bad_token_is_no_proof(call, server, mode, mechanism, alter):
+def test_a_bad_token_is_no_proof(call, trouble, server, mode, mechanism, alter):
     server.play(honest(alter, body=HARM))
-    with pytest.raises(MutualAuthenticationError):
-        call(mutual_authentication=mode, mechanism=mechanism)
+    trouble(lambda: call(mutual_authentication=mode, mechanism=mechanism))
     assert call.transport.parsed == b""
     assert call.transport.principal is None
     assert call(mutual_authentication=mode, mechanism=mechanism) == "an honest answer"
@@ -426,12 +424,11 @@ LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a
 FILE = b"""<?xml version="1.0"?><!DOCTYPE x SYSTEM "file:///etc/passwd"><methodResponse/>"""
 
 
+@pytest.mark.row("XML that can do harm")
 @pytest.mark.parametrize("body", [LAUGHS, FILE])
-def test_a_body_that_would_do_harm_is_refused(call, server, body):
+def test_a_body_that_would_do_harm_is_refused(call, trouble, server, body):
     server.play(honest(body=body))
-    with pytest.raises(UnsafeResponse, match="document type declaration") as caught:
-        call()
-    assert isinstance(caught.value, ResponseError)
+    assert isinstance(trouble(call), ResponseError)
     assert call() == "an honest answer"
 
 
@@ -593,17 +590,18 @@ def test_a_fault_of_a_verified_reply(call, server):
     assert {request.connection for request in server.requests} == {0}
 
 
-def test_a_truncated_body_leaves_the_outcome_unknown(call, server):
+@pytest.mark.row("a reply that is cut off")
+def test_a_truncated_body_leaves_the_outcome_unknown(call, trouble, server):
     def cut(request, send):
         honest(length=len(values()) + 5)(request, send)
         raise Hangup
 
     server.play(cut)
-    with pytest.raises(BrokenReply, match="the reply of .* is broken: the body ends before.*may have run") as caught:
-        call()
-    assert isinstance(caught.value, CallOutcomeUnknown) and isinstance(caught.value, ConnectionError)
-    assert isinstance(caught.value, ResponseError)
-    assert (caught.value.service, caught.value.host) == ("HTTP@localhost", "localhost")
+    error = trouble(call)
+    assert "is broken: the body ends before" in error.message
+    assert isinstance(error, CallOutcomeUnknown) and isinstance(error, ConnectionError)
+    assert isinstance(error, ResponseError)
+    assert (error.service, error.host) == ("HTTP@localhost", "localhost")
     assert len(server.requests) == 1  # it was not sent again
     assert call() == "an honest answer"
 
@@ -808,8 +806,9 @@ def test_silence_ends_with_the_timeout(server, server_context):
         assert not isinstance(caught.value, BrokenReply)
 
 
+@pytest.mark.row("a reply that is too large")
 @pytest.mark.parametrize("encoding", ["", "Content-Encoding: gzip\r\n"])
-def test_an_endless_body_ends_at_the_limit(call, server, encoding):
+def test_an_endless_body_ends_at_the_limit(call, trouble, server, encoding):
     def endless(request, send):
         squeeze = zlib.compressobj(wbits=31)
         proof = accept(request.token)
@@ -824,9 +823,9 @@ def test_an_endless_body_ends_at_the_limit(call, server, encoding):
             chunk = b"<a>" + b" " * 10_000 + b"</a>"
 
     server.play(endless)
-    with pytest.raises(ResponseTooLarge, match="decoded body|encoded body") as caught:
-        call(max_response_bytes=100_000)
-    assert caught.value.limit == 100_000
+    error = trouble(lambda: call(max_response_bytes=100_000))
+    assert "decoded body" in error.message or "encoded body" in error.message
+    assert error.limit == 100_000
     assert 60_000 < len(call.transport.parsed) <= 100_000
     assert call(max_response_bytes=100_000) == "an honest answer"
 
