@@ -115,12 +115,10 @@ class ServiceUnknown(KerberosXMLRPCError):
 
 
 class KDCUnreachable(KerberosXMLRPCError):
-    """No KDC of the realm could be found or reached. Source: RFC 4120, section 7.2.3."""
+    """No KDC of the realm could be found or reached; or krb5.conf, which says where it is, could not be read.
 
-    default_hint = (
-        "check that krb5.conf (or the file that KRB5_CONFIG names) has the realm and its KDC, "
-        "and that this machine can reach that KDC"
-    )
+    Source: RFC 4120, section 7.2.3.
+    """
 
 
 class ClockSkew(KerberosXMLRPCError):

@@ -235,8 +235,10 @@ def _status_hint(reply: Reply) -> Optional[str]:
     if reply.status == 403:
         knows = "the server knows who you are, and" if reply.verified else "the server"
         return f"{knows} does not let you make this call: look at its access rules"
-    if reply.status == 404:
+    if reply.status in (404, 405):
         return "check the path of the URL"
+    if reply.status == 413:
+        return "the call is too large for the server: in Apache's configuration it is LimitRequestBody that refuses it"
     if reply.status == 500 and reply.authorization and not reply.verified:
         return (
             "look at the server's error log: it may have failed before it looked at the ticket, as Apache does where "

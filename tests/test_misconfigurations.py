@@ -25,7 +25,6 @@ from krbxmlrpc import (
     CallOutcomeUnknown,
     ClockSkew,
     InsecureKerberosTransport,
-    KDCUnreachable,
     KerberosTicket,
     KerberosTransport,
     KerberosXMLRPCError,
@@ -36,6 +35,7 @@ from krbxmlrpc import (
     UnexpectedStatus,
     failures,
 )
+from krbxmlrpc.errors import GSSStatus
 
 pytestmark = pytest.mark.usefixtures("library")
 
@@ -218,23 +218,29 @@ def test_expired_ticket_is_renewed_from_a_keytab(call_hub, other_realm):
 
 # -- krb5.conf and the KDC --------------------------------------------------------------------------------------------
 
+NEW = "HTTP@new.example.test"  # a service for which there is no ticket in the cache yet: the KDC has to be asked
+
 
 @pytest.mark.row("no krb5.conf")
 def test_no_krb5_conf(call_hub, trouble, monkeypatch, tmp_path):
     monkeypatch.setenv("KRB5_CONFIG", f"{tmp_path}/krb5.conf")
-    error = trouble(call_hub().whoami)
+    error = trouble(call_hub(service=NEW).whoami)
     assert f"{tmp_path}/krb5.conf, which KRB5_CONFIG names, does not exist" in error.message
     assert error.minor.code - KRB5 == 154  # KRB5_REALM_UNKNOWN
 
 
-def test_no_krb5_conf_where_it_is_by_default(call_hub, user, monkeypatch, tmp_path):
+def test_no_krb5_conf_where_it_is_by_default(monkeypatch, tmp_path):
+    """GSSAPI is not asked: how long it would look for KDCs in the DNS is the machine's to decide."""
     monkeypatch.setattr(failures, "_CONFIGURATION", f"{tmp_path}/krb5.conf")
-    monkeypatch.delenv("KRB5_CONFIG")
-    with pytest.raises(KDCUnreachable, match=f"; {tmp_path}/krb5.conf does not exist"):
-        call_hub().whoami()
+    monkeypatch.delenv("KRB5_CONFIG", raising=False)
+    unknown = failures.GSSFailure(GSSStatus("failed", 13 << 16), GSSStatus("no KDC", KRB5 + 154))
+    source = failures.Source("", "")
+    error = failures.no_ticket(unknown, NEW, None, source)
+    assert error.message.endswith(f"; {tmp_path}/krb5.conf does not exist")
     (tmp_path / "krb5.conf").touch()
-    with pytest.raises(KDCUnreachable, match=f"KRB5_CONFIG is not set, so it is {tmp_path}/krb5.conf"):
-        call_hub().whoami()
+    error = failures.no_ticket(unknown, NEW, None, source)
+    assert "exist" not in error.message
+    assert f"KRB5_CONFIG is not set, so it is {tmp_path}/krb5.conf" in error.hint
 
 
 @pytest.mark.row("another user's krb5.conf")
@@ -545,22 +551,31 @@ def test_proxy_that_goes_by_another_name_in_kerberos(call_hub, trouble, squid):
 # -- the server -------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def said(hub):
+    """Tell what the hub's error log has of this test."""
+    before = len(hub.error_log())
+    return lambda: hub.error_log()[before:]
+
+
 @pytest.mark.row("no keytab on the server")
 @MECHANISMS
-def test_server_without_a_keytab(call_hub, trouble, hub, case, mechanism):
+def test_server_without_a_keytab(call_hub, trouble, hub, case, said, mechanism):
     error = trouble(call_hub("/no-keytab", mechanism=mechanism).whoami)
     assert (error.errcode, error.service) == (401, "HTTP@localhost")
     assert "kvno HTTP/localhost" in error.hint
     assert [line.status for line in hub.logged(case)] == [401]
+    assert re.search("failed to get server creds: .*Keytab FILE:.*/no.keytab is nonexistent or empty", said())
 
 
 @pytest.mark.row("an old key on the server")
 @MECHANISMS
-def test_server_whose_key_has_changed(call_hub, trouble, hub, case, mechanism):
+def test_server_whose_key_has_changed(call_hub, trouble, hub, case, said, mechanism):
     error = trouble(call_hub("/stale-keytab", mechanism=mechanism).whoami)
     assert (error.errcode, error.service) == (401, "HTTP@localhost")
     assert "kvno HTTP/localhost" in error.hint and "clocks" in error.hint
     assert [line.status for line in hub.logged(case)] == [401]
+    assert "found in keytab but cannot decrypt ticket" in said()
 
 
 @pytest.fixture(scope="module")
@@ -572,10 +587,11 @@ def other_service(realm):
 
 @pytest.mark.row("a keytab for another name")
 @MECHANISMS
-def test_server_whose_keytab_has_another_name(call_hub, trouble, other_service, mechanism):
+def test_server_whose_keytab_has_another_name(call_hub, trouble, other_service, said, mechanism):
     error = trouble(call_hub(service=other_service, mechanism=mechanism).whoami)
     assert (error.errcode, error.service) == (401, other_service)
     assert "kvno HTTP/other.example.test" in error.hint
+    assert "Request ticket server HTTP/other.example.test@EXAMPLE.TEST not found in keytab" in said()
 
 
 @pytest.mark.row("the server's clock")
@@ -585,6 +601,7 @@ def test_clock_of_the_server_is_off(trouble, realm, user):
         transport = KerberosTransport(context=ssl.create_default_context(cafile=hub.cafile))
         with ServerProxy(hub.url(), transport=transport) as proxy:
             error = trouble(proxy.whoami)
+        assert "Clock skew too great" in hub.error_log()
     finally:
         hub.stop()
     assert isinstance(error, ClockSkew) and isinstance(error, ProtocolError) and error.errcode == 401
@@ -594,25 +611,28 @@ def test_clock_of_the_server_is_off(trouble, realm, user):
 
 @pytest.mark.row("a user who is not let in")
 @MECHANISMS
-def test_user_who_is_not_let_in(call_hub, trouble, user, mechanism):
+def test_user_who_is_not_let_in(call_hub, trouble, user, said, mechanism):
     error = trouble(call_hub("/others", mechanism=mechanism).whoami)
     assert f"accepted the ticket for HTTP@localhost: {user} may not" in error.message
     assert error.principal == user
     assert "keytab" not in error.hint
+    assert f'AH01631: user {user}: authorization failure for "/others"' in said()
 
 
 @pytest.mark.row("AuthType Basic")
 @pytest.mark.parametrize("preemptive", [True, False])
-def test_server_that_offers_basic_only(call_hub, trouble, hub, case, preemptive):
+def test_server_that_offers_basic_only(call_hub, trouble, hub, case, said, preemptive):
     error = trouble(call_hub("/basic", preemptive=preemptive).whoami)
     assert error.schemes == ("basic",)
     assert "it offers: basic" in error.message
     assert len(hub.logged(case)) == 1
+    assert ("AH01614: client used wrong authentication scheme: /basic" in said()) is preemptive
 
 
 @pytest.mark.row("an AuthType that is not there")
-def test_server_whose_authtype_is_of_no_module(call_hub, trouble):
+def test_server_whose_authtype_is_of_no_module(call_hub, trouble, said):
     assert trouble(call_hub("/unknown-type").whoami).errcode == 500
+    assert "AH01796: AuthType Kerberos configured without corresponding module" in said()
 
 
 def test_server_that_fails_after_it_has_proved_itself(call_hub):
@@ -633,6 +653,11 @@ def test_server_that_takes_small_headers_only(call_hub, trouble):
     error = trouble(call_hub(listener="small").whoami)
     assert error.errcode == 400
     assert "bytes" in error.hint
+
+
+@pytest.mark.row("a call that is too large")
+def test_server_that_takes_small_calls_only(call_hub, trouble):
+    trouble(call_hub("/limited").size, "x" * 200_000)
 
 
 @pytest.mark.row("a wrong path")
