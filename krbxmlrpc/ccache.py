@@ -11,6 +11,10 @@ import struct
 from datetime import datetime, timezone
 from typing import Iterator, List, Optional, Tuple
 
+_VERSION = 0x0504
+_OLDER = (b"\5\1", b"\5\2", b"\5\3")
+"""How a cache of another version begins: GSSAPI reads it, and it is not read here."""
+
 _SETTINGS = b"X-CACHECONF:"
 """The realm of what is in a cache and is no ticket."""
 
@@ -51,6 +55,8 @@ def cache_state(path: str) -> Optional[str]:
         return None
     if not data:
         return f"{path} is empty"
+    if data[:2] in _OLDER:
+        return None
     try:
         fields = _Fields(data)
         owner = _owner(fields)
@@ -58,6 +64,17 @@ def cache_state(path: str) -> Optional[str]:
     except (ValueError, struct.error):
         return f"{path} is not a credential cache, or a damaged one"
     return f"{path} is empty, it is for tickets of {owner}" if empty else f"{path} has tickets of {owner}"
+
+
+def is_forbidden(path: str) -> bool:
+    """Say whether this user may not read a file, which may be there."""
+    try:
+        with open(path, "rb"):
+            return False
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
 
 
 def _content(path: str) -> bytes:
@@ -68,7 +85,7 @@ def _content(path: str) -> bytes:
 def _owner(fields: _Fields) -> str:
     """Read the head of a cache; return the principal for whom it is. ValueError where it is of another format."""
     (version,) = fields.numbers(">H")
-    if version != 0x0504:
+    if version != _VERSION:
         raise ValueError("not a credential cache of version 4")
     fields.skip(*fields.numbers(">H"))
     realm, components = fields.principal()

@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any, Dict, NamedTuple, Optional, Type
 
-from .ccache import cache_file, cache_state, ticket_end
+from .ccache import cache_file, cache_state, is_forbidden, ticket_end
 from .errors import (
     ClockSkew,
     GSSStatus,
@@ -152,7 +152,7 @@ def _configuration_trouble() -> Optional[str]:
 def _hint(kind: Type[KerberosXMLRPCError], service: str, source: Source, minor: GSSStatus) -> Optional[str]:
     if kind is NoCredentials:
         cache = cache_file(source.cache)
-        if cache and os.path.exists(cache) and not os.access(cache, os.R_OK):
+        if cache and is_forbidden(cache):
             return (
                 "name a credential cache of this user's own, by KRB5CCNAME or ccache=, and run kinit; after su or sudo "
                 "KRB5CCNAME may still name another user's"
@@ -166,9 +166,9 @@ def _hint(kind: Type[KerberosXMLRPCError], service: str, source: Source, minor: 
         return _realm_hint(minor.code)
     if minor.code == _TYPE_NOT_AT_KDC:
         return (
-            f"the KDC has no key of {service} of an encryption type that is allowed (by permitted_enctypes and "
-            "allow_weak_crypto in krb5.conf, here and there): have its administrator make a new key, of aes256-cts, "
-            "and with that a new keytab for the server"
+            f"most often the KDC has no key of {service} of an encryption type that is allowed (by permitted_enctypes "
+            "and allow_weak_crypto in krb5.conf, here and there): have its administrator make a new key, of "
+            "aes256-cts, and with that a new keytab for the server"
         )
     if minor.code in _TYPE_NOT_HERE:
         return (

@@ -144,6 +144,15 @@ def test_damaged_credential_cache(call_hub, trouble, realm, monkeypatch, tmp_pat
     assert str(cache) in error.message and str(cache) in error.hint
 
 
+def test_cache_of_another_version_is_not_called_damaged(call_hub, realm, monkeypatch, tmp_path):
+    cache = tmp_path / "older"
+    cache.write_bytes(b"\5\3" + Path(realm.ccache).read_bytes()[2:])
+    monkeypatch.setenv("KRB5CCNAME", str(cache))
+    with pytest.raises(NoCredentials) as caught:
+        call_hub().whoami()
+    assert "damaged" not in caught.value.message
+
+
 def test_directory_in_the_place_of_a_cache(call_hub, monkeypatch, tmp_path):
     monkeypatch.setenv("KRB5CCNAME", str(tmp_path))
     with pytest.raises(KerberosXMLRPCError, match=f"is named DIR:{tmp_path}"):
@@ -668,6 +677,13 @@ def test_path_that_is_not_there(call_hub, trouble, hub, case):
         assert (error.errcode, error.errmsg) == (404, "said the hub")  # it has proved itself
         assert error.principal == "user@EXAMPLE.TEST"
     assert [line.earlier for line in hub.logged(case, 2)] == [0, 1]
+
+
+@pytest.mark.parametrize("status, words", [(405, "path of the URL"), (502, "error log"), (418, None)])
+def test_other_statuses(call_hub, status, words):
+    with pytest.raises(UnexpectedStatus, match=f"answered {status}") as caught:
+        call_hub(f"/xmlrpc?status={status}").whoami()
+    assert words in caught.value.hint if words else caught.value.hint is None
 
 
 @pytest.mark.row("access rules on the server")
