@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http.client import responses
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 from urllib.parse import urlsplit, urlunsplit
 
 from .challenge import www_auth
@@ -114,6 +114,13 @@ def lost(call: Call, when: str, error: Exception) -> KerberosXMLRPCError:
     return CallOutcomeUnknown(f"the connection to {call.url} failed {when}: {why}", **_parties(call))
 
 
+def undecoded(call: Call, error: KerberosXMLRPCError) -> KerberosXMLRPCError:
+    """Return the error for a body that cannot be used, which knows by now whose it is."""
+    error.message = f"{call.url}: {error.message}"
+    error.service, error.host, error.principal = call.service, call.host, call.principal
+    return error
+
+
 def closed_early(call: Call) -> ServerUnreachable:
     """Return the error for a server that closes its connections before anything is asked of it."""
     return ServerUnreachable(
@@ -143,10 +150,11 @@ def session_refused(call: Call, reply: Reply, login_path: Optional[str]) -> Auth
     )
 
 
-def login_without_session(call: Call, login: Call) -> NoSession:
-    """Return the error for a login after which there are no cookies for the calls."""
+def login_without_session(call: Call, login: Call, paths: List[str]) -> NoSession:
+    """Return the error for a login after which there are no cookies for the calls; `paths` are those of others."""
+    others = f" (there are some for {', '.join(paths)[:200]!a})" if paths else ""
     return NoSession(
-        f"{login.url} accepted the login for {call.service} and set no cookie that goes with {call.url}",
+        f"{login.url} accepted the login for {call.service} and set no cookie that goes with {call.url}{others}",
         hint="check login_path; the cookie's Path and Domain have to cover the URL of the calls, a Secure one needs "
         "https, and cookies are kept only of a reply with the server's proof",
         **_parties(call),

@@ -184,6 +184,13 @@ class Session:
             self._useless.add(place.host)
         place.over = cookies
 
+    def paths(self, host: str) -> List[str]:
+        """Return for which paths there are cookies that go with a host (without port)."""
+        names = (host, f"{host}.local")  # so http.cookiejar calls one without dots
+        held = (cookie for cookie, _ in self._content())
+        domains = ((cookie.domain.lstrip("."), cookie.path) for cookie in held)
+        return sorted({path for domain, path in domains if domain in names or host.endswith(f".{domain}")})
+
     def logins(self, host: str) -> int:
         """Return how many logins there have been."""
         return self._logins.get(host, 0)

@@ -61,6 +61,7 @@ from .refusals import (
     not_proved,
     rejected,
     session_refused,
+    undecoded,
 )
 from .retries import Idempotent, checked_retries, is_answer, method_name
 from .session import Session
@@ -434,7 +435,7 @@ class _NegotiateTransport(Transport):
         """Return the cookies that go with a call after a login."""
         cookies = self._session.cookies(self._place(call))
         if not cookies:
-            raise login_without_session(call, self._login(call))
+            raise login_without_session(call, self._login(call), self._session.paths(call.host))
         return cookies
 
     def _login(self, call: Call) -> Call:
@@ -605,8 +606,8 @@ class _NegotiateTransport(Transport):
                 content_type = response.getheader("Content-Type", "")
                 return Resource(response.status, content_type, b"".join(self._pieces(response)))
             return self.parse_response(response)
-        except KerberosXMLRPCError:
-            raise
+        except KerberosXMLRPCError as error:
+            raise undecoded(call, error)
         except (OSError, HTTPException) as error:
             raise lost(call, "while the reply was read", error) from error
 

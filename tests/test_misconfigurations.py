@@ -700,7 +700,9 @@ def test_redirection(call_hub, trouble):
 
 @pytest.mark.row("a login form")
 def test_hub_that_answers_with_a_login_form(call_hub, trouble):
-    trouble(call_hub("/xmlrpc?type=text/html").whoami)
+    error = trouble(call_hub("/xmlrpc?type=text/html").whoami)
+    assert re.match(r"localhost:\d+/xmlrpc: the body of the reply", error.message)
+    assert (error.service, error.host) == ("HTTP@localhost", "localhost")
 
 
 # -- sessions ---------------------------------------------------------------------------------------------------------
@@ -710,6 +712,7 @@ def test_hub_that_answers_with_a_login_form(call_hub, trouble):
 def test_session_cookie_for_another_path(call_hub, trouble):
     error = trouble(call_hub(login_path="/session-elsewhere").whoami)
     assert "/session-elsewhere accepted the login for HTTP@localhost" in error.message
+    assert "(there are some for '/elsewhere')" in error.message
 
 
 def test_session_cookie_for_another_path_where_calls_need_none(call_hub, hub, case, user):
