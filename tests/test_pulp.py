@@ -1,9 +1,9 @@
 """Clients of Pulp 2, and other requests that are no XML-RPC calls: the same tickets, sessions and connections."""
 
-import json
 from xmlrpc.client import ServerProxy
 
 import pytest
+from pages.pulp import PulpConnection
 from realm.loopback import Hangup
 from realm.scripted import honest, message, say
 
@@ -24,19 +24,6 @@ from krbxmlrpc.pulp import KerberosServerWrapper
 JSON = {"content_type": "application/json"}
 
 
-class PulpConnection:
-    """As much of the bindings' class of this name as there is between a client and its server wrapper."""
-
-    def __init__(self, server_wrapper, path_prefix="/pulp/api"):
-        self._wrapper = server_wrapper
-        self._prefix = path_prefix
-
-    def request(self, method, path, body=None):
-        if not isinstance(body, (type(None), str, bytes)):
-            body = json.dumps(body)
-        return self._wrapper.request(method, self._prefix + path, body)
-
-
 @pytest.fixture
 def pulp(hub, hub_context, user, case):
     """Open a connection below a path of the hub: ``pulp("/session", timeout=5.0)``; logged as the case."""
@@ -45,7 +32,7 @@ def pulp(hub, hub_context, user, case):
     def open_connection(path="/xmlrpc", *, host=None, **arguments):
         transport = KerberosTransport(context=hub_context, **arguments)
         opened.append(KerberosServerWrapper(host or f"localhost:{hub.ports['https']}", transport))
-        connection = PulpConnection(opened[-1], f"{path}/pulp/api")
+        connection = PulpConnection(host, opened[-1], f"{path}/pulp/api")
         ask = connection.request
         connection.request = lambda method, path, *body: ask(method, f"{path}?case={case}", *body)
         connection.wrapper = opened[-1]

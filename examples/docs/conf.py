@@ -27,7 +27,14 @@ napoleon_numpy_docstring = False
 
 
 def resolved(app, env, node, contnode):
-    """Have the names of other libraries stand without a link, if they are right: without a network there is none."""
+    """Find the package's names also from its modules; have those of other libraries stand without a link.
+
+    If they are right: without a network there is nothing to link to.
+    """
+    name = f"krbxmlrpc.{node['reftarget']}"
+    ours = env.get_domain("py").resolve_xref(env, node["refdoc"], app.builder, node["reftype"], name, node, contnode)
+    if ours is not None:
+        return ours
     try:
         pkgutil.resolve_name(node["reftarget"])
     except (ImportError, AttributeError, ValueError):
