@@ -8,12 +8,12 @@ from xmlrpc.client import ServerProxy
 
 import pytest
 from helpers import DEADLINE, Threads, descriptors, idle_connections, in_threads, wait_until_readable
-from realm.loopback import Hangup
 from realm.scripted import ScriptedServer, early, honest, message, values
 
 from krbxmlrpc import CallOutcomeUnknown, InsecureKerberosTransport, KerberosTransport, UnexpectedStatus
 from krbxmlrpc import connections as connections_module
 from krbxmlrpc.connections import LOOK_AFTER, MAX_IDLE, SEND_PIECE, Connection, parse_address
+from krbxmlrpc.testing.loopback import Hangup
 
 LARGE = 20_000_000
 

@@ -7,7 +7,6 @@ from xmlrpc.client import ServerProxy
 
 import pytest
 from realm import legs
-from realm.loopback import Hangup
 from realm.scripted import accept, honest, message, say, values
 from test_machine import MORE, Insatiable
 from test_session import cookie
@@ -25,6 +24,7 @@ from krbxmlrpc import (
     credentials,
 )
 from krbxmlrpc.session import Session
+from krbxmlrpc.testing.loopback import Hangup
 
 pytestmark = pytest.mark.usefixtures("library")
 

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from model import BODIES, CUT, ENDS, HEADLESS, MAX_SENT, TOKENS, WHOLE, Model, Reply
 from realm import legs
-from realm.loopback import Hangup
 from realm.scripted import accept, honest, message, say, values
 from test_session import cookie
 
@@ -35,6 +34,7 @@ from krbxmlrpc import (
 )
 from krbxmlrpc.errors import ClockSkewRejected
 from krbxmlrpc.exchange import MAX_REQUESTS
+from krbxmlrpc.testing.loopback import Hangup
 
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", 60))
 

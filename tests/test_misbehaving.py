@@ -12,7 +12,6 @@ from xmlrpc.client import Fault, ProtocolError, ResponseError, ServerProxy
 import pytest
 from helpers import Recording
 from realm import legs
-from realm.loopback import Hangup
 from realm.scripted import ScriptedServer, accept, honest, message, say, values
 
 from krbxmlrpc import (
@@ -33,6 +32,7 @@ from krbxmlrpc import (
 from krbxmlrpc import connections as connections_module
 from krbxmlrpc import credentials
 from krbxmlrpc.connections import DRAIN_LIMIT
+from krbxmlrpc.testing.loopback import Hangup
 
 pytestmark = pytest.mark.usefixtures("library")
 

@@ -5,7 +5,6 @@ from xmlrpc.client import Fault, ServerProxy
 
 import pytest
 from helpers import DEADLINE, idle_connections, in_child, in_threads, wait_until_readable
-from realm.loopback import Hangup
 from realm.scripted import accept, honest, message, say, values
 
 from krbxmlrpc import (
@@ -15,6 +14,7 @@ from krbxmlrpc import (
     NoCredentials,
     UnexpectedStatus,
 )
+from krbxmlrpc.testing.loopback import Hangup
 
 SAYS_SO = [("Persistent-Auth", "true")]
 

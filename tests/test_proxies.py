@@ -15,7 +15,6 @@ import gssapi
 import pytest
 from helpers import DEADLINE, idle_connections, in_threads
 from realm import legs, squid as squids
-from realm.loopback import Hangup
 from realm.scripted import ScriptedServer, accept, honest, message, say, values
 from realm.tunnels import OPENED, Tunnel, admit, ask
 
@@ -35,6 +34,7 @@ from krbxmlrpc import (
 from krbxmlrpc import credentials
 from krbxmlrpc.exchange import MAX_LEGS
 from krbxmlrpc.proxies import Meaning, Tunnel as Tunneled, meaning, parse_proxy
+from krbxmlrpc.testing.loopback import Hangup
 
 CREDENTIALS = f"{quote(squids.USER, safe='')}:{quote(squids.PASSWORD, safe='')}@"
 

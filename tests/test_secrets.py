@@ -19,13 +19,13 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from realm import kdc, software
 from realm.bound import Certificate
 from realm.legs import TwoLegs
-from realm.loopback import Hangup
 from realm.scripted import ScriptedServer, honest, message, say, values
 from realm.tunnels import Tunnel, admit, ask
 from test_session import cookie
 
 import krbxmlrpc
 from krbxmlrpc import InsecureKerberosTransport, KerberosTransport, KerberosXMLRPCError
+from krbxmlrpc.testing.loopback import Hangup
 from krbxmlrpc.ticket import Ticket
 
 PASSWORD = "pass/word:5ecret"

@@ -19,8 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
+from krbxmlrpc.testing.loopback import Request
+
 from . import kdc
-from .loopback import Request
 from .scripted import Answer, message, values
 
 

@@ -14,9 +14,18 @@ from typing import BinaryIO, List, NamedTuple, Optional, Tuple
 
 import trustme
 
+from krbxmlrpc.testing.loopback import (
+    Hangup,
+    LoopbackServer,
+    Request,
+    parse_headers,
+    parse_request,
+    read_head,
+    send_at_once,
+)
+
 from . import kdc
 from .apache import Apache
-from .loopback import Hangup, LoopbackServer, Request, parse_headers, parse_request, read_head, send_at_once
 
 _READ = 64 * 1024
 _DEADLINE = 60.0  # seconds within which Apache answers, and a break happens

@@ -10,7 +10,8 @@ from typing import Any, Callable
 
 import gssapi
 
-from .loopback import Request
+from krbxmlrpc.testing.loopback import Request
+
 from .scripted import message, values
 
 _KRB5 = bytes.fromhex("06092a864886f712010202")

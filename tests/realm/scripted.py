@@ -10,7 +10,8 @@ from xmlrpc.client import dumps
 import kerberos
 import trustme
 
-from .loopback import LoopbackServer, Request, parse_request, read_head
+from krbxmlrpc.testing.loopback import LoopbackServer, Request, parse_request, read_head
+
 
 Headers = Iterable[Tuple[str, str]]
 Answer = Callable[[Request, Callable[[bytes], None]], None]

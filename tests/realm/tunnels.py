@@ -8,7 +8,8 @@ import threading
 from contextlib import suppress
 from typing import Callable, Dict
 
-from .loopback import Hangup, Request, send_at_once
+from krbxmlrpc.testing.loopback import Hangup, Request, send_at_once
+
 from .scripted import Answer, Headers, accept, message, say
 
 OPENED = b"HTTP/1.1 200 Connection established\r\n\r\n"

@@ -5,7 +5,7 @@ import random
 import socket
 from typing import Any, Dict, Optional
 
-import k5test
+import k5test  # type: ignore[import-untyped]
 
 from . import software
 

@@ -1,0 +1,46 @@
+"""What has to be installed for a realm, and what to do where it is not."""
+
+import os
+import shutil
+import subprocess
+from typing import Dict
+
+_KDC = (
+    "/usr/sbin/krb5kdc",
+    "/usr/sbin/kdb5_util",
+    "/usr/sbin/kadmin.local",
+    "/usr/bin/kinit",
+    "/usr/bin/klist",
+    "/usr/bin/krb5-config",  # k5test asks it for plugins
+)
+_KDC_PACKAGES = {
+    "Debian, Ubuntu": "apt-get install krb5-kdc krb5-admin-server krb5-user libkrb5-dev",
+    "Fedora, RHEL": "dnf install krb5-server krb5-workstation krb5-devel",
+}
+_CLOCK_PACKAGES = {"Debian, Ubuntu": "apt-get install faketime", "Fedora": "dnf install libfaketime"}
+
+
+def require() -> None:
+    """Raise RuntimeError where MIT Kerberos' KDC is missing, with the command that installs it."""
+    _require(_KDC_PACKAGES, *_KDC)
+
+
+def other_clock(offset: str) -> Dict[str, str]:
+    """Return the environment in which a program sees a clock that is off by, for example, ``+20m``.
+
+    Raises:
+        RuntimeError: libfaketime is missing; with the command that installs it.
+    """
+    _require(_CLOCK_PACKAGES, "/usr/bin/faketime")
+    shown = subprocess.run(["faketime", "-f", offset, "env"], check=True, capture_output=True, text=True).stdout
+    variables = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    return {name: variables[name] for name in ("LD_PRELOAD", "FAKETIME")}
+
+
+def _require(packages: Dict[str, str], *programs: str) -> None:
+    """Look for programs as k5test does: on the PATH, and else where packages have them."""
+    names = [os.path.basename(program) for program in programs]
+    missing = [name for name, path in zip(names, programs) if not shutil.which(name) and not os.path.exists(path)]
+    if missing:
+        commands = "; ".join(f"{command} ({systems})" for systems, command in packages.items())
+        raise RuntimeError(f"missing: {', '.join(missing)}. As root, install it with: {commands}")
