@@ -45,6 +45,7 @@ def test_the_sdist_holds_tests_and_examples_too(dists):
     wanted = ["setup.py", "setup.cfg", "LICENSE", "README.rst", "CHANGELOG.rst", "SECURITY.rst"]
     wanted += ["tests/run.sh", "tests/realm/hub.conf", "tests/bench/run.sh", "tests/fuzz/run.sh", "tests/fuzz/corpus"]
     wanted += ["tests/realm/packages.txt", "tests/conftest.py", "examples/quickstart.sh", "examples/whoami.py"]
+    wanted += ["examples/apache/negotiate.conf", "examples/apache/sessions.conf"]
     assert {f"{NAME}/{name}" for name in wanted} <= held
     assert not any(".venv" in name or "__pycache__" in name or "fuzz/found" in name for name in held)
 

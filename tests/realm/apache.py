@@ -1,6 +1,5 @@
 """A real Apache with mod_auth_gssapi on loopback, and the hub under mod_wsgi."""
 
-import base64
 import os
 import secrets
 import shutil
@@ -13,6 +12,9 @@ import trustme
 
 from . import kdc, software
 from .daemon import HERE, Daemon
+
+
+EXAMPLES = HERE.parent.parent / "examples" / "apache"
 
 
 class Logged(NamedTuple):
@@ -46,6 +48,8 @@ class Apache(Daemon):
 
     configuration = "hub.conf"
     listeners = ["https", "http", "othername", "small"]
+    defines = "Define tls_ends_before_apache"
+    """What else `EXAMPLES` lets its user define: take tickets without TLS, too."""
 
     def __init__(
         self,
@@ -72,7 +76,8 @@ class Apache(Daemon):
         """Return what stands for the words in its configuration."""
         return {
             "modules": software.APACHE_MODULES,
-            "session_key": base64.b64encode(self.session_key).decode(),
+            "examples": EXAMPLES,
+            "defines": self.defines,
             "user": "User www-data\nGroup www-data" if os.geteuid() == 0 else "",
         }
 
@@ -91,6 +96,12 @@ class Apache(Daemon):
         shutil.copy(HERE / "hub.py", root)  # the children may not be allowed to read it where it is
         self._make_stale_keytab()
         self._give_to_children("delegated", "executed", "rcache", "http.keytab", "stale.keytab")
+
+    def _launch(self) -> bool:
+        key = self._root / "session.key"
+        key.touch(mode=0o600)
+        key.write_bytes(self.session_key)
+        return super()._launch()
 
     def logged(self, case: str, count: int = 1) -> List[Logged]:
         """Return the access log's lines of a case, the ``case=…`` in the URLs: at least `count`, and all there are.

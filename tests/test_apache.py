@@ -1,0 +1,153 @@
+"""The configurations in examples/apache/, which the Apache of all the tests uses, and what their comments claim."""
+
+import base64
+import http.client
+import os
+import re
+import ssl
+import stat
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from xmlrpc.client import dumps
+
+import pytest
+from realm import kdc, software
+from realm.apache import EXAMPLES, Apache
+
+from krbxmlrpc import AuthenticationRejected, KerberosTicket
+
+FILES = sorted(EXAMPLES.glob("*.conf"))
+MODULES = {"auth_gssapi", "authn_core", "authz_core", "authz_user"}
+"""What each of them needs; some need more."""
+
+PROTECTED = [
+    location
+    for file in FILES
+    for location in re.findall(r"<Location (\S+)>\s+AuthType", file.read_text(encoding="utf-8"))
+]
+
+
+def check(tmp_path, text, modules):
+    """Have Apache check a configuration, with nothing around it but what it says it needs; return what it says."""
+    for name in ("keytab", "session.key"):
+        (tmp_path / name).write_bytes(os.urandom(32))
+    lines = [f"LoadModule mpm_event_module {software.APACHE_MODULES}/mod_mpm_event.so"]
+    lines += [f"LoadModule {name}_module {software.APACHE_MODULES}/mod_{name}.so" for name in sorted(modules)]
+    lines += [f"Define keytab {tmp_path}/keytab", f"Define session_key_file {tmp_path}/session.key"]
+    lines += [f"Define delegated_directory {tmp_path}", f"ServerRoot {tmp_path}", f"ErrorLog {tmp_path}/error.log"]
+    (tmp_path / "main.conf").write_text("\n".join([*lines, "ServerName localhost", "Listen 127.0.0.1:1", text]) + "\n")
+    command = [software.APACHE, "-t", "-f", str(tmp_path / "main.conf")]
+    return subprocess.run(command, capture_output=True, text=True).stderr
+
+
+def test_there_are_configurations():
+    assert {file.name for file in FILES} >= {"negotiate.conf", "sessions.conf", "login-page.conf", "basic-beside.conf"}
+    assert len(PROTECTED) == len(FILES)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_each_is_valid_by_itself_and_names_what_it_needs(tmp_path, file):
+    text = file.read_text(encoding="utf-8")
+    modules = MODULES | ({"session", "session_cookie"} if "Session On" in text else set())
+    assert check(tmp_path, f"Include {file}", modules) == "Syntax OK\n"
+    if "what negotiate.conf needs" not in text:
+        assert MODULES <= set(re.findall(r"\w+", text))
+    assert modules - MODULES <= set(re.findall(r"\w+", text))
+    others = set(re.findall(r"\$\{(\w+)\}", text)) - {"keytab"}
+    assert others <= set(re.findall(r"Define (\w+) /", text))
+    # The twins that Apache has to complain of: a module less, and a directive that there is not.
+    for module in modules:
+        assert "Syntax OK" not in check(tmp_path, f"Include {file}", modules - {module})
+    assert "Invalid command" in check(tmp_path, text.replace("Require ", "Requires "), modules)
+
+
+def ask(apache, path, listener="https", headers=()):
+    """Make a call without a transport, with a ticket where no other headers are given; return the reply."""
+    if listener == "http":
+        connection = http.client.HTTPConnection(kdc.HOST, apache.ports["http"])
+    else:
+        context = ssl.create_default_context(cafile=apache.cafile)
+        connection = http.client.HTTPSConnection(kdc.HOST, apache.ports["https"], context=context)
+    with closing(connection):
+        given = dict(headers) or {"Authorization": KerberosTicket(f"HTTP@{kdc.HOST}").auth_header}
+        connection.request("POST", path, dumps((), "whoami"), given)
+        reply = connection.getresponse()
+        reply.read()
+        return reply
+
+
+@pytest.fixture(scope="module")
+def strict(realm):
+    """An Apache that has the configurations as they are for those who define nothing more."""
+
+    class Strict(Apache):
+        defines = ""
+
+    started = Strict(realm).start()
+    yield started
+    started.stop()
+
+
+@pytest.mark.parametrize("path", PROTECTED)
+def test_tickets_are_taken_over_tls_only(strict, hub, user, path):
+    let_in = 301 if path == "/login" else 200
+    assert ask(strict, path).status == let_in
+    assert ask(strict, path, "http").status == 401
+    assert "Not a TLS connection" in strict.error_log()
+    # The twin: where TLS is said to end before Apache.
+    assert ask(hub, path, "http").status == let_in
+
+
+@pytest.mark.parametrize("path", PROTECTED)
+def test_nobody_is_let_in_without_a_ticket(hub, path):
+    reply = ask(hub, path, headers={"Accept": "text/xml"})
+    assert reply.status == 401
+    beside = {"/negotiate-or-basic": ['Basic realm="hub, Negotiate realm"'], "/persistent": ["NTLM"]}
+    assert reply.headers.get_all("WWW-Authenticate") == ["Negotiate", *beside.get(path, [])]
+
+
+def test_a_kerberos_password_is_as_good_as_a_ticket_only_where_basic_stands_beside(hub, realm):
+    def offer(password):
+        return {"Authorization": f"Basic {base64.b64encode(f'user:{password}'.encode()).decode()}"}
+
+    assert ask(hub, "/negotiate-or-basic", headers=offer(realm.password("user"))).status == 200
+    assert ask(hub, "/negotiate-or-basic", headers=offer("wrong")).status == 401
+    assert ask(hub, "/xmlrpc", headers=offer(realm.password("user"))).status == 401
+
+
+def test_local_names_have_no_realm(call_hub, user):
+    proxy = call_hub("/local-names")
+    assert proxy.whoami() == "user"
+    assert proxy("transport").principal == user == "user@EXAMPLE.TEST"
+    assert call_hub("/xmlrpc").whoami() == user
+
+
+def test_who_has_no_local_name_is_refused(call_hub, hub, realm, user, monkeypatch, tmp_path):
+    cache = f"FILE:{tmp_path}/admin"
+    realm.kinit(realm.admin_princ, realm.password("admin"), env={**realm.env, "KRB5CCNAME": cache})
+    monkeypatch.setenv("KRB5CCNAME", cache)
+    assert call_hub("/xmlrpc").whoami() == realm.admin_princ
+    with pytest.raises(AuthenticationRejected):
+        call_hub("/local-names").whoami()
+    assert "gss_localname() failed" in hub.error_log()
+
+
+def test_the_session_cookie_keeps_to_itself(hub, user):
+    (line,) = ask(hub, "/session").headers.get_all("Set-Cookie")
+    value, *attributes = line.split(";")
+    assert value.startswith("hub_session=")
+    assert attributes == ["path=/session", "httponly", "secure"]
+
+
+def test_the_session_key_is_32_bytes_and_is_hidden(hub):
+    """With another one a session does not go on; that it does with the same one is for test_balancer.py."""
+    key = Path(hub.cafile).parent / "session.key"
+    assert key.read_bytes() == hub.session_key and len(hub.session_key) == 32
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_a_delegated_ticket_is_hidden(call_hub, hub, user):
+    assert call_hub("/delegation", delegate=True).delegated()
+    (cache,) = (Path(hub.cafile).parent / "delegated").glob(f"{user}*")
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o600
