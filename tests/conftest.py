@@ -17,6 +17,9 @@ from realm import apache, forwarder as forwarding, kdc, scripted, squid as squid
 from krbxmlrpc import KerberosTransport, KerberosXMLRPCError, credentials
 
 
+# What clients' authors have for their tests is good for these, too.
+pytest_plugins = ["krbxmlrpc.testing.fixtures"]
+
 # The same examples in each run, so that what failed fails again; to look for others is the fuzzer's part.
 settings.register_profile("tests", deadline=None, derandomize=True)
 settings.load_profile("tests")
@@ -50,11 +53,9 @@ def trouble(request, rows):
 
 
 @pytest.fixture(scope="session")
-def realm():
+def realm(krb_realm):
     """A Kerberos realm, of type k5test.K5Realm."""
-    started = kdc.start()
-    yield started
-    started.stop()
+    return krb_realm.k5
 
 
 @pytest.fixture(scope="session")

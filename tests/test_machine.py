@@ -254,7 +254,7 @@ class Player:
             acceptor = self._acceptors[request.connection] = legs.TwoLegs()
             token = acceptor.ask(request.token)
         elif kind == "ticket" and reply.token in ("good", "flipped"):
-            token = accept(request.token) or ""
+            token = accept(request.token)
             self._proof = token or self._proof
         return flipped(token or self._proof, reply.position) if "flipped" in reply.token else token
 

@@ -9,6 +9,7 @@ from xmlrpc.client import Binary, DateTime, Fault, MultiCall, ServerProxy, dumps
 import pytest
 
 from krbxmlrpc import InsecureKerberosTransport, KerberosTransport, MutualAuthentication
+from krbxmlrpc.testing import caller
 
 pytestmark = pytest.mark.usefixtures("library")
 
@@ -105,28 +106,47 @@ def test_faults_keep_the_connection(call_hub, hub, case):
     assert [line.earlier for line in hub.logged(case, 2)] == [0, 1]
 
 
-def test_multicall_and_introspection(call_hub, user):
-    proxy = call_hub()
-    many = MultiCall(proxy)
-    many.whoami()
-    many.echo([1, "two"])
-    assert list(many()) == [user, [1, "two"]]
-    assert "whoami" in proxy.system.listMethods()
+@pytest.fixture
+def plain(krb_server):
+    """A server for what Apache has no part in."""
+    krb_server.register_function(caller, "whoami")
+    krb_server.register_function(lambda value: value, "echo")
+    krb_server.register_introspection_functions()
+    krb_server.register_multicall_functions()
+    return krb_server
 
 
-def test_types_come_as_they_were_asked_for(call_hub):
+def call(server, allow_none=False, **arguments):
+    transport = KerberosTransport(context=server.context, **arguments)
+    return ServerProxy(server.url(), transport=transport, allow_none=allow_none)
+
+
+def test_multicall_and_introspection(plain, krb_user):
+    with call(plain) as proxy:
+        many = MultiCall(proxy)
+        many.whoami()
+        many.echo([1, "two"])
+        assert list(many()) == [krb_user, [1, "two"]]
+        assert "whoami" in proxy.system.listMethods()
+
+
+def test_types_come_as_they_were_asked_for(plain):
     moment = datetime.datetime(2026, 1, 2, 3, 4, 5)
-    assert isinstance(call_hub().echo(moment), DateTime)
-    assert isinstance(call_hub().echo(b"bytes"), Binary)
-    assert call_hub(use_datetime=True).echo(moment) == moment
-    assert call_hub(use_builtin_types=True).echo([moment, b"bytes"]) == [moment, b"bytes"]
+    with call(plain) as proxy:
+        assert isinstance(proxy.echo(moment), DateTime)
+        assert isinstance(proxy.echo(b"bytes"), Binary)
+    with call(plain, use_datetime=True) as proxy:
+        assert proxy.echo(moment) == moment
+    with call(plain, use_builtin_types=True) as proxy:
+        assert proxy.echo([moment, b"bytes"]) == [moment, b"bytes"]
 
 
-def test_none_where_the_proxy_allows_it(hub, hub_context, user):
-    transport = KerberosTransport(context=hub_context)
-    with ServerProxy(hub.url(), transport=transport, allow_none=True) as proxy:
+def test_none_where_the_proxy_allows_it(plain):
+    with call(plain, allow_none=True) as proxy:
         assert proxy.echo(None) is None
-    assert repr(transport).endswith("connections=0>")
+    assert repr(proxy("transport")).endswith("connections=0>")
+    with call(plain) as proxy, pytest.raises(TypeError):
+        proxy.echo(None)
 
 
 def test_large_replies_come_compressed_or_not(call_hub):
