@@ -3,9 +3,9 @@
 import base64
 import enum
 import secrets
-import shutil
 import ssl
 import tempfile
+from contextlib import ExitStack
 from contextvars import ContextVar
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -107,6 +107,7 @@ class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
             raise ValueError("anonymous=True: only with login_path, for without it nothing is open")
         if login_path is not None and sessions:
             raise ValueError("sessions=True: not with login_path, which begins sessions of its own")
+        self._environment = {**realm.environment, **({} if keytab is None else {"KRB5_KTNAME": keytab})}
         ca = trustme.CA()
         LoopbackServer.__init__(self, ca)
         SimpleXMLRPCDispatcher.__init__(self, allow_none=allow_none, use_builtin_types=use_builtin_types)
@@ -118,7 +119,6 @@ class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
         self.cafile = ""
         self.requests: List[Logged] = []
         self._ca = ca
-        self._environment = {**realm.environment, **({} if keytab is None else {"KRB5_KTNAME": keytab})}
         self._cookie_path = path if sessions else None if login_path is None else "/"
         self._sessions: Dict[str, str] = {}
         self._failures: List[Failure] = []
@@ -128,17 +128,20 @@ class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
         return super().url(self.path if path is None else path)
 
     def __enter__(self) -> "KerberosXMLRPCServer":
-        self._folder = tempfile.mkdtemp(prefix="krbxmlrpc-server-")
-        self.cafile = str(Path(self._folder) / "ca.pem")
-        self._ca.cert_pem.write_to_path(self.cafile)
-        self._acceptor = Acceptor(self._environment)
-        super().__enter__()
+        with ExitStack() as started:
+            started.callback(self._listener.close)
+            folder = started.enter_context(tempfile.TemporaryDirectory(prefix="krbxmlrpc-server-"))
+            self.cafile = str(Path(folder) / "ca.pem")
+            self._ca.cert_pem.write_to_path(self.cafile)
+            self._acceptor = Acceptor(self._environment)
+            started.callback(self._acceptor.close)
+            super().__enter__()
+            self._started = started.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
-        self._acceptor.close()
-        shutil.rmtree(self._folder)
+        self._started.close()
 
     # -- what a test does beside calling ------------------------------------------------------------------------------
 
