@@ -340,10 +340,14 @@ def test_a_request_that_is_refused_leaves_the_connection_good(whoami):
     assert [request.path for request in whoami.requests][-1] == "/xmlrpc?query=1"
 
 
-def test_a_body_of_unknown_length_is_not_read(whoami):
-    status, headers, _ = ask(whoami, body=iter([b"<methodCall/>"]), Authorization=ticket())
-    assert (status, headers["Transfer-Encoding"]) == (411, None)
-    assert whoami.requests == [Logged("/xmlrpc", None, None, 411, "ticket")]
+def test_a_body_of_unknown_length_is_not_waited_for(whoami):
+    connection = http.client.HTTPSConnection("localhost", whoami.port, context=whoami.context, timeout=DEADLINE)
+    with closing(connection):
+        connection.putrequest("POST", "/xmlrpc")
+        connection.putheader("Transfer-Encoding", "chunked")
+        connection.endheaders()
+        assert connection.getresponse().status == 411
+    assert whoami.requests == [Logged("/xmlrpc", None, None, 411, "none")]
 
 
 # -- sessions ---------------------------------------------------------------------------------------------------------
