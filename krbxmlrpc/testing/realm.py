@@ -65,7 +65,7 @@ class Realm:
 
     @property
     def environment(self) -> Dict[str, str]:
-        """What a client has to have in its environment: KRB5_CONFIG, KRB5CCNAME and the like, and ``no_proxy``."""
+        """What a client needs in its environment, KRB5_CONFIG, KRB5CCNAME and the like, and ``no_proxy``."""
         return kdc.client_environment(self.k5)
 
     @contextmanager
@@ -89,7 +89,7 @@ class Realm:
 
     @property
     def user(self) -> str:
-        """The principal who has the ticket: ``user@EXAMPLE.TEST``."""
+        """The principal who has the ticket, ``user@EXAMPLE.TEST``."""
         return str(self.k5.user_princ)
 
     @property

@@ -56,7 +56,7 @@ class Logged(NamedTuple):
     status: Optional[int]
     """The HTTP status of the reply; None where the connection was ended instead."""
     credentials: str
-    """What the request brought along: ``"ticket"``, ``"cookie"`` (that of a session), or ``"none"``."""
+    """What it brought along, ``"ticket"``, ``"cookie"`` (that of a session), or ``"none"``."""
 
 
 class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
@@ -77,7 +77,7 @@ class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
             ``GssapiUseSessions`` of mod_auth_gssapi.
         login_path: a page that takes tickets and begins sessions. Then the calls need a session, and Negotiate is not
             offered for them.
-        anonymous: with `login_path`: whether calls without a session run, too.
+        anonymous: with ``login_path``, whether calls without a session run, too.
         keytab: with the keys of its service; default: the realm's.
         allow_none: whether None may be an argument and a result, as for `xmlrpc.server.SimpleXMLRPCServer`.
         use_builtin_types: whether dates and binary come as `datetime.datetime` and `bytes`, as there.
@@ -160,11 +160,11 @@ class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
 
     # -- what the connections do --------------------------------------------------------------------------------------
 
-    def accept(self, token: str) -> Accepted:
+    def _accept_ticket(self, token: str) -> Accepted:
         """Accept a ticket, once; raise `Refused` where that cannot be."""
         return self._acceptor.accept(token)
 
-    def begin_session(self, user: str) -> Optional[str]:
+    def _begin_session(self, user: str) -> Optional[str]:
         """Begin a session for somebody; return the Set-Cookie that says so, None where there are none."""
         if self._cookie_path is None:
             return None
@@ -173,17 +173,17 @@ class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
             self._sessions[value] = user
         return f"{_COOKIE}={value}; Path={self._cookie_path}; HttpOnly; Secure"
 
-    def session_user(self, cookie: Optional[str]) -> Optional[str]:
+    def _session_user(self, cookie: Optional[str]) -> Optional[str]:
         """Return whose session this cookie is of, None where it is of none."""
         with self._lock:
             return None if cookie is None else self._sessions.get(cookie)
 
-    def take_failure(self) -> Optional[Failure]:
+    def _take_failure(self) -> Optional[Failure]:
         """Return what is to fail at the request that is about to be let in."""
         with self._lock:
             return self._failures.pop(0) if self._failures else None
 
-    def log(self, request: Logged) -> None:
+    def _log(self, request: Logged) -> None:
         """Add to `requests`."""
         with self._lock:
             self.requests.append(request)
@@ -243,7 +243,7 @@ class _Handler(SimpleXMLRPCRequestHandler):
         if self._negotiates and scheme.lower() == "negotiate":
             self._take_ticket(token.strip())
         elif not self._is_login:
-            self._user = self.server.session_user(self._cookie())
+            self._user = self.server._session_user(self._cookie())
         if self._user is None and (self._negotiates or not self.server.anonymous):
             self._refuse()
             return False
@@ -251,12 +251,12 @@ class _Handler(SimpleXMLRPCRequestHandler):
 
     def _take_ticket(self, token: str) -> None:
         try:
-            self._user, proof = self.server.accept(token)
+            self._user, proof = self.server._accept_ticket(token)
         except Refused:
             return
         if proof is not None:
             self._headers.append(("WWW-Authenticate", f"Negotiate {proof}"))
-        cookie = self.server.begin_session(self._user)
+        cookie = self.server._begin_session(self._user)
         if cookie is not None:
             self._headers.append(("Set-Cookie", cookie))
 
@@ -276,7 +276,7 @@ class _Handler(SimpleXMLRPCRequestHandler):
 
     def _fails(self) -> bool:
         """Fail as a test wants it to; say whether that is all. If not, the call is run first."""
-        self._failure = failure = self.server.take_failure()
+        self._failure = failure = self.server._take_failure()
         if failure in (Failure.NO_TOKEN, Failure.BAD_TOKEN):
             proof = [_spoilt(value) for name, value in self._headers if name == "WWW-Authenticate"]
             self._headers = [header for header in self._headers if header[0] != "WWW-Authenticate"]
@@ -338,7 +338,7 @@ class _Handler(SimpleXMLRPCRequestHandler):
     def _log(self, status: Optional[int]) -> None:
         brought = "none" if self._cookie() is None else "cookie"
         brought = brought if self.headers["Authorization"] is None else "ticket"
-        self.server.log(Logged(self.path, self._method, self._user, status, brought))
+        self.server._log(Logged(self.path, self._method, self._user, status, brought))
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Print nothing."""
