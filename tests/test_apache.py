@@ -7,15 +7,15 @@ import re
 import ssl
 import stat
 import subprocess
+import uuid
 from contextlib import closing
-from pathlib import Path
-from xmlrpc.client import dumps
+from xmlrpc.client import ServerProxy, dumps
 
 import pytest
 from realm import kdc, software
 from realm.apache import EXAMPLES, Apache
 
-from krbxmlrpc import AuthenticationRejected, KerberosTicket
+from krbxmlrpc import AuthenticationRejected, ClockSkewRejected, KerberosTicket, KerberosTransport
 
 FILES = sorted(EXAMPLES.glob("*.conf"))
 MODULES = {"auth_gssapi", "authn_core", "authz_core", "authz_user"}
@@ -89,6 +89,26 @@ def strict(realm):
     started.stop()
 
 
+@pytest.fixture
+def call_other(realm, user, tmp_path):
+    """Start another Apache, and return it and what opens proxies for it: ``call_other(clock="+20m")``."""
+    started = []
+
+    def start(**arguments):
+        apache = Apache(realm, **arguments).start()
+        started.append(apache)
+
+        def call(**options):
+            context = ssl.create_default_context(cafile=apache.cafile)
+            return ServerProxy(apache.url(), transport=KerberosTransport(context=context, **options))
+
+        return apache, call
+
+    yield start
+    for apache in started:
+        apache.stop()
+
+
 @pytest.mark.parametrize("path", PROTECTED)
 def test_tickets_are_taken_over_tls_only(strict, hub, user, path):
     let_in = 301 if path == "/login" else 200
@@ -116,6 +136,70 @@ def test_a_kerberos_password_is_as_good_as_a_ticket_only_where_basic_stands_besi
     assert ask(hub, "/xmlrpc", headers=offer(realm.password("user"))).status == 401
 
 
+# -- what goes wrong without it ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def altered(realm, tmp_path):
+    """Start an Apache with one of the configurations altered: ``altered("sessions.conf", "Session On", "")``."""
+    started = []
+
+    def start(name, old, new):
+        for file in FILES:
+            text = file.read_text(encoding="utf-8")
+            assert file.name != name or text.count(old) == 1
+            (tmp_path / file.name).write_text(text.replace(old, new) if file.name == name else text, encoding="utf-8")
+
+        class Altered(Apache):
+            def words(self):
+                return {**super().words(), "examples": tmp_path}
+
+        started.append(Altered(realm).start())
+        return started[-1]
+
+    yield start
+    for apache in started:
+        apache.stop()
+
+
+def test_without_require_it_is_open_to_all(altered, hub):
+    apache = altered("negotiate.conf", "    Require valid-user\n", "")
+    assert ask(apache, "/xmlrpc", headers={"Accept": "text/xml"}).status == 200
+    assert ask(hub, "/xmlrpc", headers={"Accept": "text/xml"}).status == 401
+
+
+def test_with_negotiate_once_a_refused_ticket_looks_as_if_none_were_taken(altered, hub, user):
+    apache = altered("negotiate.conf", "GssapiNegotiateOnce Off", "GssapiNegotiateOnce On")
+    garbage = {"Authorization": "Negotiate AAAA"}
+    assert ask(apache, "/xmlrpc", headers=garbage).headers["WWW-Authenticate"] is None
+    assert ask(hub, "/xmlrpc", headers=garbage).headers["WWW-Authenticate"] == "Negotiate"
+    assert ask(apache, "/xmlrpc").status == 200
+
+
+def test_without_mod_session_there_is_no_cookie(altered, user):
+    reply = ask(altered("sessions.conf", "    Session On\n", ""), "/session")
+    assert (reply.status, reply.headers["Set-Cookie"]) == (200, None)
+
+
+def test_without_a_session_key_a_start_ends_all_sessions(altered, user):
+    apache = altered("sessions.conf", "GssapiSessionKey file:${session_key_file}", "")
+    cookie = {"Cookie": ask(apache, "/session").headers["Set-Cookie"].partition(";")[0]}
+    assert ask(apache, "/session", headers=cookie).status == 200
+    apache.halt()
+    apache.resume()
+    assert ask(apache, "/session", headers=cookie).status == 401
+
+
+def test_with_the_same_session_key_sessions_go_on(strict, user):
+    cookie = {"Cookie": ask(strict, "/session").headers["Set-Cookie"].partition(";")[0]}
+    strict.halt()
+    strict.resume()
+    assert ask(strict, "/session", headers=cookie).status == 200
+
+
+# -- what each of them gives -------------------------------------------------------------------------------------------
+
+
 def test_local_names_have_no_realm(call_hub, user):
     proxy = call_hub("/local-names")
     assert proxy.whoami() == "user"
@@ -141,13 +225,71 @@ def test_the_session_cookie_keeps_to_itself(hub, user):
 
 
 def test_the_session_key_is_32_bytes_and_is_hidden(hub):
-    """With another one a session does not go on; that it does with the same one is for test_balancer.py."""
-    key = Path(hub.cafile).parent / "session.key"
+    key = hub._root / "session.key"
     assert key.read_bytes() == hub.session_key and len(hub.session_key) == 32
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
 def test_a_delegated_ticket_is_hidden(call_hub, hub, user):
     assert call_hub("/delegation", delegate=True).delegated()
-    (cache,) = (Path(hub.cafile).parent / "delegated").glob(f"{user}*")
+    (cache,) = (hub._root / "delegated").glob(f"{user}*")
     assert stat.S_IMODE(cache.stat().st_mode) == 0o600
+
+
+# -- what is read in Apache's error log, as README has it --------------------------------------------------------------
+
+
+def logged_by(apache, action):
+    """Return what Apache adds to its error log meanwhile."""
+    before = len(apache.error_log())
+    action()
+    return apache.error_log()[before:]
+
+
+def refused(call, kind=AuthenticationRejected):
+    with pytest.raises(kind):
+        call.whoami()
+
+
+def test_the_log_tells_of_a_keytab_with_another_key(call_hub, hub):
+    said = logged_by(hub, lambda: refused(call_hub("/stale-keytab")))
+    assert "found in keytab but cannot decrypt ticket" in said
+
+
+def test_the_log_tells_of_a_name_that_is_not_in_the_keytab(call_hub, hub, realm):
+    service = f"HTTP/{uuid.uuid4().hex}.example.test"
+    realm.addprinc(service)
+    said = logged_by(hub, lambda: refused(call_hub(service=f"{service}@{realm.realm}")))
+    assert f"Request ticket server {service}@EXAMPLE.TEST not found in keytab" in said
+
+
+def test_the_log_tells_of_a_key_that_is_newer_than_the_keytab(call_other, realm, tmp_path):
+    own = f"HTTP/{uuid.uuid4().hex}.example.test"
+    realm.addprinc(own)
+    realm.extract_keytab(own, str(tmp_path / "keytab"))
+    realm.run_kadminl(f"cpw -randkey {own}")
+    apache, call = call_other(keytab=str(tmp_path / "keytab"))
+    said = logged_by(apache, lambda: refused(call(service=f"{own}@{realm.realm}")))
+    assert f"Request ticket server {own}@EXAMPLE.TEST kvno 2 not found in keytab; keytab is likely out of date" in said
+
+
+def test_the_log_tells_of_a_keytab_that_cannot_be_read(call_other):
+    apache, call = call_other()
+    (apache._root / "http.keytab").unlink()
+    assert "failed to get server creds" in logged_by(apache, lambda: refused(call()))
+
+
+def test_the_log_tells_of_a_clock(call_other):
+    apache, call = call_other(clock="+20m")
+    assert "Clock skew too great" in logged_by(apache, lambda: refused(call(), ClockSkewRejected))
+
+
+def test_the_log_tells_of_a_ticket_that_was_seen_before(hub, user):
+    header = {"Authorization": KerberosTicket(f"HTTP@{kdc.HOST}").auth_header}
+    assert ask(hub, "/xmlrpc", headers=header).status == 200
+    assert "Request is a replay" in logged_by(hub, lambda: ask(hub, "/xmlrpc", headers=header))
+
+
+def test_the_log_tells_of_who_is_not_let_in(call_hub, hub, user):
+    said = logged_by(hub, lambda: refused(call_hub("/others")))
+    assert f'user {user}: authorization failure for "/others"' in said
