@@ -4,7 +4,6 @@ from xmlrpc.client import ServerProxy
 
 import pytest
 from pages.pulp import PulpConnection
-from realm.loopback import Hangup
 from realm.scripted import honest, message, say
 
 from krbxmlrpc import (
@@ -20,6 +19,7 @@ from krbxmlrpc import (
     UnexpectedStatus,
 )
 from krbxmlrpc.pulp import KerberosServerWrapper
+from krbxmlrpc.testing.loopback import Hangup
 
 JSON = {"content_type": "application/json"}
 

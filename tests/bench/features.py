@@ -15,8 +15,9 @@ from xmlrpc.client import dumps
 
 import trustme
 from realm import apache, kdc
-from realm.loopback import Hangup, Request
 from realm.scripted import Answer, ScriptedServer, honest, message, say, values
+
+from krbxmlrpc.testing.loopback import Hangup, Request
 
 from .contestants import CONTESTANTS, Client, client_environment
 
