@@ -2,7 +2,7 @@
 
 import ssl
 from http.cookiejar import CookieJar
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Set, Tuple
 from xmlrpc.client import ProtocolError, ServerProxy
 
 from krbxmlrpc import (
@@ -21,6 +21,7 @@ from krbxmlrpc import (
     www_auth,
 )
 from krbxmlrpc.pulp import KerberosServerWrapper
+from krbxmlrpc.testing import Failure, KerberosXMLRPCServer, Logged, Realm, caller
 
 
 def call(url: str) -> Optional[str]:
@@ -76,3 +77,12 @@ def ticket(header: str, headers: List[str]) -> Dict[str, str]:
     made = KerberosTicket("HTTP@hub", delegate=True)
     made.verify_response(headers)
     return {"Authorization": made.auth_header, **www_auth(header)}
+
+
+def tested() -> Set[str]:
+    with Realm() as realm, realm.in_environment(), KerberosXMLRPCServer(realm, sessions=True) as server:
+        server.register_function(caller)
+        server.fail_next(Failure.NO_TOKEN)
+        call(server.url())
+        requests: List[Logged] = server.requests
+        return {request.user for request in requests if request.user is not None}
