@@ -4,14 +4,26 @@ Behind it is the tests' hub or, where an example is for a server that cannot run
 `realm.standins`. What the stand-ins refuse is tested here, too: they would prove nothing if they took everything.
 """
 
+import importlib.util
 import ssl
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
 from xmlrpc.client import Fault, ServerProxy
 
 import pytest
-from realm import standins
-from test_examples import example
+from realm import forwarder, standins
+from test_examples import ROOT, example
 
 from krbxmlrpc import KerberosTransport, UnexpectedStatus
+
+
+def recipe(name):
+    """Import an example."""
+    spec = importlib.util.spec_from_file_location(f"recipe_{name}", ROOT / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +115,156 @@ def test_freeipa_wants_a_referer_without_port(call_standin, servers):
         call_standin("/ipa/session/xml", headers=headers).ping([], {})
 
 
+# -- Koji -------------------------------------------------------------------------------------------------------------
+
+HUBS = ["/kojihub", "/kojihub-old"]
+
+
+@pytest.fixture(params=HUBS)
+def koji_path(request):
+    """The paths of a hub that wants sessions in headers, and of one that wants them in the URL."""
+    return request.param
+
+
+@pytest.fixture
+def koji(servers, user, koji_path):
+    """A session at a hub, by the example's transport."""
+    url = servers.url(koji_path)
+    transport = recipe("koji").KojiTransport(url, context=ssl.create_default_context(cafile=servers.cafile))
+    with ServerProxy(url, transport=transport, allow_none=True) as hub:
+        transport.begin_session()
+        yield hub
+
+
+def test_koji(servers, user, asked, koji_path):
+    for url in (servers.url(koji_path), servers.url(f"{koji_path}/")):
+        status, printed, complaints = example("koji.py", url, servers.cafile)
+        assert (status, complaints) == (0, "")
+        assert printed == ["version of its API: 1", f"it takes you for: user, who is {user}"]
+        path = url[url.index("/kojihub") :]
+        assert asked(4) == [f"200 ticket POST {koji_path}/ssllogin"] + [f"200 POST {path}"] * 3
+
+
+def test_koji_begins_a_new_session_when_one_has_ended(servers, koji, asked, koji_path):
+    koji.createTag(uuid.uuid4().hex)
+    servers.end_koji_sessions()
+    asked(1)
+    koji.createTag(uuid.uuid4().hex)
+    call = f"200 POST {koji_path}"
+    assert asked(3) == [call, f"200 ticket POST {koji_path}/ssllogin", call]
+    assert koji.getLoggedInUser()["name"] == "user"
+
+
+def test_a_call_to_koji_that_is_repeated_runs_once(servers, user, ca, server_context, koji_path):
+    tags = [uuid.uuid4().hex for _ in range(2)]
+    with forwarder.Forwarder(ca, servers) as way:
+        url = way.url(koji_path)
+        transport = recipe("koji").KojiTransport(url, context=server_context, retry_interval=0.0)
+        with ServerProxy(url, transport=transport) as hub:
+            transport.begin_session()
+            way.play(forwarder.Break(forwarder.Phase.REQUEST_BODY, forwarder.How.FIN))
+            hub.createTag(tags[0])
+            way.play(forwarder.Break(forwarder.Phase.EXECUTED, forwarder.How.FIN))
+            with pytest.raises(Fault, match="unable to retry call 1 .method createTag") as refused:
+                hub.createTag(tags[1])
+            assert refused.value.faultCode == 1009
+            with pytest.raises(Fault, match="already exists"):
+                hub.createTag(tags[1])
+            way.play(forwarder.Break(forwarder.Phase.EXECUTED, forwarder.How.FIN))
+            assert hub.getLoggedInUser()["name"] == "user"
+
+
+def test_threads_share_a_session_at_koji(koji):
+    tags = [uuid.uuid4().hex for _ in range(32)]
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(koji.createTag, tags))) == 32
+
+
+def test_the_key_of_a_session_at_koji_is_not_shown(servers, koji, caplog, capsys):
+    transport = koji("transport")
+    key = transport.koji_session["session-key"]
+    caplog.set_level("DEBUG")
+    koji._ServerProxy__verbose = True
+    koji.echo("shown")
+    with pytest.raises(UnexpectedStatus) as unknown:
+        transport.request(f"localhost:{servers.ports['https']}", "/unknown", b"<methodCall/>", True)
+    error = unknown.value
+    shown = caplog.text + capsys.readouterr().out + f"{transport!r} {error} {error!r} {error.url} {error.errmsg}"
+    assert "shown" in shown and "POST https://localhost" in shown and "404" in shown and key not in shown
+
+
+def session_said(hub_path, **said):
+    """Return path and headers of a call that says this of its session."""
+    said = {name.replace("_", "-"): str(value) for name, value in said.items()}
+    if hub_path == "/kojihub":
+        return hub_path, [(f"Koji-{name.title()}", value) for name, value in said.items()]
+    return f"{hub_path}?{urlencode(said)}", []
+
+
+@pytest.fixture
+def call_koji(call_standin, koji_path):
+    """Open a proxy that says this of its session: ``call_koji(session_id=1, session_key="…", callnum=0)``."""
+
+    def open_proxy(**said):
+        path, headers = session_said(koji_path, **said)
+        return call_standin(path, headers=headers, preemptive=False, mutual_authentication="optional")
+
+    return open_proxy
+
+
+def test_koji_refuses_who_is_not_logged_in(call_koji, koji):
+    said = koji("transport").koji_session
+    own, key = said["session-id"], said["session-key"]
+    assert call_koji().getLoggedInUser() is None
+    for hub, code, words in [
+        (call_koji(), 1004, "not logged in"),
+        (call_koji(session_id=own, session_key="1-guessed"), 1002, "Invalid session"),
+        (call_koji(session_id=own + 1000, session_key=key), 1002, "Invalid session"),
+        (call_koji(session_id=own, session_key=key, callnum="one"), 1002, "Invalid callnum"),
+    ]:
+        with pytest.raises(Fault, match=words) as refused:
+            hub.createTag(uuid.uuid4().hex)
+        assert refused.value.faultCode == code
+
+
+def test_koji_refuses_wrong_numbers_once_something_was_changed(call_koji, koji):
+    said = koji("transport").koji_session
+    numbered = [
+        call_koji(session_id=said["session-id"], session_key=said["session-key"], callnum=number) for number in range(3)
+    ]
+    assert numbered[2].echo() == numbered[1].echo() == []  # nothing was changed, nothing is kept
+    numbered[1].createTag(uuid.uuid4().hex)
+    for number, code in [(0, 1008), (1, 1009)]:
+        with pytest.raises(Fault) as refused:
+            numbered[number].echo()
+        assert refused.value.faultCode == code
+    assert numbered[2].echo("goes on") == ["goes on"]
+
+
+def test_koji_wants_sessions_where_it_looks_for_them(call_standin, koji, koji_path):
+    said = koji("transport").koji_session
+    other = HUBS[1 - HUBS.index(koji_path)]
+    _, headers = session_said("/kojihub", session_id=said["session-id"], session_key=said["session-key"])
+    query = urlencode({"session-id": said["session-id"], "session-key": said["session-key"]})
+    path = koji_path if koji_path != "/kojihub" else f"{koji_path}?{query}"
+    wrong = call_standin(
+        path, headers=headers if other == "/kojihub" else [], preemptive=False, mutual_authentication="optional"
+    )
+    assert wrong.getLoggedInUser() is None
+
+
+def test_koji_wants_a_ticket_for_a_login_only_where_it_is(call_koji):
+    with pytest.raises(Fault, match="could not verify client") as refused:
+        call_koji().sslLogin()
+    assert refused.value.faultCode == 1002
+
+
 # -- what they have in common -----------------------------------------------------------------------------------------
 
 
-def test_without_a_ticket(servers, user, monkeypatch):
+@pytest.mark.parametrize("name, path", [("freeipa.py", ""), ("koji.py", "/kojihub")])
+def test_without_a_ticket(servers, user, monkeypatch, name, path):
     monkeypatch.setenv("KRB5CCNAME", "FILE:/nowhere/none")
-    status, printed, complaints = example("freeipa.py", servers.url(""), servers.cafile)
+    status, printed, complaints = example(name, servers.url(path), servers.cafile)
     assert (status, printed) == (1, [])
     assert complaints.startswith("NoCredentials: ") and "kinit" in complaints and "Traceback" not in complaints

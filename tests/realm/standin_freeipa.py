@@ -1,9 +1,9 @@
 """A stand-in for a FreeIPA server: the application that Apache runs with the system's Python, behind ``/ipa``.
 
 It follows FreeIPA's ipaserver/rpcserver.py (login_kerberos, xmlserver_session: the Referer, the calling convention,
-the statuses), ipalib/frontend.py (versions), ipalib/errors.py (numbers and words of errors), and ipaserver/plugins/ with
-whoami.py and ping.py. What it has not: LDAP (there is one user: who calls), and tickets to act as that user, by which
-the real one knows who calls; here Apache says it.
+the statuses), ipalib/frontend.py (versions), ipalib/errors.py (numbers and words of errors), ipaserver/plugins/ping.py
+and whoami.py. What it has not: LDAP (there is one user: who calls), and tickets to act as that user, by which the real
+one knows who calls; here Apache says it.
 """
 
 import sys

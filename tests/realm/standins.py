@@ -37,6 +37,7 @@ class StandIns(Apache):
         super().prepare()
         self._seen = 0
         (self._root / "access.log").touch()  # Apache takes connections before it opens its log
+        self.end_koji_sessions()
         for script in HERE.glob("standin_*.py"):
             shutil.copy(script, self._root)
 
@@ -53,6 +54,10 @@ class StandIns(Apache):
         lines = self._lines()
         self._seen += len(lines)
         return [line for line in lines if line.path != last]
+
+    def end_koji_sessions(self) -> None:
+        """Have the sessions at Koji end that there are."""
+        (self._root / "sessions").write_text(uuid.uuid4().hex)
 
     def _lines(self) -> List[Asked]:
         """Return the lines that are new."""
