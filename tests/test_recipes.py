@@ -259,12 +259,79 @@ def test_koji_wants_a_ticket_for_a_login_only_where_it_is(call_koji):
     assert refused.value.faultCode == 1002
 
 
+# -- Kiwi TCMS --------------------------------------------------------------------------------------------------------
+
+
+def test_kiwi_tcms(servers, user, asked):
+    status, printed, complaints = example("kiwi_tcms.py", servers.url("/xml-rpc/"), "Gadget", servers.cafile)
+    assert (status, complaints) == (0, "")
+    assert printed == [
+        "Kiwi TCMS 15.0",
+        "it takes you for: user <user@example.test>",
+        "version of Gadget: unspecified",
+        "version of Gadget: 2.0",
+    ]
+    pages = ["302 ticket GET /login/kerberos/", "302 GET /complete/kerberos/"]
+    assert asked(5) == pages + ["200 POST /xml-rpc/"] * 3
+
+
+def test_a_session_at_kiwi_tcms_is_begun_again(servers, user, call_standin, asked):
+    tcms = call_standin("/xml-rpc/", login_path="/login/kerberos/")
+    for _ in range(2):
+        recipe("kiwi_tcms").log_in(servers.url("/xml-rpc/"), tcms("transport"))
+        assert tcms.User.filter({"username": "user"})[0]["email"] == "user@example.test"
+        tcms("transport").cookiejar.clear()
+
+
+def test_the_first_page_of_kiwi_tcms_alone_logs_nobody_in(call_standin):
+    tcms = call_standin("/xml-rpc/", login_path="/login/kerberos/")
+    for call in (tcms.KiwiTCMS.version, tcms.User.filter):
+        with pytest.raises(Fault, match="Authentication failed when calling") as refused:
+            call()
+        assert refused.value.faultCode == -32603
+
+
+def test_the_second_page_of_kiwi_tcms_alone_does_not_either(servers, call_standin):
+    module = recipe("kiwi_tcms")
+    tcms = call_standin("/xml-rpc/", login_path="/login/kerberos/")
+    tcms("transport").login = lambda host: None
+    with pytest.raises(OSError, match="does not complete the login: 500"):
+        module.log_in(servers.url("/xml-rpc/"), tcms("transport"))
+
+
 # -- what they have in common -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name, path", [("freeipa.py", ""), ("koji.py", "/kojihub")])
-def test_without_a_ticket(servers, user, monkeypatch, name, path):
+AT_STANDINS = [
+    ("freeipa.py", "", []),
+    ("koji.py", "/kojihub", []),
+    ("kiwi_tcms.py", "/xml-rpc/", ["Gadget"]),
+]
+
+
+@pytest.mark.parametrize("name, path, arguments", AT_STANDINS)
+def test_without_a_ticket(servers, user, monkeypatch, name, path, arguments):
     monkeypatch.setenv("KRB5CCNAME", "FILE:/nowhere/none")
-    status, printed, complaints = example(name, servers.url(path), servers.cafile)
+    status, printed, complaints = example(name, servers.url(path), *arguments, servers.cafile)
     assert (status, printed) == (1, [])
     assert complaints.startswith("NoCredentials: ") and "kinit" in complaints and "Traceback" not in complaints
+
+
+@pytest.mark.parametrize("name, path, arguments", AT_STANDINS)
+def test_what_else_is_wrong_is_said(servers, user, name, path, arguments):
+    for url, cafile, words in [
+        (servers.url(path), "/nowhere/ca.pem", "FileNotFoundError: "),
+        (servers.url(path).replace("https:", "gopher:"), servers.cafile, "OSError: unsupported XML-RPC protocol"),
+        (servers.url(path).replace("//", "//user:secret@"), servers.cafile, "ValueError: "),
+        (servers.url(path, host="127.0.0.1"), servers.cafile, "ServiceUnknown: "),
+    ]:
+        status, printed, complaints = example(name, url, *arguments, cafile)
+        assert (status, printed) == (1, [])
+        assert complaints.startswith(words) and "Traceback" not in complaints and "secret" not in complaints
+
+
+@pytest.mark.parametrize("name", [name for name, _, _ in AT_STANDINS])
+def test_usage(name):
+    status, printed, complaints = example(name)
+    assert (status, printed) == (1, [])
+    assert f"usage: {name} URL" in complaints
