@@ -10,16 +10,21 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def run(*command, **environment):
+def run(*command, input="", **environment):
     """Run a command in the project; return its exit status, what it printed, and what it complained of."""
     done = subprocess.run(
-        [str(word) for word in command], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True
+        [str(word) for word in command],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        input=input,
+        capture_output=True,
+        text=True,
     )
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 
-def example(name, *arguments):
-    return run(sys.executable, ROOT / "examples" / name, *arguments)
+def example(name, *arguments, **options):
+    return run(sys.executable, ROOT / "examples" / name, *arguments, **options)
 
 
 def test_whoami(hub, user):

@@ -4,15 +4,28 @@ Behind it is the tests' hub or, where an example is for a server that cannot run
 `realm.standins`. What the stand-ins refuse is tested here, too: they would prove nothing if they took everything.
 """
 
+import asyncio
+import fcntl
 import importlib.util
+import json
+import os
+import pty
+import signal
 import ssl
+import struct
+import subprocess
+import sys
+import termios
+import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
-from xmlrpc.client import Fault, ServerProxy
+from xmlrpc.client import Fault, ServerProxy, loads
 
 import pytest
+from helpers import DEADLINE
 from realm import forwarder, standins
+from realm.scripted import honest, values
 from test_examples import ROOT, example
 
 from krbxmlrpc import KerberosTransport, UnexpectedStatus
@@ -77,6 +90,22 @@ def test_freeipa(servers, user, asked):
         "your entry: uid=user,cn=users,cn=accounts,dc=example,dc=test",
     ]
     assert asked(4) == ["200 ticket GET /ipa/session/login_kerberos"] + ["200 POST /ipa/session/xml"] * 3
+
+
+def end_session(proxy):
+    """Have a cookie that the server does not know any more."""
+    (cookie,) = proxy("transport").cookiejar
+    cookie.value = uuid.uuid4().hex
+
+
+def test_a_session_at_freeipa_is_begun_again(call_standin, asked):
+    server = call_standin("/ipa/session/xml", login_path="/ipa/session/login_kerberos", headers=REFERER)
+    server.ping([], {})
+    end_session(server)
+    asked(2)
+    server.ping([], {})
+    login, call = "200 ticket GET /ipa/session/login_kerberos", "200 POST /ipa/session/xml"
+    assert asked(3) == ["401 POST /ipa/session/xml", login, call]
 
 
 @pytest.mark.parametrize(
@@ -275,12 +304,14 @@ def test_kiwi_tcms(servers, user, asked):
     assert asked(5) == pages + ["200 POST /xml-rpc/"] * 3
 
 
-def test_a_session_at_kiwi_tcms_is_begun_again(servers, user, call_standin, asked):
+def test_a_session_at_kiwi_tcms_is_begun_again(servers, call_standin):
     tcms = call_standin("/xml-rpc/", login_path="/login/kerberos/")
     for _ in range(2):
         recipe("kiwi_tcms").log_in(servers.url("/xml-rpc/"), tcms("transport"))
         assert tcms.User.filter({"username": "user"})[0]["email"] == "user@example.test"
-        tcms("transport").cookiejar.clear()
+        end_session(tcms)
+        with pytest.raises(Fault, match="Authentication failed"):
+            tcms.User.filter()
 
 
 def test_the_first_page_of_kiwi_tcms_alone_logs_nobody_in(call_standin):
@@ -299,39 +330,236 @@ def test_the_second_page_of_kiwi_tcms_alone_does_not_either(servers, call_standi
         module.log_in(servers.url("/xml-rpc/"), tcms("transport"))
 
 
+# -- a pool of threads, and asyncio -----------------------------------------------------------------------------------
+
+
+def pool(*arguments, lines, **environment):
+    """Run the example with arguments for calls; return its status, the outcomes, and its complaints."""
+    given = "".join(f"{line}\n" for line in lines)
+    status, printed, complaints = example("thread_pool.py", *arguments, input=given, **environment)
+    return status, [json.loads(line) for line in printed], complaints
+
+
+def test_a_thousand_calls(hub, user, case):
+    url = hub.url(f"/xmlrpc?case={case}")
+    status, outcomes, complaints = pool(url, "echo", hub.cafile, lines=[f'{{"id": {n}}}' for n in range(1000)])
+    assert (status, complaints) == (0, "1000 calls, 0 failed\n")
+    assert outcomes == [{"argument": {"id": number}, "result": {"id": number}} for number in range(1000)]
+    lines = hub.logged(case, 1000)
+    assert len(lines) == 1000 and {line.status for line in lines} == {200}
+    assert 1 <= len([line for line in lines if not line.earlier]) <= 8  # so many connections
+
+
+def test_a_session_is_for_all_of_them(hub, user, case):
+    url = hub.url(f"/session?case={case}")
+    status, outcomes, _ = pool(url, "echo", hub.cafile, lines=range(100))
+    assert status == 0 and len(outcomes) == 100
+    assert 1 <= len([line for line in hub.logged(case, 100) if line.ticket]) <= 8
+
+
+def test_what_failed_is_not_lost(hub, user):
+    keys = [uuid.uuid4().hex for _ in range(50)]
+    arguments = [*keys[:20], "no/folder", *keys[20:30], 2**40, "no/folder", *keys[30:]]
+    status, outcomes, complaints = pool(hub.url(), "execute", hub.cafile, lines=map(json.dumps, arguments))
+    assert status == 1
+    assert [hub.executed(key) for key in keys] == [1] * 50
+    assert [outcome["argument"] for outcome in outcomes] == arguments
+    failed = [outcome for outcome in outcomes if outcome.get("result") != "done"]
+    assert [outcome["argument"] for outcome in failed] == ["no/folder", 2**40, "no/folder"]
+    assert failed[0]["error"].startswith("Fault: ") and "FileNotFoundError" in failed[0]["error"]
+    assert failed[1]["error"].startswith("OverflowError: ")
+    assert complaints.startswith("53 calls, 3 failed\n2 times Fault: ")
+    assert "\n1 times OverflowError: " in complaints and "Traceback" not in complaints
+
+
+def test_what_all_calls_would_meet_ends_them(hub, user, case):
+    url = hub.url(f"/xmlrpc?case={case}")
+    status, outcomes, complaints = pool(url, "echo", hub.cafile, lines=range(1000), KRB5CCNAME="FILE:/nowhere/none")
+    assert status == 1 and "kinit" in complaints and "Traceback" not in complaints
+    errors = [outcome["error"] for outcome in outcomes]
+    made = [error for error in errors if error != "not called"]
+    assert len(errors) == 1000 and 1 <= len(made) < 1000
+    assert all(error.startswith("NoCredentials: ") for error in made)
+    assert complaints.startswith("1000 calls, 1000 failed\n")
+    assert hub.logged(case, 0) == []
+
+
+def test_what_is_no_json_is_refused_before_any_call(hub, user, case):
+    url = hub.url(f"/xmlrpc?case={case}")
+    status, outcomes, complaints = pool(url, "echo", hub.cafile, lines=[1, 2, "three"])
+    assert (status, outcomes) == (1, [])
+    assert complaints.startswith("ValueError: line 3 of standard input is not JSON: ")
+    assert hub.logged(case, 0) == []
+
+
+@pytest.mark.parametrize("with_tqdm", [True, False])
+def test_progress_is_shown_on_a_terminal(hub, user, tmp_path, with_tqdm):
+    if not with_tqdm:
+        (tmp_path / "tqdm.py").write_text("raise ImportError('it is not installed')")
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+    done = subprocess.Popen(
+        [sys.executable, str(ROOT / "examples/thread_pool.py"), hub.url(), "echo", hub.cafile],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "TERM": "xterm"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=end,
+    )
+    os.close(end)
+    done.communicate(b"1\n" * 20)
+    assert done.returncode == 0
+    shown = b""
+    try:
+        while True:
+            shown += os.read(terminal, 65536)
+    except OSError:  # so a terminal ends
+        pass
+    os.close(terminal)
+    assert (b"100%" in shown) == with_tqdm and b"20/20" in shown and b"20 calls, 0 failed" in shown
+
+
+@pytest.fixture
+def slow_server(server):
+    """A server that answers when it is let: ``arrived.acquire()`` waits for a call, ``answers.release()`` lets one."""
+    server.arrived, server.answers = threading.Semaphore(0), threading.Semaphore(0)
+
+    def answer(request, send):
+        server.arrived.release()
+        assert server.answers.acquire(timeout=DEADLINE)
+        honest()(request, send)
+
+    server.otherwise = answer
+    return server
+
+
+@pytest.fixture
+def cafile(ca, tmp_path):
+    """The certificate of the scripted server's CA."""
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    return str(tmp_path / "ca.pem")
+
+
+def test_interrupted_a_pool_ends_what_has_begun_and_tells_the_rest(slow_server, cafile):
+    done = subprocess.Popen(
+        [sys.executable, str(ROOT / "examples/thread_pool.py"), slow_server.url(), "build", cafile],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    done.stdin.write("1\n" * 100)
+    done.stdin.close()
+    done.stdin = None
+    for _ in range(8):
+        assert slow_server.arrived.acquire(timeout=DEADLINE)
+    done.send_signal(signal.SIGINT)
+    assert done.stderr.readline() == "interrupted: the calls that have begun are waited for\n"
+    slow_server.answers.release(8)
+    printed, complaints = done.communicate()
+    assert done.returncode == 1
+    outcomes = [json.loads(line) for line in printed.splitlines()]
+    assert [outcome.get("result") for outcome in outcomes] == ["an honest answer"] * 8 + [None] * 92
+    assert {outcome.get("error") for outcome in outcomes[8:]} == {"not called"}
+    assert complaints == "100 calls, 92 failed\n92 times not called\n"
+
+
+def test_asyncio_calls(hub, user, case):
+    status, printed, complaints = example("asyncio_calls.py", hub.url(f"/xmlrpc?case={case}"), hub.cafile)
+    assert (status, complaints) == (0, "")
+    assert "size: Return the length of a value: a large call with a small reply." in printed
+    assert "whoami: No help available." not in printed and len(hub.logged(case, 0)) == len(printed) + 1
+
+
+def test_asyncio_calls_say_what_failed(slow_server, cafile):
+    answers = [honest(body=values(["a", "b", "c"])), honest(), honest(status=500), honest(body=values("does it"))]
+    slow_server.play(*answers)
+    status, printed, complaints = example("asyncio_calls.py", slow_server.url(), cafile)
+    assert (status, complaints) == (1, "")
+    assert sorted(line.partition(": ")[0] for line in printed) == ["a", "b", "c"]
+    assert sorted(line.partition(": ")[2].partition(": ")[0] for line in printed) == [
+        "UnexpectedStatus", "an honest answer", "does it"
+    ]
+
+
+def test_who_is_cancelled_goes_on_and_the_call_keeps_its_place(slow_server, server_context):
+    async def play():
+        hub = recipe("asyncio_calls").AsyncHub(slow_server.url(), at_a_time=1, context=server_context)
+        first = asyncio.ensure_future(hub.call("build", 1))
+        assert await asyncio.to_thread(slow_server.arrived.acquire, timeout=DEADLINE)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        second = asyncio.ensure_future(hub.call("build", 2))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert hub.places.locked() and len(slow_server.requests) == 1
+        slow_server.answers.release(2)
+        assert await second == "an honest answer"
+        hub.close()
+
+    asyncio.run(play())
+    assert [loads(request.body)[0] for request in slow_server.requests] == [(1,), (2,)]
+
+
+def test_the_event_loop_goes_on_during_calls(slow_server, server_context):
+    async def play():
+        hub = recipe("asyncio_calls").AsyncHub(slow_server.url(), at_a_time=3, context=server_context)
+        calls = [asyncio.ensure_future(hub.call("build", number)) for number in range(6)]
+        for _ in range(3):
+            assert await asyncio.to_thread(slow_server.arrived.acquire, timeout=DEADLINE)
+        assert len(slow_server.requests) == 3 and not any(call.done() for call in calls)
+        slow_server.answers.release(6)
+        assert await asyncio.gather(*calls) == ["an honest answer"] * 6
+        hub.close()
+
+    asyncio.run(play())
+
+
 # -- what they have in common -----------------------------------------------------------------------------------------
 
 
-AT_STANDINS = [
-    ("freeipa.py", "", []),
-    ("koji.py", "/kojihub", []),
-    ("kiwi_tcms.py", "/xml-rpc/", ["Gadget"]),
-]
+RECIPES = ["freeipa.py", "koji.py", "kiwi_tcms.py", "thread_pool.py", "asyncio_calls.py"]
+
+PATHS = {"freeipa.py": "", "koji.py": "/kojihub", "kiwi_tcms.py": "/xml-rpc/"}
+METHODS = {"kiwi_tcms.py": ["Gadget"], "thread_pool.py": ["echo"]}
 
 
-@pytest.mark.parametrize("name, path, arguments", AT_STANDINS)
-def test_without_a_ticket(servers, user, monkeypatch, name, path, arguments):
+@pytest.fixture(params=RECIPES)
+def run_recipe(request, servers, hub, user):
+    """Run each example: ``run_recipe(alter_url, cafile)``; None is its right file."""
+    name = request.param
+
+    def run(alter_url=lambda url: url, cafile=None):
+        server = servers if name in PATHS else hub
+        url, cafile = alter_url(server.url(PATHS.get(name, "/xmlrpc"))), cafile or server.cafile
+        return example(name, url, *METHODS.get(name, []), cafile, input="1\n")
+
+    return run
+
+
+def test_without_a_ticket(run_recipe, monkeypatch):
     monkeypatch.setenv("KRB5CCNAME", "FILE:/nowhere/none")
-    status, printed, complaints = example(name, servers.url(path), *arguments, servers.cafile)
-    assert (status, printed) == (1, [])
-    assert complaints.startswith("NoCredentials: ") and "kinit" in complaints and "Traceback" not in complaints
+    status, _, complaints = run_recipe()
+    assert status == 1 and "NoCredentials: " in complaints and "kinit" in complaints and "Traceback" not in complaints
 
 
-@pytest.mark.parametrize("name, path, arguments", AT_STANDINS)
-def test_what_else_is_wrong_is_said(servers, user, name, path, arguments):
-    for url, cafile, words in [
-        (servers.url(path), "/nowhere/ca.pem", "FileNotFoundError: "),
-        (servers.url(path).replace("https:", "gopher:"), servers.cafile, "OSError: unsupported XML-RPC protocol"),
-        (servers.url(path).replace("//", "//user:secret@"), servers.cafile, "ValueError: "),
-        (servers.url(path, host="127.0.0.1"), servers.cafile, "ServiceUnknown: "),
-    ]:
-        status, printed, complaints = example(name, url, *arguments, cafile)
-        assert (status, printed) == (1, [])
-        assert complaints.startswith(words) and "Traceback" not in complaints and "secret" not in complaints
+@pytest.mark.parametrize(
+    "alter_url, cafile, words",
+    [
+        (str, "/nowhere/ca.pem", "FileNotFoundError: "),
+        (lambda url: url.replace("https:", "gopher:"), None, "OSError: unsupported XML-RPC protocol"),
+        (lambda url: url.replace("//", "//user:secret@"), None, "ValueError: "),
+        (lambda url: url.replace("localhost", "127.0.0.1"), None, "ServiceUnknown: "),
+    ],
+    ids=["CA", "scheme", "password", "address"],
+)
+def test_what_else_is_wrong_is_said(run_recipe, alter_url, cafile, words):
+    status, _, complaints = run_recipe(alter_url, cafile)
+    assert status == 1 and words in complaints and "Traceback" not in complaints and "secret" not in complaints
 
 
-@pytest.mark.parametrize("name", [name for name, _, _ in AT_STANDINS])
+@pytest.mark.parametrize("name", RECIPES)
 def test_usage(name):
     status, printed, complaints = example(name)
-    assert (status, printed) == (1, [])
-    assert f"usage: {name} URL" in complaints
+    assert printed == [] and f"usage: {name} " in complaints and "URL" in complaints
+    assert status == 1

@@ -4,7 +4,8 @@
 `hub.py`), `balancer` a real HAProxy before several of them (`haproxy.cfg`); `daemon` is what these two have in common.
 `scripted` is a server of our own that misbehaves as a test wants it to, `forwarder` breaks the connections to Apache as
 a test wants it to. `squid` is a real proxy, and `tunnels` makes a scripted server one; `bound` demands channel
-bindings. ``python -m realm COMMAND`` runs a command beside a realm and a hub.
+bindings; `standins` is an Apache with stand-ins for servers that cannot run here. ``python -m realm COMMAND`` runs a
+command beside a realm and a hub.
 """
 
 from krbxmlrpc.testing import kdc
