@@ -19,12 +19,14 @@ import termios
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlencode
-from xmlrpc.client import Fault, ServerProxy, loads
+from xmlrpc.client import Fault, ServerProxy, dumps, loads
 
 import pytest
 from helpers import DEADLINE
-from realm import forwarder, standins
+from realm import forwarder, kdc, scripted, standins
+from krbxmlrpc.testing.loopback import Hangup
 from realm.scripted import honest, values
 from test_examples import ROOT, example
 
@@ -515,10 +517,167 @@ def test_the_event_loop_goes_on_during_calls(slow_server, server_context):
     asyncio.run(play())
 
 
+# -- a service with a keytab ------------------------------------------------------------------------------------------
+
+
+class Service:
+    """The example of a service, while it runs."""
+
+    def __init__(self, *arguments, **environment):
+        self._process = subprocess.Popen(
+            [sys.executable, str(ROOT / "examples/keytab_service.py"), "--interval", "0.05", *arguments],
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def says(self, words):
+        """Wait until it says this; return the line."""
+        line = "silence"
+        while line and words not in line:
+            line = self._process.stderr.readline()
+        assert line, f"it has ended, and not said {words}"
+        return line
+
+    def send(self, number):
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM):
+        """Stop it; return its exit status and its last words."""
+        self.send(number)
+        return self.ended()
+
+    def ended(self):
+        """Wait for its end; return its exit status and its last words."""
+        printed, complaints = self._process.communicate(timeout=DEADLINE)
+        assert printed == ""
+        return self._process.returncode, complaints
+
+    def kill(self):
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture
+def serve(realm, user, tmp_path):
+    """Start a service of a principal of its own: ``serve("robot", URL, "--keytab")``, or with ``"environment"``."""
+    started = []
+
+    def start(name, url, how, *arguments, lifetime="1d"):
+        keytab = str(tmp_path / f"{name}.keytab")
+        realm.run_kadminl(f"addprinc -randkey -maxlife {lifetime} {name}")
+        realm.extract_keytab(f"{name}@{kdc.REALM}", keytab)
+        environment = {"KRB5CCNAME": f"FILE:{tmp_path}/{name}.cache"}
+        if how == "--keytab":
+            arguments += ("--keytab", keytab, "--principal", name)
+        else:
+            environment["KRB5_CLIENT_KTNAME"] = keytab
+        started.append(Service(*arguments, url, **environment))
+        return started[-1]
+
+    yield start
+    for service in started:
+        service.kill()
+
+
+@pytest.mark.parametrize("how", ["--keytab", "environment"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_service_works_until_it_is_told_to_stop(serve, hub, how, number):
+    name = f"robot-{how.strip('-')}-{number.name}"
+    service = serve(name, hub.url(), how, "--cafile", hub.cafile)
+    for _ in range(3):
+        assert service.says("takes") == f"INFO the hub takes this service for {name}@{kdc.REALM}\n"
+    status, words = service.stop(number)
+    assert status == 0 and words.endswith("INFO stopped\n") and "Traceback" not in words
+
+
+def test_a_service_ends_its_round_before_it_stops(serve, slow_server, cafile):
+    service = serve("robot-in-a-round", slow_server.url(), "--keytab", "--cafile", cafile, "--interval", "3600")
+    assert slow_server.arrived.acquire(timeout=DEADLINE)
+    service.send(signal.SIGTERM)
+    slow_server.answers.release()
+    assert service.ended() == (0, "INFO the hub takes this service for an honest answer\nINFO stopped\n")
+
+
+def test_a_service_renews_its_tickets(serve, realm, hub):
+    services = {
+        name: serve(name, hub.url(), how, "--cafile", hub.cafile, lifetime="6s")
+        for name, how in [("short-lived-1", "--keytab"), ("short-lived-2", "environment")]
+    }
+
+    def issued(name):
+        log = Path(realm.tmpdir, "kdc.log").read_text().splitlines()
+        return [line for line in log if "AS_REQ" in line and "ISSUE" in line and f" {name}@{kdc.REALM} for" in line]
+
+    for name, service in services.items():
+        while len(issued(name)) < 2:
+            service.says(f"takes this service for {name}@")
+        for _ in range(100):
+            service.says(f"takes this service for {name}@")
+        status, words = service.stop()
+        assert status == 0 and "ERROR" not in words
+
+
+def test_a_service_goes_on_after_what_goes_by_itself(serve, server, cafile):
+    server.play(hang_up, honest(status=503), honest(body=dumps(Fault(7, "not now")).encode()))
+    service = serve("robot-patient", server.url(), "--keytab", "--cafile", cafile)
+    assert "503" in service.says("ERROR ")
+    assert "not now" in service.says("ERROR ")
+    service.says("takes this service for an honest answer")
+    assert service.stop()[0] == 0 and len(server.requests) >= 4  # the first call was made twice
+
+
+def test_what_goes_by_itself_is_logged(ca, call_server, server, server_context, caplog):
+    service = recipe("keytab_service")
+    server.play(hang_up)
+    service.try_to_work(call_server())
+    away = scripted.ScriptedServer(ca)
+    with away:
+        pass
+    service.try_to_work(ServerProxy(away.url(), transport=KerberosTransport(context=server_context)))
+    lost, unreachable = [record.getMessage() for record in caplog.records if record.name == "keytab_service"]
+    assert lost.startswith("a call may have run, or not: ") and unreachable.startswith("ServerUnreachable: ")
+
+
+def hang_up(request, send):
+    """Close the connection, without an answer."""
+    raise Hangup
+
+
+@pytest.mark.parametrize(
+    "path, how, error",
+    [
+        ("/others", "--keytab", "AuthenticationRejected: "),
+        ("/xmlrpc?status=404", "--keytab", "UnexpectedStatus: "),
+        ("/xmlrpc", "no CA", "CertificateRejected: "),
+        ("/xmlrpc", "no keytab", "NoCredentials: "),
+    ],
+)
+def test_a_service_ends_where_somebody_is_needed(serve, hub, how, path, error):
+    if how == "no CA":
+        service = serve("robot-wary", hub.url(path), "--keytab")
+    elif how == "no keytab":
+        service = Service("--cafile", hub.cafile, hub.url(path), KRB5CCNAME="FILE:/nowhere/none")
+    else:
+        service = serve(f"robot-{error[:5]}", hub.url(path), how, "--cafile", hub.cafile)
+    status, words = service.ended()
+    assert status == 1 and words.startswith(error) and "Traceback" not in words
+
+
+def test_a_service_says_what_python_gssapi_is_for(serve, hub, tmp_path):
+    (tmp_path / "gssapi.py").write_text("raise ImportError('it is not installed')")
+    service = Service("--keytab", "robot.keytab", hub.url(), PYTHONPATH=str(tmp_path))
+    status, words = service.ended()
+    assert status == 1 and words.startswith("ImportError: ") and "krbxmlrpc[gssapi]" in words
+
+
 # -- what they have in common -----------------------------------------------------------------------------------------
 
 
-RECIPES = ["freeipa.py", "koji.py", "kiwi_tcms.py", "thread_pool.py", "asyncio_calls.py"]
+RECIPES = ["freeipa.py", "koji.py", "kiwi_tcms.py", "thread_pool.py", "asyncio_calls.py", "keytab_service.py"]
 
 PATHS = {"freeipa.py": "", "koji.py": "/kojihub", "kiwi_tcms.py": "/xml-rpc/"}
 METHODS = {"kiwi_tcms.py": ["Gadget"], "thread_pool.py": ["echo"]}
@@ -532,6 +691,8 @@ def run_recipe(request, servers, hub, user):
     def run(alter_url=lambda url: url, cafile=None):
         server = servers if name in PATHS else hub
         url, cafile = alter_url(server.url(PATHS.get(name, "/xmlrpc"))), cafile or server.cafile
+        if name == "keytab_service.py":
+            return example(name, "--cafile", cafile, url)
         return example(name, url, *METHODS.get(name, []), cafile, input="1\n")
 
     return run
@@ -562,4 +723,13 @@ def test_what_else_is_wrong_is_said(run_recipe, alter_url, cafile, words):
 def test_usage(name):
     status, printed, complaints = example(name)
     assert printed == [] and f"usage: {name} " in complaints and "URL" in complaints
-    assert status == 1
+    assert status == (2 if name == "keytab_service.py" else 1)  # 2 is argparse's
+
+
+def test_the_usage_of_a_service_is_that_of_its_options():
+    status, printed, _ = example("keytab_service.py", "--help")
+    usage = next(line for line in recipe("keytab_service").__doc__.splitlines() if line.startswith("usage: "))
+    assert status == 0
+    words = " ".join(" ".join(printed).split())
+    for option in usage.split("[")[1:]:
+        assert f"[{option.partition(']')[0]}]" in words
