@@ -26,11 +26,11 @@ from xmlrpc.client import Fault, ServerProxy, dumps, loads
 import pytest
 from helpers import DEADLINE
 from realm import forwarder, kdc, scripted, standins
-from krbxmlrpc.testing.loopback import Hangup
 from realm.scripted import honest, values
 from test_examples import ROOT, example
 
 from krbxmlrpc import KerberosTransport, UnexpectedStatus
+from krbxmlrpc.testing.loopback import Hangup
 
 
 def recipe(name):
