@@ -1,6 +1,5 @@
 """A real Apache with mod_auth_gssapi on loopback, and the hub under mod_wsgi."""
 
-import base64
 import os
 import secrets
 import shutil
@@ -79,7 +78,6 @@ class Apache(Daemon):
             "modules": software.APACHE_MODULES,
             "examples": EXAMPLES,
             "defines": self.defines,
-            "session_key": base64.b64encode(self.session_key).decode(),
             "user": "User www-data\nGroup www-data" if os.geteuid() == 0 else "",
         }
 
