@@ -73,7 +73,7 @@ class Session:
     """
 
     def __init__(self, jar: Optional[CookieJar]) -> None:
-        self.jar = CookieJar(_strict_policy()) if jar is None else jar
+        self.jar = CookieJar(strict_policy()) if jar is None else jar
         self._places: Dict[str, _Place] = {}
         self._proved: Set[str] = set()  # hosts (with ports) that have proved themselves
         self._untried: Dict[str, Dict[str, float]] = {}  # by host: cookies that no call has ridden on, and since when
@@ -281,7 +281,7 @@ def _covers(domain: str, host: str) -> bool:
     return host.endswith(f".{above}") and "." in above and not above.endswith(".") and not is_address
 
 
-def _strict_policy() -> DefaultCookiePolicy:
+def strict_policy() -> DefaultCookiePolicy:
     """Return the policy of the default jar.
 
     A cookie without ``Domain`` goes back to its own host only (RFC 6265, section 5.3, step 6), which http.cookiejar

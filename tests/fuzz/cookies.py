@@ -2,7 +2,7 @@
 
 from http.cookiejar import LWPCookieJar
 
-from krbxmlrpc.session import Session, _strict_policy
+from krbxmlrpc.session import Session, strict_policy
 
 FRIENDS = {
     "hub.example.test": {"other.example.test"},
@@ -27,7 +27,7 @@ def one_input(data):
 
 def check(host, lines):
     """Check that cookies go only where they may, and do no harm."""
-    session = Session(LWPCookieJar(policy=_strict_policy()))
+    session = Session(LWPCookieJar(policy=strict_policy()))
     strangers = OTHERS - FRIENDS[host]
     for name in (host, *OTHERS):
         session.prove(name)

@@ -1,0 +1,9 @@
+# PYTHON_ARGCOMPLETE_OK
+"""``python -m krbxmlrpc`` is the command ``krbxmlrpc``."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
