@@ -41,6 +41,14 @@ def ticket_end(path: str) -> Optional[datetime]:
         return None
 
 
+def cache_owner(path: str) -> Optional[str]:
+    """Return whose a cache is; None where that cannot be read."""
+    try:
+        return _owner(_Fields(_content(path)))
+    except (OSError, ValueError, struct.error):
+        return None
+
+
 def cache_state(path: str) -> Optional[str]:
     """Return what a file is as a credential cache, in words for a message; None where that cannot be told."""
     try:

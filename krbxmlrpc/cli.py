@@ -16,13 +16,14 @@ import re
 import signal
 import sys
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 from urllib.parse import urlsplit
 
 from ._version import __version__
 from .errors import KerberosXMLRPCError
 
 WORKED, FAULT, FAILED = 0, 1, 2
+FOUND = 1  # by check: that something fails
 INTERRUPTED, PIPE_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
 
 _EXAMPLES = """\
@@ -162,7 +163,7 @@ OPTIONS = [
     Option(
         "timeout",
         _CONNECTION,
-        "how long each socket operation may take (default: 300), or 'none'",
+        "how long each socket operation may take (default: 300, for check 30), or 'none'",
         {"metavar": "SECONDS", "type": _seconds},
     ),
     Option(
@@ -292,6 +293,11 @@ class Target(NamedTuple):
     """The path, and the query if there is one."""
     arguments: Dict[str, Any]
     """For the transport: what options gave."""
+
+    @property
+    def url(self) -> str:
+        """The URL without a query, which may hold secrets."""
+        return f"{self.scheme}://{self.netloc}{self.handler.partition('?')[0]}"
 
     def transport(self) -> Any:
         """Return the transport for it; raise `Wrong` where it does not take its arguments."""
@@ -481,6 +487,11 @@ def harmless(text: str) -> str:
     return _CONTROL.sub(_escaped, text)
 
 
+def showable(text: str, stream: Any) -> str:
+    """Return text that a terminal shows as it is, and that this stream can show."""
+    return harmless(text) if can_show(text, stream) else ascii(text)[1:-1]
+
+
 def _escaped(found: "re.Match[str]") -> str:
     return f"\\u{ord(found[0]):04x}"
 
@@ -547,22 +558,26 @@ def request(transport: Any, target: Target, method: str, arguments: Sequence[Any
 def _print_result(result: Any, raw: bool) -> None:
     from xmlrpc.client import Binary
 
+    if raw and isinstance(result, (str, Binary)):
+        _write(result.encode() if isinstance(result, str) else result.data, "the call worked, but ")
+    else:
+        _write(f"{to_json(as_json(result), sys.stdout)}\n", "the call worked, but ")
+
+
+def _write(output: Union[str, bytes], but: str = "") -> None:
+    """Write to standard output; `but` is said before the reason where that cannot be done."""
     try:
-        if raw and isinstance(result, (str, Binary)):
-            sys.stdout.buffer.write(result.encode() if isinstance(result, str) else result.data)
+        if isinstance(output, bytes):
+            sys.stdout.buffer.write(output)
         else:
-            print(to_json(as_json(result), sys.stdout))
+            sys.stdout.write(output)
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        _let_go_of_output()
-        raise Wrong(f"the call worked, and its result cannot be written: {error.strerror}") from error
-
-
-def _let_go_of_output() -> None:
-    """See to it that Python does not try again, and complain, at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Python would try again, and complain, at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise Wrong(f"{but}the output cannot be written: {error.strerror}") from error
 
 
 def _list(transport: Any, target: Target, method: Optional[str]) -> None:
@@ -574,9 +589,7 @@ def _list(transport: Any, target: Target, method: Optional[str]) -> None:
     if method is not None and method not in names:
         raise Wrong(f"the server has no method {method}; without METHOD, --list shows all")
     for name in names if method is None else [method]:
-        for line in _described(transport, target, name, names):
-            print(harmless(line) if can_show(line, sys.stdout) else ascii(line)[1:-1])
-    sys.stdout.flush()
+        _write("".join(f"{showable(line, sys.stdout)}\n" for line in _described(transport, target, name, names)))
 
 
 def _described(transport: Any, target: Target, name: str, names: List[str]) -> Iterator[str]:
@@ -617,7 +630,72 @@ def _close(transport: Any) -> None:
 
 def check(options: argparse.Namespace) -> int:
     """Do what ``krbxmlrpc check`` is to do; return the exit status."""
-    raise NotImplementedError
+    from . import doctor
+
+    target = target_of(options)
+    target.transport().close()  # says what is wrong with the options, and with a file of cookies
+    examination = doctor.Examination(target.scheme, target.netloc, target.handler, target.arguments)
+    findings = []
+    for finding in examination.run():
+        findings.append(finding)
+        if not options.json:
+            _write("".join(f"{line}\n" for line in _shown(finding, sys.stdout)))
+    failed = [finding.step for finding in findings if finding.state is doctor.State.FAILED]
+    if options.json:
+        report = {"url": target.url, "ok": not failed, "steps": [_for_programs(finding) for finding in findings]}
+        _write(f"{to_json(report, sys.stdout)}\n")
+    else:
+        _write(f"\nFailed: {', '.join(failed)}.\n" if failed else "\nNothing failed.\n")
+    return FOUND if failed else WORKED
+
+
+def _for_programs(finding: Any) -> Dict[str, Any]:
+    return {
+        "step": finding.step,
+        "state": finding.state.value,
+        "found": in_options(finding.found),
+        "remedy": finding.remedy and in_options(finding.remedy),
+        "facts": dict(finding.facts),
+    }
+
+
+# By state: the mark, what stands for it where the encoding does not have it, and its colour on a terminal (ECMA-48).
+_MARKS = {
+    "ok": ("✓", "ok  ", 32),
+    "warning": ("!", "warn", 33),
+    "failed": ("✗", "FAIL", 31),
+    "skipped": ("–", "skip", 2),
+}
+
+
+def _shown(finding: Any, stream: Any) -> Iterator[str]:
+    """Yield the lines that tell a person of a finding."""
+    from shutil import get_terminal_size
+    from textwrap import wrap
+
+    from .doctor import STEPS
+
+    mark, word, colour = _MARKS[finding.state.value]
+    mark = mark if can_show("✓✗–", stream) else word
+    start = f"{mark} {finding.step:{max(map(len, STEPS))}}  "
+    width = max(get_terminal_size().columns, len(start) + 20) if stream.isatty() else sys.maxsize
+    for text, indent in ((finding.found, start), (finding.remedy, " " * (len(start) + 2))):
+        lines = wrap(
+            showable(in_options(text or ""), stream),
+            width - 1,
+            initial_indent=indent,
+            subsequent_indent=" " * len(indent),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in lines:
+            marked = line.startswith(mark) and has_colours(stream)
+            yield f"\x1b[{colour}m{mark}\x1b[0m{line[len(mark) :]}" if marked else line
+
+
+def has_colours(stream: Any) -> bool:
+    """Say whether what goes there may be coloured: to a terminal that can do it, where nobody objects (NO_COLOR)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in (None, "dumb")
 
 
 # -- the command ------------------------------------------------------------------------------------------------------
@@ -659,7 +737,6 @@ def _run(command: Callable[[argparse.Namespace], int], options: argparse.Namespa
         complain("interrupted: a call that was on its way may have run")
         return INTERRUPTED
     except BrokenPipeError:
-        _let_go_of_output()
         return PIPE_CLOSED
     except (OSError, TypeError, ValueError) as error:
         complain(str(error))

@@ -49,6 +49,33 @@ def ticket_maker(
     return functools.partial(StoreTicket, store, principal=principal, mechanism=mechanism)
 
 
+def holder(
+    principal: Optional[str], ccache: Optional[str], keytab: Optional[str]
+) -> Optional[Tuple[str, Optional[int]]]:
+    """Return whose credentials these are, and for how many seconds they are good (None: without end).
+
+    None where that cannot be told: there are none, or python-gssapi is not there.
+    """
+    try:
+        import gssapi.raw as raw
+    except ImportError:
+        return None
+    try:
+        with no_fork:
+            if ccache is None and keytab is None:
+                oid = raw.OID.from_int_seq(_OIDS["krb5"])
+                name = principal and raw.import_name(principal.encode(), raw.NameType.kerberos_principal)
+                credentials = raw.acquire_cred(name or None, mechs=[oid], usage="initiate").creds
+            else:
+                store = CredentialStore(principal, ccache, keytab)
+                with store.turn():
+                    credentials = store.credentials("krb5")[0]
+            found: Any = raw.inquire_cred(credentials, mechs=False, usage=False)
+            return str(raw.display_name(found.name, name_type=False).name, "utf-8"), found.lifetime
+    except raw.GSSError:
+        return None
+
+
 class CredentialStore:
     """A credential cache, or a keytab and a cache that is filled from it, and again when its tickets have run out.
 

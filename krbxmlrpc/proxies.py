@@ -142,12 +142,13 @@ class Proxies:
         Raises:
             ValueError: the environment names a proxy that is not one.
         """
-        proxy = self._proxy_for(netloc)
+        proxy = self.proxy_for(netloc)
         if proxy is None:
             return Connection(address, timeout, context)
         return Tunnel(address, timeout, context, proxy, self._new_ticket)
 
-    def _proxy_for(self, netloc: str) -> Optional[Proxy]:
+    def proxy_for(self, netloc: str) -> Optional[Proxy]:
+        """Return the proxy for ``host:port``, None where there is none; errors as of `connection`."""
         if self._variable is None:
             return self._proxy
         url = urllib.request.getproxies().get(self._variable.partition("_")[0])

@@ -533,7 +533,7 @@ def test_a_full_disk(hub, user):
     with open("/dev/full", "wb") as full:
         done = program("call", "--cafile", hub.cafile, hub.url(), "whoami", stdout=full)
     assert done.returncode == 2
-    assert re.fullmatch(b"krbxmlrpc: the call worked, and its result cannot be written: [^\n]+\n", done.stderr)
+    assert re.fullmatch(b"krbxmlrpc: the call worked, but the output cannot be written: [^\n]+\n", done.stderr)
 
 
 def test_an_interrupt(server, ca, tmp_path):

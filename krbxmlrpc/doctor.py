@@ -1,0 +1,520 @@
+"""Goes through all that a call needs, step by step, and finds out what works and what does not; prints nothing.
+
+Each step does by itself a part of what a transport does, with the same code, and says in a `Finding` what came of it.
+What is sent to the server is harmless: the call of `HARMLESS`, and a login where the calls need one.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import os
+import socket
+import ssl
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from http.client import HTTPException, responses
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from urllib.request import Request
+from xmlrpc.client import Fault, dumps
+
+from . import krb5conf
+from ._version import __version__
+from .ccache import cache_file, cache_owner, ticket_end
+from .challenge import www_auth
+from .connections import Connection, parse_address
+from .credentials import holder, ticket_maker
+from .errors import (
+    BrokenReply,
+    CertificateRejected,
+    ClockSkew,
+    InvalidResponse,
+    KerberosXMLRPCError,
+    NoCredentials,
+    NoSession,
+    TicketExpired,
+    UnexpectedStatus,
+)
+from .exchange import MutualAuthentication
+from .http1 import Response
+from .proxies import ENVIRONMENT, Proxies, Proxy
+from .refusals import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference, redirect_target
+from .session import strict_policy
+from .ticket import Ticket
+from .transport import InsecureKerberosTransport, KerberosTransport
+
+HARMLESS = "system.listMethods"
+"""The method that is called: it only tells names. Where a server does not have it, its Fault is as good an answer."""
+
+TIMEOUT = 30.0
+"""Seconds that each socket operation may take unless it is said otherwise: somebody is waiting."""
+
+SOON = timedelta(minutes=10)
+"""A ticket that ends within this time will not be of use for long."""
+
+SOON_FOR_CERTIFICATES = timedelta(days=14)
+
+NOTICEABLE = 60.0
+"""Seconds by which clocks may differ before it is worth a word: far from what Kerberos tolerates."""
+
+# OpenSSL's, of x509_vfy.h; the first is in Python's ssl from 3.10 on.
+_PARTIAL_CHAIN, _NO_CHECK_TIME = 0x80000, 0x200000
+
+
+class State(str, enum.Enum):
+    """How a step went."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """It works, or does not matter, and yet somebody should know."""
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """It was not tried."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of a step."""
+
+    state: State
+    found: str
+    """In words."""
+    remedy: Optional[str] = None
+    """What to do."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """For programs: values that JSON has."""
+    step: str = ""
+    """Its name."""
+
+
+class Examination:
+    """The examination of one server.
+
+    Args:
+        scheme, netloc, handler: the parts of its URL, as of `urllib.parse.urlsplit`; path and query are the handler.
+        arguments: those of the transport that is to be used for it.
+
+    Raises:
+        TypeError, ValueError, ImportError: as for `KerberosTransport`.
+    """
+
+    def __init__(self, scheme: str, netloc: str, handler: str, arguments: Mapping[str, Any]) -> None:
+        self._is_https = scheme == "https"
+        self._place = f"{scheme}://{netloc}{handler.partition('?')[0]}"
+        self._netloc, self._handler = netloc, handler
+        self._address = parse_address(netloc, 443 if self._is_https else 80)
+        self._arguments = {"timeout": TIMEOUT, **arguments}
+        self._service = arguments.get("service") or f"HTTP@{self._address.host}"
+        owned = [arguments.get(name) for name in ("principal", "ccache", "keytab")]
+        self._principal, self._ccache, self._keytab = owned
+        self._mode = MutualAuthentication(arguments.get("mutual_authentication", MutualAuthentication.REQUIRED))
+        new_ticket = ticket_maker(self._principal, arguments.get("mechanism", "spnego"), self._ccache, self._keytab)
+        self._new_ticket = new_ticket
+        variable = "https_proxy" if self._is_https else None
+        self._proxies = Proxies(arguments.get("proxy", ENVIRONMENT), variable, new_ticket)
+        kind = KerberosTransport if self._is_https else InsecureKerberosTransport
+        self._transport = kind(**{**self._arguments, "cookiejar": _new_jar()})
+
+        # What steps leave for later ones.
+        self._configuration = krb5conf.read(os.environ.get("KRB5_CONFIG"))
+        self._refused: Optional[KerberosXMLRPCError] = None  # why there is no ticket
+        self._ticket: Optional[Ticket] = None
+        self._proxy: Optional[Proxy] = None
+        self._connection: Optional[Connection] = None
+        self._reply: Optional[Response] = None  # to a request without a ticket
+        self._arrived = datetime.now(timezone.utc)
+        self._failure: Optional[Exception] = None  # of the call
+        self._returned: Any = None
+
+    def run(self) -> Iterator[Finding]:
+        """Do one step after the other, and yield what came of it; a step that needs one that failed is skipped."""
+        roots: Dict[str, str] = {}  # of steps that failed or were skipped: which one failed
+        try:
+            for name, (needs, step) in STEPS.items():
+                root = next((roots[need] for need in needs if need in roots), None)
+                finding = step(self) if root is None else Finding(State.SKIPPED, f"not tried, because {root} failed")
+                if finding.state in (State.FAILED, State.SKIPPED):
+                    roots[name] = root or name
+                yield replace(finding, step=name)
+        finally:
+            self._disconnect()
+            self._transport.close()
+
+    # -- this machine -------------------------------------------------------------------------------------------------
+
+    def _look_at_configuration(self) -> Finding:
+        files, missing, libdefaults = self._configuration
+        realm = libdefaults.get("default_realm")
+        facts = {"files": files, "default_realm": realm}
+        where = "KRB5_CONFIG names it" if os.environ.get("KRB5_CONFIG") else "KRB5_CONFIG is not set"
+        if not files:
+            return Finding(
+                State.WARNING,
+                f"no krb5.conf: {', '.join(missing)} cannot be read ({where})",
+                "have one with default_realm and, under [realms], the KDC; without it only DNS can tell Kerberos",
+                facts,
+            )
+        found = f"{', '.join(files)} ({where})"
+        if realm is None:
+            remedy = "write default_realm under [libdefaults]; without it DNS or host names have to tell the realm"
+            return Finding(State.WARNING, f"{found} names no default_realm", remedy, facts)
+        return Finding(State.OK, f"{found}; default realm {realm}", None, facts)
+
+    def _look_at_credentials(self) -> Finding:
+        try:
+            self._ticket = self._new_ticket(
+                self._service,
+                delegate=self._arguments.get("delegate", False),
+                mutual=self._mode is not MutualAuthentication.DISABLED,
+            )
+        except KerberosXMLRPCError as error:
+            self._refused = error
+            if isinstance(error, (NoCredentials, TicketExpired)):
+                return _failed(error)
+        who, end = self._holder()
+        cache = self._cache()
+        facts = {"principal": who, "expires": end and end.isoformat(timespec="seconds"), "cache": cache}
+        where = f", from {self._keytab}" if self._keytab else f", in {cache or 'the default credential cache'}"
+        if who is None:
+            return Finding(
+                State.OK if self._ticket else State.WARNING,
+                f"whose they are, and how long they are good, is not known here{where}",
+                "klist shows it; krbxmlrpc[gssapi] has it shown here",
+                facts,
+            )
+        left = end and end - datetime.now(timezone.utc)
+        found = f"{who}, {f'for {_duration(left)}' if left else 'without end'}{where}"
+        if left and left < SOON and not self._keytab:
+            return Finding(State.WARNING, found, "run kinit again before that", facts)
+        return Finding(State.OK, found, None, facts)
+
+    def _holder(self) -> Tuple[Optional[str], Optional[datetime]]:
+        """Return whose the credentials are, and until when they are good, as far as that can be known."""
+        held = holder(self._principal, self._ccache, self._keytab)
+        if held is not None:
+            who, seconds = held
+            return who, None if seconds is None else datetime.now(timezone.utc) + timedelta(seconds=seconds)
+        path = cache_file(self._cache() or "")
+        if path is None or self._keytab or self._principal:
+            return self._principal, None
+        return cache_owner(path), ticket_end(path)
+
+    def _cache(self) -> Optional[str]:
+        """Return the name of the credential cache; None where it is the system's default."""
+        if self._ccache or self._keytab:
+            return self._ccache
+        return os.environ.get("KRB5CCNAME") or self._configuration.libdefaults.get("default_ccache_name")
+
+    def _find_proxy(self) -> Finding:
+        try:
+            self._proxy = self._proxies.proxy_for(self._netloc)
+        except ValueError as error:
+            return Finding(State.FAILED, str(error), "mend it, or pass proxy=direct")
+        facts = {"proxy": self._proxy and str(self._proxy)}
+        if self._proxy is None:
+            return Finding(State.OK, "none, straight to the server", None, facts)
+        named = "by proxy=" if "proxy" in self._arguments else "by the environment"
+        return Finding(State.OK, f"{self._proxy}, named {named}", None, facts)
+
+    def _resolve(self) -> Finding:
+        host = self._address.host
+        facts: Dict[str, Any] = {"host": host, "addresses": [], "canonical_name": None, "service": self._service}
+        try:
+            found = socket.getaddrinfo(
+                self._address.dns_name, self._address.port, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME
+            )
+        except (OSError, UnicodeError) as error:
+            if self._proxy is not None:
+                words = f"{host} does not resolve here, but the proxy is to do that; service {self._service}"
+                return Finding(State.OK, words, None, facts)
+            remedy = "check the host name in the URL, and this machine's DNS"
+            return Finding(State.FAILED, f"{host} does not resolve: {error}", remedy, facts)
+        addresses = list(dict.fromkeys(str(where[0]) for *_, where in found))
+        facts.update(addresses=addresses, canonical_name=found[0][3] or None)
+        words = f"{host} is {', '.join(addresses)}"
+        if "service" not in self._arguments and _is_address(host):
+            remedy = "call the server by its name, or pass service=HTTP@ and that name"
+            return Finding(State.WARNING, f"{words}: Kerberos knows servers by name, not by address", remedy, facts)
+        return Finding(State.OK, f"{words}; service {self._service}{self._renamed(found[0][3])}", None, facts)
+
+    def _renamed(self, canonical: str) -> str:
+        """Say what Kerberos may make of the service's name (krb5.conf, dns_canonicalize_hostname)."""
+        setting = self._configuration.libdefaults.get("dns_canonicalize_hostname", "true").lower()
+        named = self._service.partition("@")[2]
+        if "/" in self._service or setting in ("false", "no", "0", "off", "f", "n", "nil"):
+            return ""
+        if named != self._address.host or canonical.lower() in ("", named):
+            return ""
+        when = ", where the KDC does not know that," if setting == "fallback" else ""
+        return f", which{when} becomes HTTP/{canonical} by dns_canonicalize_hostname"
+
+    def _look_at_ticket(self) -> Finding:
+        if self._ticket is None:
+            assert self._refused is not None
+            return _failed(self._refused)
+        size = len(self._ticket.auth_header)
+        facts = {"service": self._service, "header_bytes": size}
+        if size > LARGE_HEADER:
+            return Finding(
+                State.WARNING,
+                f"there is one for {self._service}; with it the Authorization header has {size} bytes",
+                "the server has to take that: Apache's LimitRequestFieldSize is 8190 unless it is set",
+                facts,
+            )
+        return Finding(State.OK, f"there is one for {self._service}", None, facts)
+
+    # -- the way to the server ----------------------------------------------------------------------------------------
+
+    def _new_connection(self, context: Optional[ssl.SSLContext]) -> Connection:
+        """Return a connection to the server, by the way that a transport goes."""
+        made = self._proxies.connection(self._netloc, self._address, self._arguments["timeout"], context)
+        try:
+            made.connect()
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def _connect(self) -> Finding:
+        try:
+            self._connection = self._new_connection(None)
+            where, port = self._connection.sock.getpeername()[:2]
+        except (KerberosXMLRPCError, OSError) as error:  # the latter where it has just been closed again
+            return _failed(error)
+        found = f"connected to {where}, port {port}"
+        if self._proxy is not None:
+            found += f", the proxy, and through it to {self._netloc}"
+        return Finding(State.OK, found, None, {"address": where, "port": port})
+
+    def _set_up_tls(self) -> Finding:
+        if not self._is_https:
+            words = "none: over http:// anybody on the way can read and change everything"
+            return Finding(State.WARNING, words, "call it by https://, if the server has that")
+        self._disconnect()
+        context = self._arguments.get("context") or ssl.create_default_context()
+        try:
+            self._connection = self._new_connection(context)
+        except CertificateRejected as error:
+            self._connection = None
+            facts = self._presented()
+            return Finding(State.FAILED, f"{error.message}{_of_certificate(facts)}", error.hint, facts)
+        except KerberosXMLRPCError as error:
+            self._connection = None
+            return _failed(error)
+        sock = self._connection.sock
+        if context.verify_mode is ssl.CERT_NONE:
+            facts = self._presented()
+            words = f"{sock.version()}, with a certificate that is not checked{_of_certificate(facts)}"
+            return Finding(State.WARNING, words, "pass context= with the CA that signed it", facts)
+        facts = {"version": sock.version(), **_certificate(sock.getpeercert())}
+        words = f"{facts['version']}; the certificate is good{_of_certificate(facts)}"
+        left = datetime.fromisoformat(facts["not_after"]) - datetime.now(timezone.utc)
+        if left < SOON_FOR_CERTIFICATES:
+            return Finding(State.WARNING, words, "tell the server's operator to renew it", facts)
+        return Finding(State.OK, words, None, facts)
+
+    def _presented(self) -> Dict[str, Any]:
+        """Return what stands in a certificate that is not trusted. Only to be shown: nothing is sent to its owner.
+
+        Python reads none that it has not verified; so it is told to trust just this one, whatever its dates are.
+        """
+        seen: List[Connection] = []
+        try:
+            blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            blind.check_hostname = False
+            blind.verify_mode = ssl.CERT_NONE
+            seen.append(self._new_connection(blind))
+            seeing = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            seeing.check_hostname = False
+            seeing.verify_flags |= _PARTIAL_CHAIN | _NO_CHECK_TIME
+            seeing.load_verify_locations(cadata=seen[0].certificate())
+            seen.append(self._new_connection(seeing))
+            return _certificate(seen[1].sock.getpeercert())
+        except (KerberosXMLRPCError, OSError, ValueError):
+            return {}
+        finally:
+            for connection in seen:
+                connection.close()
+
+    # -- the server ---------------------------------------------------------------------------------------------------
+
+    def _ask_without_ticket(self) -> Finding:
+        assert self._connection is not None
+        login = self._arguments.get("login_path")
+        try:
+            self._reply = self._asked(self._connection, login)
+        except (OSError, HTTPException) as error:
+            words = f"no answer to a request without a ticket: {str(error) or type(error).__name__}"
+            return Finding(State.FAILED, words, "look into the server's log; is it an HTTP server?")
+        self._arrived = datetime.now(timezone.utc)
+        status = self._reply.status
+        schemes = list(www_auth(self._reply.values("www-authenticate")))
+        facts = {"path": (login or self._handler).partition("?")[0], "status": status, "schemes": schemes}
+        log_in = "" if login else "; where a page to log in at begins sessions, pass its path with login_path="
+        said = f"without a ticket it answers {status} {responses.get(status, '')}".rstrip()
+        if status == 401 and "negotiate" in schemes:
+            return Finding(State.OK, f"{said} and offers {', '.join(schemes)}", None, facts)
+        if status == 401:
+            return Finding(
+                State.FAILED,
+                f"{said} and offers {', '.join(schemes)[:200] or 'nothing'}: Negotiate is not there",
+                f"check the path of the URL; on the server, AuthType GSSAPI has to cover it{log_in}",
+                facts,
+            )
+        where = redirect_target(self._reply.getheader("Location", "")) if 300 <= status < 400 else None
+        if where is not None:
+            said += f" and points to {where}"
+        return Finding(State.WARNING, said, f"Negotiate does not protect this path: check it{log_in}", facts)
+
+    def _asked(self, connection: Connection, login: Optional[str]) -> Response:
+        """Send the harmless call, or a look at the login page, without a ticket; return the reply, its head read."""
+        body = None if login else dumps((), HARMLESS, encoding="utf-8").encode()
+        connection.begin()
+        connection.putrequest("GET" if login else "POST", login or self._handler)
+        headers = [*self._arguments.get("headers", ()), ("User-Agent", f"krbxmlrpc/{__version__}")]
+        if body is not None:
+            headers += [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))]
+        for name, value in headers:
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        reply = connection.getresponse()
+        connection.drain()
+        return reply
+
+    def _compare_clocks(self) -> Finding:
+        date = None if self._reply is None else self._reply.getheader("Date", "")
+        seconds = clock_difference(date, self._arrived)
+        if seconds is None:
+            return Finding(State.SKIPPED, "no answer of the server tells its time")
+        apart = abs(seconds)
+        words = f"the server's clock is {apart:.0f} s {'ahead of' if seconds > 0 else 'behind'} this one"
+        facts = {"seconds": round(seconds)}
+        if apart > CLOCK_TOLERANCE:
+            return Finding(State.FAILED, words, ClockSkew.default_hint, facts)
+        if apart > NOTICEABLE:
+            return Finding(State.WARNING, words, "set the clocks by NTP before they are too far apart", facts)
+        return Finding(State.OK, words if apart >= 2 else "the server's is the same as this one", None, facts)
+
+    def _call(self) -> Finding:
+        body = dumps((), HARMLESS, encoding="utf-8").encode()
+        try:
+            self._returned = self._transport.request(self._netloc, self._handler, body)
+        except (Fault, KerberosXMLRPCError, ValueError) as error:
+            self._failure = error
+        who = self._transport.principal
+        facts = {"principal": who, "service": self._service}
+        if self._failure is not None and not self._is_of_application(self._failure):
+            return _failed(self._failure, facts)
+        if who is None:
+            words = f"it answers, and does not prove that it is {self._service}"
+            remedy = "mutual_authentication='required' would demand that; now TLS alone vouches for it"
+            return Finding(State.WARNING, words, remedy, facts)
+        return Finding(State.OK, f"both are proved: it is {self._service}, and you are {who}", None, facts)
+
+    def _is_of_application(self, failure: Exception) -> bool:
+        """Say whether a call failed only behind the authentication."""
+        if isinstance(failure, Fault):
+            return True
+        if isinstance(failure, UnexpectedStatus):
+            return failure.errcode != 401 and self._transport.principal is not None
+        return isinstance(failure, (InvalidResponse, NoSession)) and not isinstance(failure, BrokenReply)
+
+    def _look_at_cookies(self) -> Finding:
+        jar = self._transport.cookiejar
+        request = Request(self._place)
+        jar.add_cookie_header(request)
+        sent = {pair.partition("=")[0] for pair in str(request.get_header("Cookie", "")).split("; ")}
+        facts = {"cookies": [{"name": kept.name, "path": kept.path, "sent": kept.name in sent} for kept in jar]}
+        shown = ", ".join(f"{kept.name} (path {kept.path})" for kept in jar)
+        if isinstance(self._failure, NoSession):
+            has = f"; it set {shown}" if shown else ""
+            return Finding(State.FAILED, f"{self._failure.message}{has}", self._failure.hint, facts)
+        if not shown:
+            return Finding(State.OK, "no cookie, so each call has a ticket of its own", None, facts)
+        if any(kept["sent"] for kept in facts["cookies"]):
+            return Finding(State.OK, f"calls can ride on {shown}", None, facts)
+        remedy = "on the server, the cookie's Path has to cover the URL; till then each call has a ticket of its own"
+        return Finding(State.WARNING, f"the cookie does not go with the URL: {shown}", remedy, facts)
+
+    def _look_at_answer(self) -> Finding:
+        if isinstance(self._failure, Fault):
+            code = self._failure.faultCode
+            words = f"it answers by XML-RPC, with a Fault ({code}): it does not tell its methods"
+            return Finding(State.OK, words, None, {"methods": None, "fault": code})
+        if self._failure is not None:
+            return _failed(self._failure)
+        methods = self._returned[0] if self._returned and isinstance(self._returned[0], list) else None
+        told = f", and tells {len(methods)} methods" if methods is not None else ""
+        return Finding(State.OK, f"it answers by XML-RPC{told}", None, {"methods": methods and len(methods)})
+
+
+STEPS: Dict[str, Tuple[Tuple[str, ...], Callable[[Examination], Finding]]] = {
+    "config": ((), Examination._look_at_configuration),
+    "credentials": ((), Examination._look_at_credentials),
+    "proxy": ((), Examination._find_proxy),
+    "name": ((), Examination._resolve),
+    "ticket": (("credentials",), Examination._look_at_ticket),
+    "tcp": (("proxy", "name"), Examination._connect),
+    "tls": (("tcp",), Examination._set_up_tls),
+    "offer": (("tls",), Examination._ask_without_ticket),
+    "clock": (("tls",), Examination._compare_clocks),
+    "call": (("ticket", "offer"), Examination._call),
+    "session": (("call",), Examination._look_at_cookies),
+    "xmlrpc": (("session",), Examination._look_at_answer),
+}
+"""What is done, in this order: the steps by name, those that each needs, and how it is done."""
+
+
+def _new_jar() -> Any:
+    """Return cookies of which none is known yet: what an older session allows is not asked here."""
+    from http.cookiejar import CookieJar
+
+    return CookieJar(strict_policy())
+
+
+def _failed(error: Exception, facts: Optional[Mapping[str, Any]] = None) -> Finding:
+    message = error.message if isinstance(error, KerberosXMLRPCError) else str(error)
+    found = {**(facts or {}), "error": type(error).__name__}
+    return Finding(State.FAILED, message, getattr(error, "hint", None), found)
+
+
+def _is_address(host: str) -> bool:
+    with suppress(ValueError):
+        ipaddress.ip_address(host.partition("%")[0])
+        return True
+    return False
+
+
+def _duration(left: timedelta) -> str:
+    """Return a time in words."""
+    minutes = max(0, int(left.total_seconds() // 60))
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+
+
+def _certificate(held: Any) -> Dict[str, Any]:
+    """Return what a person wants to know of a certificate, as `ssl.SSLSocket.getpeercert` has it."""
+    issuer = dict(pair for part in held.get("issuer", ()) for pair in part)
+    end = datetime.fromtimestamp(ssl.cert_time_to_seconds(held["notAfter"]), timezone.utc)
+    return {
+        "names": [name for kind, name in held.get("subjectAltName", ()) if kind in ("DNS", "IP Address")],
+        "issuer": issuer.get("commonName") or issuer.get("organizationName"),
+        "not_after": end.isoformat(),
+        "days_left": int((end.timestamp() - time.time()) // 86400),
+    }
+
+
+def _of_certificate(facts: Mapping[str, Any]) -> str:
+    if "names" not in facts:
+        return ""
+    days = facts["days_left"]
+    until = f"until {facts['not_after'][:10]}, {days} days" if days >= 0 else f"expired on {facts['not_after'][:10]}"
+    return f"; it is for {', '.join(facts['names']) or 'no name'}, signed by {facts['issuer']}, {until}"
