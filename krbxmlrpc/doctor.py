@@ -205,7 +205,8 @@ class Examination:
         """Return the name of the credential cache; None where it is the system's default."""
         if self._ccache or self._keytab:
             return self._ccache
-        return os.environ.get("KRB5CCNAME") or self._configuration.libdefaults.get("default_ccache_name")
+        name = os.environ.get("KRB5CCNAME") or self._configuration.libdefaults.get("default_ccache_name")
+        return name and name.replace("%{uid}", str(os.getuid()))
 
     def _find_proxy(self) -> Finding:
         try:

@@ -16,7 +16,7 @@ MAX_DEPTH = 8
 """How deep files may include others."""
 
 _SECTION = re.compile(r"\[\s*([^\]]*?)\s*\]")
-_RELATION = re.compile(r"([^\s={}]+)\s*=\s*\"?([^\"{}]*?)\"?\s*")
+_RELATION = re.compile(r"([^\s={}]+)\s*=\s*(?!\s*{)\"?([^\"]*?)\"?\s*")
 _INCLUDED = re.compile(r"[A-Za-z0-9_-]+|[^.].*\.conf")
 
 
