@@ -281,7 +281,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 class Wrong(Exception):
-    """The command line asks for what cannot be done; the message says what, and what is accepted."""
+    """What the command line asks for cannot be done; the message says why."""
 
 
 class Target(NamedTuple):
@@ -463,9 +463,9 @@ _CONTROL = re.compile(f"[\0-\x08\x0b-\x1f]|{_UNPRINTABLE.pattern}")
 _PARAMETERS = {option.parameter: option.name for option in OPTIONS}
 # Arguments as messages have them: with a value or just a "=", at the start, or such that they are no other word.
 _NAMED = re.compile(
-    r"context=ssl\.create_default_context\(cafile=\.\.\.\)"
+    r"context=(?:[\w.]+\([^)]*\))?"
     rf"|\b({'|'.join(_PARAMETERS)})=('[^']*'|[\w/][^\s;,:)]*)?"
-    rf"|(?:^|(?<=: ))({'|'.join(_PARAMETERS)})(?= (?:is|has|holds) )"
+    rf"|^({'|'.join(_PARAMETERS)})(?= (?:is|has|holds) )"
     rf"|\b({'|'.join(name for name in _PARAMETERS if '_' in name)})\b"
 )
 
@@ -496,10 +496,10 @@ def _escaped(found: "re.Match[str]") -> str:
     return f"\\u{ord(found[0]):04x}"
 
 
-def to_json(value: Any, stream: Any, **options: Any) -> str:
+def to_json(value: Any, stream: Any) -> str:
     """Return values as JSON that a person can read, as far as this stream can show it."""
-    text = _UNPRINTABLE.sub(_escaped, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2, **options))
-    return text if can_show(text, stream) else json.dumps(value, indent=2, **options)
+    text = _UNPRINTABLE.sub(_escaped, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))
+    return text if can_show(text, stream) else json.dumps(value, indent=2)
 
 
 def can_show(text: str, stream: Any) -> bool:
@@ -526,6 +526,8 @@ def call(options: argparse.Namespace) -> int:
 
     if options.method is None and not options.list:
         raise Wrong("METHOD is missing; --list shows which ones there are")
+    if options.arguments and options.list:
+        raise Wrong("--list calls no method, so there is no ARG to give it")
     if options.method is not None and not _METHOD.fullmatch(options.method):
         raise Wrong(f"METHOD is {options.method!r}; accepted is printable ASCII without <, > and &")
     target = target_of(options)
@@ -738,7 +740,7 @@ def _run(command: Callable[[argparse.Namespace], int], options: argparse.Namespa
         return INTERRUPTED
     except BrokenPipeError:
         return PIPE_CLOSED
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, ValueError) as error:  # the latter where the URL is wrong
         complain(str(error))
     return FAILED
 

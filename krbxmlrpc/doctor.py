@@ -59,6 +59,9 @@ SOON_FOR_CERTIFICATES = timedelta(days=14)
 NOTICEABLE = 60.0
 """Seconds by which clocks may differ before it is worth a word: far from what Kerberos tolerates."""
 
+SHOWN_NAMES = 4
+"""Of the names in a certificate so many are shown to a person."""
+
 # OpenSSL's, of x509_vfy.h; the first is in Python's ssl from 3.10 on.
 _PARTIAL_CHAIN, _NO_CHECK_TIME = 0x80000, 0x200000
 
@@ -173,33 +176,33 @@ class Examination:
             self._refused = error
             if isinstance(error, (NoCredentials, TicketExpired)):
                 return _failed(error)
-        who, end = self._holder()
         cache = self._cache()
+        where = f"from {self._keytab}" if self._keytab else f"in {cache or 'the default credential cache'}"
+        who, end = self._holder()
         facts = {"principal": who, "expires": end and end.isoformat(timespec="seconds"), "cache": cache}
-        where = f", from {self._keytab}" if self._keytab else f", in {cache or 'the default credential cache'}"
         if who is None:
             return Finding(
                 State.OK if self._ticket else State.WARNING,
-                f"whose they are, and how long they are good, is not known here{where}",
-                "klist shows it; krbxmlrpc[gssapi] has it shown here",
+                f"{where}; whose they are, and how long they are good, cannot be told here",
+                "klist shows it; with krbxmlrpc[gssapi] this shows it, too",
                 facts,
             )
         left = end and end - datetime.now(timezone.utc)
-        found = f"{who}, {f'for {_duration(left)}' if left else 'without end'}{where}"
+        found = f"{who}, {f'for {_duration(left)}' if left else 'without end'}, {where}"
         if left and left < SOON and not self._keytab:
-            return Finding(State.WARNING, found, "run kinit again before that", facts)
+            remedy = "run kinit again before that, unless KRB5_CLIENT_KTNAME names a keytab that renews them"
+            return Finding(State.WARNING, found, remedy, facts)
         return Finding(State.OK, found, None, facts)
 
     def _holder(self) -> Tuple[Optional[str], Optional[datetime]]:
-        """Return whose the credentials are, and until when they are good, as far as that can be known."""
+        """Return whose the credentials are (None: that cannot be told), and until when (None: without end)."""
         held = holder(self._principal, self._ccache, self._keytab)
         if held is not None:
             who, seconds = held
             return who, None if seconds is None else datetime.now(timezone.utc) + timedelta(seconds=seconds)
         path = cache_file(self._cache() or "")
-        if path is None or self._keytab or self._principal:
-            return self._principal, None
-        return cache_owner(path), ticket_end(path)
+        end = ticket_end(path) if path and not self._keytab and not self._principal else None
+        return (None, None) if path is None or end is None else (cache_owner(path), end)
 
     def _cache(self) -> Optional[str]:
         """Return the name of the credential cache; None where it is the system's default."""
@@ -314,7 +317,7 @@ class Examination:
             words = f"{sock.version()}, with a certificate that is not checked{_of_certificate(facts)}"
             return Finding(State.WARNING, words, "pass context= with the CA that signed it", facts)
         facts = {"version": sock.version(), **_certificate(sock.getpeercert())}
-        words = f"{facts['version']}; the certificate is good{_of_certificate(facts)}"
+        words = f"{facts['version']}; the certificate is accepted{_of_certificate(facts)}"
         left = datetime.fromisoformat(facts["not_after"]) - datetime.now(timezone.utc)
         if left < SOON_FOR_CERTIFICATES:
             return Finding(State.WARNING, words, "tell the server's operator to renew it", facts)
@@ -400,7 +403,7 @@ class Examination:
             return Finding(State.FAILED, words, ClockSkew.default_hint, facts)
         if apart > NOTICEABLE:
             return Finding(State.WARNING, words, "set the clocks by NTP before they are too far apart", facts)
-        return Finding(State.OK, words if apart >= 2 else "the server's is the same as this one", None, facts)
+        return Finding(State.OK, words if apart >= 2 else "the server's clock agrees with this one", None, facts)
 
     def _call(self) -> Finding:
         body = dumps((), HARMLESS, encoding="utf-8").encode()
@@ -516,6 +519,9 @@ def _certificate(held: Any) -> Dict[str, Any]:
 def _of_certificate(facts: Mapping[str, Any]) -> str:
     if "names" not in facts:
         return ""
-    days = facts["days_left"]
-    until = f"until {facts['not_after'][:10]}, {days} days" if days >= 0 else f"expired on {facts['not_after'][:10]}"
-    return f"; it is for {', '.join(facts['names']) or 'no name'}, signed by {facts['issuer']}, {until}"
+    names, days, end = facts["names"], facts["days_left"], facts["not_after"][:10]
+    shown = ", ".join(names[:SHOWN_NAMES]) or "no name"
+    if len(names) > SHOWN_NAMES:
+        shown += f" and {len(names) - SHOWN_NAMES} more"
+    until = f"good until {end} ({days} days)" if days >= 0 else f"expired on {end}"
+    return f"; it is for {shown}, signed by {facts['issuer']}, {until}"

@@ -225,6 +225,7 @@ def test_list(call):
 def test_list_of_one_method(call, fail):
     assert call("size", "--list") == "size\n    Return the length of a value: a large call with a small reply.\n"
     assert "the server has no method sise" in fail("sise", "--list")
+    assert "no ARG" in fail("size", "1", "--list")
 
 
 def test_list_with_signatures(ask, server):
@@ -278,6 +279,27 @@ def test_errors_have_their_hint_in_the_words_of_the_command_line(fail, monkeypat
     monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path}/none")
     missing = fail("whoami")
     assert missing.startswith("krbxmlrpc: NoCredentials: ") and "\n  hint: run kinit" in missing
+
+
+@pytest.mark.parametrize(
+    "python, terminal",
+    [
+        ("pass context=ssl.create_default_context(cafile=...); if", "pass --cafile FILE; if"),
+        ("pass context= with it", "pass --cafile FILE with it"),
+        ("pass mutual_authentication='optional'", "pass --mutual-authentication optional"),
+        ("pass channel_bindings=None", "pass --channel-bindings None"),
+        ("or pass keytab= as well; ccache=/a/b may hold", "or pass --keytab as well; --ccache /a/b may hold"),
+        ("see service=; it", "see --service; it"),
+        ("idempotent= names them and retries= allows it", "--idempotent names them and --retries allows it"),
+        ("check login_path, a timeout, the proxy", "check --login-path, a timeout, the proxy"),
+        ("timeout is 0; accepted", "--timeout is 0; accepted"),
+        ("the proxy is away: its timeout is short", "the proxy is away: its timeout is short"),
+        ("headers holds Cookie", "--header holds Cookie"),
+        ("check proxy=, or https_proxy", "check --proxy, or https_proxy"),
+    ],
+)
+def test_arguments_in_messages_are_told_as_options(python, terminal):
+    assert cli.in_options(python) == terminal
 
 
 @pytest.mark.parametrize(
