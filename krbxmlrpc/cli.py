@@ -68,7 +68,8 @@ that failed are skipped.
 
 What is sent to the server changes nothing there: system.listMethods() is
 called once without a ticket, to see what the server asks for, and once as any
-call with these options is made (with --login-path: after a login).
+call with these options is made (with --login-path: after a login). What
+--cookiejar holds is not used: it could hide what does not work.
 """
 
 _CHECK_EXAMPLES = """\
@@ -125,8 +126,13 @@ _KERBEROS, _SESSION, _CONNECTION, _TLS = "Kerberos", "session", "connection", "T
 OPTIONS = [
     Option("service", _KERBEROS, "whom to get tickets for (default: HTTP@ and the host of URL)", {"metavar": "NAME"}),
     Option("principal", _KERBEROS, "whose tickets (default: the default cache's)", {"metavar": "NAME"}),
-    Option("ccache", _KERBEROS, "credential cache, instead of KRB5CCNAME's; needs krbxmlrpc[gssapi]", {}),
-    Option("keytab", _KERBEROS, "keytab that tickets are got with; needs krbxmlrpc[gssapi]", {}),
+    Option(
+        "ccache",
+        _KERBEROS,
+        "credential cache, in the place of KRB5CCNAME's; needs krbxmlrpc[gssapi]",
+        {"metavar": "CACHE"},
+    ),
+    Option("keytab", _KERBEROS, "keytab to get tickets with; needs krbxmlrpc[gssapi]", {"metavar": "FILE"}),
     Option(
         "mutual_authentication",
         _KERBEROS,
@@ -150,8 +156,8 @@ OPTIONS = [
     Option(
         "channel_bindings",
         _KERBEROS,
-        "tie tickets to the server's certificate: 'tls-server-end-point'; needs krbxmlrpc[channel-bindings]",
-        {"metavar": "KIND", "type": _unless_none},
+        "tie tickets to the server's certificate (default: none); needs krbxmlrpc[channel-bindings]",
+        {"metavar": "tls-server-end-point", "type": _unless_none},
     ),
     Option("login_path", _SESSION, "path of a page to log in at before the call", {"metavar": "PATH"}),
     Option(
@@ -200,7 +206,7 @@ OPTIONS = [
     Option(
         "headers",
         _CONNECTION,
-        "HTTP header to send as well; can be given more than once",
+        "HTTP header to send as well; can be given more than once. All users of this machine can see it here",
         {"metavar": "'NAME: VALUE'", "type": _header, "action": "append"},
         "--header",
     ),

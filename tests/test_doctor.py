@@ -705,3 +705,10 @@ def test_krb5_conf_of_the_system(monkeypatch, tmp_path):
 def test_a_cache_that_cannot_be_read_tells_no_owner(tmp_path, content):
     (tmp_path / "cache").write_bytes(content)
     assert ccache.cache_owner(str(tmp_path / "cache")) is None
+
+
+@pytest.mark.parametrize(
+    "minutes, words", [(0.5, "0 min"), (59, "59 min"), (60, "1 h 0 min"), (1439, "23 h 59 min"), (1500, "1 d 1 h")]
+)
+def test_times_in_words(minutes, words):
+    assert doctor._duration(datetime.timedelta(minutes=minutes)) == words
