@@ -95,3 +95,6 @@ def test_pip_install_in_an_empty_environment(dists, tmp_path):
     script = "import krbxmlrpc; print(krbxmlrpc.KerberosTransport(), krbxmlrpc.__version__)"
     done = subprocess.run([python, "-W", "error", "-c", script], check=True, capture_output=True, text=True, cwd="/")
     assert done.stdout.startswith("<KerberosTransport ") and done.stdout.endswith(f" {krbxmlrpc.__version__}\n")
+    command = [str(tmp_path / "bin" / "krbxmlrpc"), "--version"]  # without any extra
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/")
+    assert (done.stdout, done.stderr) == (f"krbxmlrpc {krbxmlrpc.__version__}\n", "")
