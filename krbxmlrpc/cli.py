@@ -467,12 +467,13 @@ _UNPRINTABLE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206
 _CONTROL = re.compile(f"[\0-\x08\x0b-\x1f]|{_UNPRINTABLE.pattern}")
 
 _PARAMETERS = {option.parameter: option.name for option in OPTIONS}
+_TRANSPORTS = {"KerberosTransport": "https://", "InsecureKerberosTransport": "--insecure-http"}
 # Arguments as messages have them: with a value or just a "=", at the start, or such that they are no other word.
 _NAMED = re.compile(
     r"context=(?:[\w.]+\([^)]*\))?"
     rf"|\b({'|'.join(_PARAMETERS)})=('[^']*'|[\w/][^\s;,:)]*)?"
     rf"|^({'|'.join(_PARAMETERS)})(?= (?:is|has|holds) )"
-    rf"|\b({'|'.join(name for name in _PARAMETERS if '_' in name)})\b"
+    rf"|\b({'|'.join([*_TRANSPORTS, *(name for name in _PARAMETERS if '_' in name)])})\b"
 )
 
 
@@ -485,6 +486,8 @@ def _in_options(found: "re.Match[str]") -> str:
     name, value = found[1] or found[3] or found[4], found[2]
     if name is None:
         return "--cafile FILE"
+    if name in _TRANSPORTS:
+        return _TRANSPORTS[name]
     return _PARAMETERS[name] + (f" {value.strip(chr(39))}" if value else "")
 
 

@@ -10,7 +10,7 @@ import re
 from typing import Dict, List, NamedTuple, Optional
 
 DEFAULT = "/etc/krb5.conf"
-"""Where it is unless KRB5_CONFIG says otherwise."""
+"""Where it is, on most systems, unless KRB5_CONFIG says otherwise."""
 
 MAX_DEPTH = 8
 """How deep files may include others."""

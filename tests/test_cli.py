@@ -273,7 +273,7 @@ def test_a_fault(fail):
 
 def test_errors_have_their_hint_in_the_words_of_the_command_line(fail, monkeypatch, tmp_path):
     unverified = fail("whoami", trust=False)
-    assert unverified.startswith("krbxmlrpc: CertificateRejected: ") and "pass --cafile FILE;" in unverified
+    assert unverified.startswith("krbxmlrpc: CertificateRejected: ") and "pass --cafile FILE with" in unverified
     assert "pass --mutual-authentication optional" in fail("whoami", path="/open")
     assert "with --service;" in fail("whoami", "--service", "HTTP@alias.example.test")
     monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path}/none")
@@ -295,6 +295,7 @@ def test_errors_have_their_hint_in_the_words_of_the_command_line(fail, monkeypat
         ("timeout is 0; accepted", "--timeout is 0; accepted"),
         ("the proxy is away: its timeout is short", "the proxy is away: its timeout is short"),
         ("headers holds Cookie", "--header holds Cookie"),
+        ("InsecureKerberosTransport speaks it, KerberosTransport TLS", "--insecure-http speaks it, https:// TLS"),
         ("check proxy=, or https_proxy", "check --proxy, or https_proxy"),
     ],
 )

@@ -393,7 +393,7 @@ def test_any_certificate(check):
 def test_a_port_without_tls(check, hub):
     url = hub.url(listener="http").replace("http:", "https:")
     step = check(url).failed("tls", skipped=["offer", "clock", *BEHIND_TICKET])
-    assert "speaks TLS" in step["remedy"]
+    assert "plain HTTP" in step["remedy"]
 
 
 def test_plain_http_to_a_tls_port(check, hub):

@@ -34,6 +34,7 @@ from krbxmlrpc import (
     TicketExpired,
     UnexpectedStatus,
     failures,
+    krb5conf,
 )
 from krbxmlrpc.errors import GSSStatus
 
@@ -240,7 +241,7 @@ def test_no_krb5_conf(call_hub, trouble, monkeypatch, tmp_path):
 
 def test_no_krb5_conf_where_it_is_by_default(monkeypatch, tmp_path):
     """GSSAPI is not asked: how long it would look for KDCs in the DNS is the machine's to decide."""
-    monkeypatch.setattr(failures, "_CONFIGURATION", f"{tmp_path}/krb5.conf")
+    monkeypatch.setattr(krb5conf, "DEFAULT", f"{tmp_path}/krb5.conf")
     monkeypatch.delenv("KRB5_CONFIG", raising=False)
     unknown = failures.GSSFailure(GSSStatus("failed", 13 << 16), GSSStatus("no KDC", KRB5 + 154))
     source = failures.Source("", "")
