@@ -14,7 +14,6 @@ from xmlrpc.client import Fault, dumps
 
 import pytest
 from realm import apache, kdc, software
-from realm.loopback import Hangup
 from realm.scripted import ScriptedServer, honest, message, say
 from realm.tunnels import Tunnel, ask
 from test_cli import COMMAND
@@ -22,6 +21,7 @@ from test_secrets import COOKIE, HEADER, QUERY, QUOTED, REPLIES, SERVER_COOKIE, 
 from test_session import cookie
 
 from krbxmlrpc import ccache, cli, credentials, doctor, krb5conf
+from krbxmlrpc.testing.loopback import Hangup
 
 STEPS = "config credentials proxy name ticket tcp tls offer clock call session xmlrpc".split()
 
