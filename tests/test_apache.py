@@ -15,7 +15,7 @@ import pytest
 from realm import kdc, software
 from realm.apache import EXAMPLES, Apache
 
-from krbxmlrpc import AuthenticationRejected, ClockSkewRejected, KerberosTicket, KerberosTransport
+from krbxmlrpc import AuthenticationRejected, KerberosTicket, KerberosTransport
 
 FILES = sorted(EXAMPLES.glob("*.conf"))
 MODULES = {"auth_gssapi", "authn_core", "authz_core", "authz_user"}
@@ -236,7 +236,7 @@ def test_a_delegated_ticket_is_hidden(call_hub, hub, user):
     assert stat.S_IMODE(cache.stat().st_mode) == 0o600
 
 
-# -- what is read in Apache's error log, as README has it --------------------------------------------------------------
+# -- what is read in Apache's error log: more of it is in test_misconfigurations.py -----------------------------------
 
 
 def logged_by(apache, action):
@@ -246,50 +246,19 @@ def logged_by(apache, action):
     return apache.error_log()[before:]
 
 
-def refused(call, kind=AuthenticationRejected):
-    with pytest.raises(kind):
-        call.whoami()
-
-
-def test_the_log_tells_of_a_keytab_with_another_key(call_hub, hub):
-    said = logged_by(hub, lambda: refused(call_hub("/stale-keytab")))
-    assert "found in keytab but cannot decrypt ticket" in said
-
-
-def test_the_log_tells_of_a_name_that_is_not_in_the_keytab(call_hub, hub, realm):
-    service = f"HTTP/{uuid.uuid4().hex}.example.test"
-    realm.addprinc(service)
-    said = logged_by(hub, lambda: refused(call_hub(service=f"{service}@{realm.realm}")))
-    assert f"Request ticket server {service}@EXAMPLE.TEST not found in keytab" in said
-
-
 def test_the_log_tells_of_a_key_that_is_newer_than_the_keytab(call_other, realm, tmp_path):
     own = f"HTTP/{uuid.uuid4().hex}.example.test"
     realm.addprinc(own)
     realm.extract_keytab(own, str(tmp_path / "keytab"))
     realm.run_kadminl(f"cpw -randkey {own}")
     apache, call = call_other(keytab=str(tmp_path / "keytab"))
-    said = logged_by(apache, lambda: refused(call(service=f"{own}@{realm.realm}")))
+    with pytest.raises(AuthenticationRejected):
+        call(service=f"{own}@{realm.realm}").whoami()
+    said = apache.error_log()
     assert f"Request ticket server {own}@EXAMPLE.TEST kvno 2 not found in keytab; keytab is likely out of date" in said
-
-
-def test_the_log_tells_of_a_keytab_that_cannot_be_read(call_other):
-    apache, call = call_other()
-    (apache._root / "http.keytab").unlink()
-    assert "failed to get server creds" in logged_by(apache, lambda: refused(call()))
-
-
-def test_the_log_tells_of_a_clock(call_other):
-    apache, call = call_other(clock="+20m")
-    assert "Clock skew too great" in logged_by(apache, lambda: refused(call(), ClockSkewRejected))
 
 
 def test_the_log_tells_of_a_ticket_that_was_seen_before(hub, user):
     header = {"Authorization": KerberosTicket(f"HTTP@{kdc.HOST}").auth_header}
     assert ask(hub, "/xmlrpc", headers=header).status == 200
     assert "Request is a replay" in logged_by(hub, lambda: ask(hub, "/xmlrpc", headers=header))
-
-
-def test_the_log_tells_of_who_is_not_let_in(call_hub, hub, user):
-    said = logged_by(hub, lambda: refused(call_hub("/others")))
-    assert f'user {user}: authorization failure for "/others"' in said
