@@ -104,7 +104,7 @@ class Apache(Daemon):
         return super()._launch()
 
     def logged(self, case: str, count: int = 1) -> List[Logged]:
-        """Return the access log's lines of a case, the ``case=…`` in the URLs: at least `count`, and all there are.
+        """Return the access log's lines of a case, the ``case=…`` or a part of the path in the URLs, `count` or more.
 
         Apache writes a line after the reply has left, so a last request of our own is made, and its line waited for.
         """
@@ -126,7 +126,7 @@ class Apache(Daemon):
             found = []
             for line in (self._root / "access.log").read_text().splitlines():
                 status, earlier, ticket, user, query, _, path = line.split(" ", 6)
-                if f"case={case}" in query[1:].split("&"):
+                if f"case={case}" in query[1:].split("&") or case in path.split("/"):
                     found.append(Logged(int(status), int(earlier), ticket != "-", user, path))
             return found
 

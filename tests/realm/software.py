@@ -10,6 +10,8 @@ __all__ = ["other_clock", "require"]
 PACKAGES = (Path(__file__).parent / "packages.txt").read_text().split()
 APACHE = "/usr/sbin/apache2"
 APACHE_MODULES = "/usr/lib/apache2/modules"
+PYTHON = "/usr/bin/python3"
+"""The one that mod_wsgi has in it."""
 HAPROXY = "/usr/sbin/haproxy"
 SQUID = "/usr/sbin/squid"
 SQUID_HELPERS = "/usr/lib/squid"
@@ -17,6 +19,7 @@ _FILES = (
     "/usr/bin/ktutil",
     "/etc/gss/mech.d/mech.ntlmssp.conf",
     APACHE,
+    PYTHON,
     HAPROXY,
     f"{APACHE_MODULES}/mod_auth_gssapi.so",
     f"{APACHE_MODULES}/mod_session_cookie.so",

@@ -1,0 +1,14 @@
+"""What is where; kobo's views stand where its client looks for them."""
+
+from django.http import HttpResponse
+from django.urls import include, path
+from django.views.decorators.csrf import csrf_exempt
+from kobo.django.xmlrpc.views import client_handler, worker_handler
+
+urlpatterns = [
+    path("", csrf_exempt(lambda request: HttpResponse()), name="home/index"),
+    path("auth/", include("kobo.hub.urls.auth")),
+    path("xmlrpc/client/", client_handler),
+    path("xmlrpc/worker/", worker_handler),
+    path("xmlrpc/upload/", include("kobo.django.upload.urls")),
+]

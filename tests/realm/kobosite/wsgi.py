@@ -1,0 +1,8 @@
+"""What Apache runs."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "kobosite.settings"
+application = get_wsgi_application()
