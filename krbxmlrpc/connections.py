@@ -18,7 +18,7 @@ import weakref
 from collections import deque
 from contextlib import suppress
 from http.client import NotConnected
-from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Deque, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 from urllib.parse import urlsplit
 
 from .errors import CertificateRejected, ServerUnreachable
@@ -243,19 +243,22 @@ class Connection:
             header, values = parts[0], (", ".join(parts[1:]),)
         self._lines.append(f"{header}: {values[0]}")
 
-    def endheaders(self, message_body: Optional[Data] = None) -> None:
+    def endheaders(self, message_body: Union[Data, Iterable[Data], None] = None) -> None:
         """Send the head, and the body if there is one.
+
+        Args:
+            message_body: the body, or an iterable of its pieces, of some `SEND_PIECE` each.
 
         Raises:
             ValueError: a header has what no header can have.
             OSError: it cannot be sent, and the server has not said why.
         """
         head = _encoded_head(self._lines)
-        body = memoryview(message_body or b"").cast("B")
+        first, rest = _pieces(message_body)
         try:
-            self.send(head + bytes(body[:SEND_PIECE]))
-            if len(body) > SEND_PIECE:
-                self._send_until_answered(body[SEND_PIECE:])
+            self.send(head + first)
+            if rest is not None:
+                self._send_until_answered(rest)
         except OSError as error:
             # A server that does not want all of it may answer, and close or stop reading: then its answer says why.
             if isinstance(error, socket.timeout) and not self._poll.poll(0):
@@ -271,19 +274,19 @@ class Connection:
         if sent < len(data):
             self.sock.sendall(memoryview(data)[sent:])
 
-    def _send_until_answered(self, data: memoryview) -> None:
+    def _send_until_answered(self, pieces: Iterable[Data]) -> None:
         """Send the rest of a large request, as long as no final reply comes: that ends what there is to be read."""
         ready = select.poll()
         ready.register(self.sock, select.POLLIN | select.POLLOUT)
         patience = None if self.timeout is None else self.timeout * 1000
-        for start in range(0, len(data), SEND_PIECE):
+        for piece in pieces:
             events = ready.poll(patience)
             if not events:
                 raise socket.timeout("timed out")
             if events[0][1] != select.POLLOUT and self._has_answered():
                 self._cut_short = True
                 return
-            self.send(data[start : start + SEND_PIECE])
+            self.send(piece)
 
     def _has_answered(self) -> bool:
         """Say whether what has come begins a final reply, or is the end."""
@@ -405,6 +408,15 @@ def _host_header(address: Address, default_port: int) -> str:
 def authority(address: Address) -> str:
     """Return ``host:port``, an IPv6 address in brackets (RFC 3986, section 3.2)."""
     return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+
+
+def _pieces(body: Union[Data, Iterable[Data], None]) -> Tuple[bytes, Optional[Iterable[Data]]]:
+    """Return what of a body is sent together with the head, and the rest in pieces, where there is more."""
+    if body is not None and not isinstance(body, (bytes, bytearray, memoryview)):
+        return b"", body
+    view = memoryview(body or b"").cast("B")
+    rest = (view[start : start + SEND_PIECE] for start in range(SEND_PIECE, len(view), SEND_PIECE))
+    return bytes(view[:SEND_PIECE]), rest if len(view) > SEND_PIECE else None
 
 
 def _encoded_head(lines: List[str]) -> bytes:

@@ -10,6 +10,7 @@ import django
 from django.conf import settings
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "kobosite.settings"
+os.makedirs(settings.DATA)
 django.setup()
 
 from django.contrib.auth import get_user_model  # noqa: E402  # there are models only now
@@ -17,8 +18,6 @@ from django.core.management import call_command  # noqa: E402
 from kobo.hub.models import Arch, Channel, Worker  # noqa: E402
 
 admin, worker_name, worker_key = sys.argv[1:]
-for folder in (settings.UPLOAD_DIR, settings.TASK_DIR, settings.WORKER_DIR):
-    os.makedirs(folder, exist_ok=True)  # kobo makes some
 call_command("migrate", verbosity=0)
 get_user_model().objects.create_superuser(admin, "", "password of admin")
 get_user_model().objects.create_user("guest", "", "password of guest")

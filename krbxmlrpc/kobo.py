@@ -1,0 +1,307 @@
+"""Fits clients of kobo's hubs: a `HubProxy` like `kobo.client.HubProxy`, and the transport under it.
+
+It knows kobo's configuration, and what its hubs answer where a session has ended; how calls are made it does not.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+import xmlrpc.client
+from typing import Any, Dict, Iterator, Optional, Tuple
+from urllib.parse import urljoin, urlsplit
+from xmlrpc.client import Fault
+
+from .connections import SEND_PIECE
+from .exchange import Call, Expects, Sent, Step
+from .refusals import failure
+from .transport import InsecureKerberosTransport, KerberosTransport, Resource, _NegotiateTransport
+
+try:
+    import kobo.cli  # type: ignore[import-untyped]  # kobo has no type hints
+    import kobo.client  # type: ignore[import-untyped]
+    import kobo.shortcuts  # type: ignore[import-untyped]
+    from kobo.exceptions import AuthenticationError, ImproperlyConfigured  # type: ignore[import-untyped]
+except ImportError as error:
+    raise ImportError("krbxmlrpc.kobo needs kobo: pip install 'krbxmlrpc[kobo]'") from error
+
+LOGIN_PAGE = "auth/krb5login/"
+"""Where hubs log in by Negotiate, beside what HUB_URL names (``kobo.hub.urls.auth``)."""
+
+TIMEOUT_VARIABLE = "KOBO_XMLRPC_TIMEOUT"
+"""What in the environment says after how many seconds a client of kobo's gives up."""
+
+# What kobo's decorators raise in front of a method, so that it has not run (kobo.django.xmlrpc.decorators).
+_LOGIN_REQUIRED = (1, "PermissionDenied: Login required.")
+_ADMIN_ONLY = (1, "PermissionDenied: Admin only.")
+
+_TRANSPORT_ARGUMENTS = {"retry_count": "retries", "retry_timeout": "retry_interval"}
+_BY_TICKET = ("krbv", "gssapi")
+_LATER = object()
+
+
+class _HubTransport(_NegotiateTransport):
+    """What both transports share; `HubTransport` describes it."""
+
+    def request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
+        """Make one call, as `KerberosTransport.request`; log in again, and repeat it once, if the session has ended."""
+        seen = self._session.logins(host)
+        try:
+            return super().request(host, handler, request_body, verbose)
+        except Fault as fault:
+            if self._login_path is None or not self._has_ended(fault, host, handler):
+                raise
+        self._log_in(self._call(host, handler, b"", verbose), seen)
+        return super().request(host, handler, request_body, verbose)
+
+    def _has_ended(self, fault: Fault, host: str, handler: str) -> bool:
+        """Say whether a method did not run because the session had ended."""
+        reason = (fault.faultCode, fault.faultString)
+        if reason != _ADMIN_ONLY:
+            return reason == _LOGIN_REQUIRED
+        # For the hub, who has not logged in is no administrator. It says which, or has taken the cookie back.
+        seen = self._session.logins(host)
+        asked = xmlrpc.client.dumps((), "auth.renew_session").encode()
+        return bool(super().request(host, handler, asked)) or self._session.logins(host) != seen
+
+    def _make(self, call: Call) -> Any:
+        if self._login_path is not None:
+            return super()._make(call)
+        self._session.prove(call.netloc)  # nobody else than TLS could
+        step, result = self._attempt(call, Sent.COOKIES, self._session.cookies(self._place(call)))
+        if step is not Step.ACCEPT:
+            raise failure(Step.UNEXPECTED, call, result)
+        return result
+
+
+class HubTransport(_HubTransport, KerberosTransport):
+    """A `KerberosTransport` for hubs of kobo's, whose XML-RPC is open and tells by a Fault that a session has ended.
+
+    With a `login_path` it logs in there by a ticket, before the first call, and again where a call is answered by
+    ``PermissionDenied: Login required.``: then it repeats that call, once, which did not run. (So it does after
+    ``Admin only.``, if the hub says that there is no session.) Of a `MultiCall` each call has an answer of its own, and
+    none is repeated.
+
+    Without a `login_path` there is no ticket, and no Kerberos: a call begins the session, one to
+    ``auth.login_password`` for example. TLS alone vouches for the server then.
+
+    Arguments, errors and sources as for `KerberosTransport`; how hubs answer is told by kobo's
+    ``kobo.django.xmlrpc.decorators`` and ``kobo.hub.decorators``.
+    """
+
+
+class InsecureHubTransport(_HubTransport, InsecureKerberosTransport):
+    """`HubTransport` over plain HTTP, for loopback and lab use; see `InsecureKerberosTransport` for what is lost."""
+
+
+class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
+    """A `kobo.client.HubProxy` that logs in by `HubTransport`, raises where a login fails, and verifies the hub.
+
+    ``AUTH_METHOD`` ``krbv`` and ``gssapi`` log in at ``auth/krb5login/`` beside ``HUB_URL``, with the service that
+    ``KRB_SERVICE`` and ``KRB_REALM`` name and the tickets that ``KRB_PRINCIPAL``, ``KRB_KEYTAB`` and ``KRB_CCACHE``
+    name; its other methods are kobo's own. TLS is verified by the CA in ``CA_CERT``, or else by those of the system.
+    ``INSECURE_TLS = True`` gives that up; ``INSECURE_HTTP = True`` lets ``HUB_URL`` be one without TLS.
+
+    Args:
+        conf, client_type, logger, auto_logout, kwargs: as in kobo's.
+        transport: how calls are made; default: a `HubTransport` as the configuration says.
+        transport_args: more arguments for that one, by its names, or by those of kobo's retrying transports:
+            ``retry_count`` is ``retries``, and ``retry_timeout`` is ``retry_interval``.
+
+    Raises:
+        kobo.exceptions.ImproperlyConfigured: the configuration contradicts itself, or is not safe and does not say so.
+        kobo.exceptions.AuthenticationError: the hub let the user in and began no session.
+        TypeError, ValueError, ImportError: as `KerberosTransport` raises them.
+        xmlrpc.client.Fault: the hub does not accept the password or key.
+        KerberosXMLRPCError: the login failed, or (from a call) that.
+    """
+
+    def __init__(
+        self,
+        conf: Any,
+        client_type: Optional[str] = None,
+        logger: Optional[logging.Logger] = None,
+        transport: Any = None,
+        auto_logout: Any = None,
+        transport_args: Optional[Dict[str, Any]] = None,
+        **kwargs: Any,
+    ) -> None:
+        self._hub: Any = None
+        self._transport_args = transport_args or {}
+        self._transport: Any = None
+        # kobo's own, which it makes before it logs in, would be made in vain.
+        given = _LATER if transport is None else transport
+        super().__init__(conf, client_type, logger, given, auto_logout, **kwargs)
+
+    def _login(self, force: bool = False, verbose: Any = False) -> None:
+        """Log in if there is no session, or anyway; connect at first."""
+        log_in = getattr(type(self), f"_login_{self._auth_method}", None)
+        if log_in is None:
+            raise ImproperlyConfigured(f"AUTH_METHOD is {self._auth_method!r}, which is not known")
+        if self._hub is None:
+            if self._transport is _LATER:
+                self._transport = self._new_transport()
+            url = f"{self._hub_url}/{self._client_type}/"
+            self._hub = xmlrpc.client.ServerProxy(url, self._transport, allow_none=True, verbose=bool(verbose))
+        if force or self._hub.auth.renew_session():
+            self._logged_in = False
+            if force:
+                self._logout()
+            log_in(self)
+            if self._hub.auth.renew_session():
+                raise AuthenticationError(f"{self._hub_url} accepted the login, and no session began")
+            if self._logger:
+                self._logger.info("New session created.")
+        self._logged_in = True
+
+    def _login_gssapi(self) -> None:
+        """Log in at the transport's `login_path`."""
+        if not isinstance(self._transport, _NegotiateTransport):
+            raise ImproperlyConfigured(
+                f"AUTH_METHOD {self._auth_method} needs a transport that logs in: HubTransport(login_path=...), or none"
+            )
+        self._transport.login(urlsplit(self._hub_url).netloc)
+
+    _login_krbv = _login_gssapi
+
+    def _new_transport(self) -> _NegotiateTransport:
+        """Return the transport that the configuration asks for."""
+        arguments = self._login_arguments() if self._auth_method in _BY_TICKET else {}
+        if os.environ.get(TIMEOUT_VARIABLE):
+            arguments["timeout"] = int(os.environ[TIMEOUT_VARIABLE])
+        arguments.update((_TRANSPORT_ARGUMENTS.get(name, name), value) for name, value in self._transport_args.items())
+        if self._hub_url.startswith("https://"):
+            return HubTransport(**{"context": self._context(), **arguments})
+        if not self._gives_up("INSECURE_HTTP"):
+            raise ImproperlyConfigured(
+                f"HUB_URL is {self._hub_url.partition(':')[0]}, not https: anybody on the way could read and change "
+                "what is sent, passwords and sessions too; for a hub in a lab set INSECURE_HTTP = True"
+            )
+        return InsecureHubTransport(**arguments)
+
+    def _login_arguments(self) -> Dict[str, Any]:
+        """Return the arguments of the transport that are about Kerberos."""
+        service, realm = self._conf.get("KRB_SERVICE"), self._conf.get("KRB_REALM")
+        if realm:
+            service = self.get_server_principal(service=service or None, realm=realm)
+        elif service:
+            service = f"{service}@{self.get_hub_hostname()}"
+        return {
+            "login_path": urlsplit(urljoin(self._hub_url, LOGIN_PAGE)).path,
+            "service": service or None,
+            "principal": self._conf.get("KRB_PRINCIPAL") or None,
+            "keytab": self._conf.get("KRB_KEYTAB") or None,
+            "ccache": self._conf.get("KRB_CCACHE") or None,
+        }
+
+    def _context(self) -> ssl.SSLContext:
+        """Return the TLS context that the configuration asks for."""
+        ca_cert = self._conf.get("CA_CERT") or None
+        if self._gives_up("INSECURE_TLS"):
+            if ca_cert is not None:
+                raise ImproperlyConfigured("CA_CERT names whom to trust, INSECURE_TLS says everybody: take one out")
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            return context
+        try:
+            return ssl.create_default_context(cafile=ca_cert)
+        except OSError as error:
+            raise ImproperlyConfigured(
+                f"CA_CERT is {ca_cert!r}, which cannot be used: {error}; accepted is a file of certificates in PEM"
+            ) from error
+
+    def _gives_up(self, name: str) -> bool:
+        """Say whether the configuration gives something up."""
+        value = self._conf.get(name, False)
+        if not isinstance(value, bool):
+            raise ImproperlyConfigured(f"{name} is {value!r}; accepted is True or False")
+        return value
+
+    def upload_file(self, file_name: str, target_dir: str) -> Tuple[Any, int, bytes]:
+        """Upload a file, by the transport: over the same verified TLS, proxy and session as calls.
+
+        Args:
+            file_name: its path.
+            target_dir: where the hub is to put it, in its own folder of uploads.
+
+        Returns:
+            The number of the upload, the HTTP status and the body of the hub's answer.
+
+        Raises:
+            OSError: the file cannot be read.
+            xmlrpc.client.Fault: the hub does not take it.
+            KerberosXMLRPCError: as from a call; `CallOutcomeUnknown` where the hub may have all of it.
+
+        Source: kobo's ``kobo.django.upload``; RFC 7578 (``multipart/form-data``).
+        """
+        if not isinstance(self._transport, _NegotiateTransport):
+            answered: Tuple[Any, int, bytes] = super().upload_file(file_name, target_dir)
+            return answered
+        checksum = kobo.shortcuts.compute_file_checksums(file_name, ["sha256"])["sha256"].lower()
+        size = os.path.getsize(file_name)
+        upload_id, upload_key = self.upload.register_upload(
+            os.path.basename(file_name), checksum, size if size <= xmlrpc.client.MAXINT else str(size), target_dir
+        )
+        form = _Form({"upload_id": upload_id, "upload_key": upload_key}, file_name, size)
+        url = urlsplit(f"{self._hub_url}/upload/")
+        answer = _post(self._transport, url.netloc, url.path, form)
+        return upload_id, answer.status, answer.content
+
+
+class ClientCommandContainer(kobo.client.ClientCommandContainer):  # type: ignore[misc]
+    """kobo's container of commands, whose commands have a `HubProxy` of this module's."""
+
+    def set_hub(
+        self, username: Optional[str] = None, password: Optional[str] = None, hub: Optional[str] = None
+    ) -> None:
+        """Connect to the hub, for a command; arguments as in kobo's."""
+        if username:
+            if password is None:
+                password = kobo.cli.password_prompt(default_value=None)
+            self.conf.update(AUTH_METHOD="password", USERNAME=username, PASSWORD=password)
+        if hub:
+            self.conf["HUB_URL"] = hub
+        self.hub = HubProxy(self.conf)
+
+
+class _Form:
+    """A form with a file, in pieces, each time that it is sent; kobo's own (`kobo.http`) opens the connection, too."""
+
+    def __init__(self, fields: Dict[str, Any], file_name: str, size: int) -> None:
+        self._file_name = file_name
+        self._size = size
+        boundary = os.urandom(16).hex()
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        lines = []
+        for name, value in fields.items():
+            lines += [f"--{boundary}", f'Content-Disposition: form-data; name="{name}"', "", str(value)]
+        # The hub has the file's name from its registration.
+        lines += [f"--{boundary}", 'Content-Disposition: form-data; name="file"; filename="file"']
+        lines += ["Content-Type: application/octet-stream", "", ""]
+        self._head = "\r\n".join(lines).encode()
+        self._tail = f"\r\n--{boundary}--\r\n".encode()
+
+    def __len__(self) -> int:
+        return len(self._head) + self._size + len(self._tail)
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._head
+        left = self._size
+        with open(self._file_name, "rb") as file:
+            while left:
+                piece = file.read(min(SEND_PIECE, left))
+                if not piece:
+                    raise ValueError(f"{self._file_name} has become shorter while it was uploaded")
+                left -= len(piece)
+                yield piece
+        yield self._tail
+
+
+def _post(transport: _NegotiateTransport, netloc: str, path: str, form: _Form) -> Resource:
+    call = transport._call(netloc, path, form, False)
+    answer: Resource = transport._repeated(
+        call._replace(headers=(("Content-Type", form.content_type),), expects=Expects.RESOURCE)
+    )
+    return answer
