@@ -63,7 +63,8 @@ class _HubTransport(_NegotiateTransport):
         # For the hub, who has not logged in is no administrator. It says which, or has taken the cookie back.
         seen = self._session.logins(host)
         asked = xmlrpc.client.dumps((), "auth.renew_session").encode()
-        return bool(super().request(host, handler, asked)) or self._session.logins(host) != seen
+        (ended,) = super().request(host, handler, asked)
+        return bool(ended) or self._session.logins(host) != seen
 
     def _make(self, call: Call) -> Any:
         if self._login_path is not None:

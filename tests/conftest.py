@@ -12,7 +12,7 @@ import pytest
 import troubleshooting
 import trustme
 from hypothesis import settings
-from realm import apache, forwarder as forwarding, kdc, scripted, squid as squids
+from realm import apache, forwarder as forwarding, kdc, kobohub, scripted, squid as squids
 
 from krbxmlrpc import KerberosTransport, KerberosXMLRPCError, credentials
 
@@ -62,6 +62,14 @@ def realm(krb_realm):
 def hub(realm):
     """An Apache with the hub; see `realm.apache.Apache`."""
     started = apache.Apache(realm).start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def kobo_hub(realm):
+    """A hub of kobo's; see `realm.kobohub.KoboHub`."""
+    started = kobohub.KoboHub(realm).start()
     yield started
     started.stop()
 

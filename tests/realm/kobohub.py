@@ -1,10 +1,13 @@
 """A real hub of kobo's on loopback: kobo's Django applications under a real Apache with mod_auth_gssapi."""
 
+import base64
 import importlib.util
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
+import zlib
 from contextlib import closing
 from pathlib import Path
 from typing import Any, List, Tuple
@@ -81,6 +84,17 @@ class KoboHub(Apache):
         ended = self.database("SELECT count(*) FROM django_session")[0][0]
         self.database("DELETE FROM django_session")
         return int(ended)
+
+    def session_users(self) -> List[str]:
+        """Return the names of those who have a session."""
+        names = []
+        for (data,) in self.database("SELECT session_data FROM django_session"):
+            # As django.core.signing writes it: a dot where it is compressed, and a time and a signature behind colons.
+            packed = data.lstrip(".").partition(":")[0]
+            content = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+            session = json.loads(zlib.decompress(content) if data.startswith(".") else content)
+            names += self.database("SELECT username FROM auth_user WHERE id = ?", session["_auth_user_id"])[0]
+        return names
 
     def file(self, *parts: str) -> Path:
         """Return the path of a file in the hub's data."""
