@@ -1,7 +1,9 @@
 """kobo's client against a real hub of kobo's, whose database says who did what: with our `HubProxy`, and with its own.
 """
 
+import gzip
 import io
+import logging
 import os
 import ssl
 import subprocess
@@ -12,6 +14,7 @@ from http.cookiejar import CookieJar, MozillaCookieJar
 from xmlrpc.client import Fault, MultiCall, ProtocolError, ServerProxy
 
 import kobo.client
+import kobo.worker.taskmanager
 import kobo.xmlrpc
 import pytest
 from helpers import in_child, in_threads
@@ -35,6 +38,7 @@ from krbxmlrpc.kobo import ClientCommandContainer, HubProxy, HubTransport, Insec
 LOGIN = "auth/krb5login/"
 CLIENT = "xmlrpc/client/"
 kobo_leaves_sockets_open = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+GUEST = {"AUTH_METHOD": "password", "USERNAME": "guest", "PASSWORD": "password of guest"}
 ENDED = "PermissionDenied: Login required."
 
 
@@ -101,14 +105,15 @@ def plain(kobo_hub, case, conf):
 
 @pytest.fixture
 def task(connect, kobo_hub):
-    """A task that the worker has begun, and the worker's proxy: ``task["id"]``, ``task["hub"]``."""
+    """A task that the worker has begun, the worker's proxy, and what creates another: ``task["id"]``, ``task["hub"]``.
+    """
     admin = connect(KRB_PRINCIPAL=ADMIN, KRB_KEYTAB=kobo_hub.admin_keytab)
     arguments = {"owner_name": ADMIN, "label": "a build", "method": "Build", "args": {"name": "bash"}}
     arguments.update(arch_name="noarch", channel_name="default")
-    number = admin.client.create_task(arguments)
+    number = admin.client.create_task(dict(arguments))
     worker = connect(client_type="worker", KRB_PRINCIPAL=f"worker/{WORKER}", KRB_KEYTAB=kobo_hub.worker_keytab)
     worker.worker.open_task(number)
-    return {"id": number, "hub": worker}
+    return {"id": number, "hub": worker, "create": lambda: admin.client.create_task(dict(arguments))}
 
 
 def folder(number):
@@ -155,6 +160,18 @@ def test_login_again(connect, kobo_hub, requests):
     assert hub.is_logged_in and kobo_hub.session_users() == ["user"]
     hub._logout()
     assert kobo_hub.session_users() == []
+
+
+def test_what_it_logs(conf, kobo_hub, caplog):
+    caplog.set_level(logging.DEBUG)
+    hub = HubProxy(conf, logger=logging.getLogger("client"), **GUEST)
+    hub.notes.whoami()
+    hub._login(force=True)
+    (cookie,) = hub._transport.cookiejar
+    hub._transport.close()
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages.count("New session created.") == 2
+    assert not any(cookie.value in message or GUEST["PASSWORD"] in message for message in messages)
 
 
 def test_it_needs_no_library_but_pykerberos(conf):
@@ -412,6 +429,34 @@ def test_a_worker_that_forks(task, kobo_hub):
     assert kobo_hub.database(statement, number) == [(ADMIN, WORKER, 2)]
 
 
+def test_kobos_own_worker_forks_and_runs_a_task(task, conf, kobo_hub, monkeypatch, capfd):
+    class Build(kobo.worker.TaskBase):
+        """Says what it is given."""
+
+        enabled, arches, channels, foreground, exclusive, weight = True, ["noarch"], ["default"], False, False, 1.0
+
+        def run(self):
+            print("building", self.args["name"])
+            self.hub.upload_task_log(io.BytesIO(b"built\n"), self.task_id, "build.log")
+            self.result = "done"
+
+    monkeypatch.setattr(kobo.worker.taskmanager, "HubProxy", HubProxy)
+    kobo.worker.taskmanager.TaskContainer.register_plugin(Build)
+    credentials = {"KRB_PRINCIPAL": f"worker/{WORKER}", "KRB_KEYTAB": kobo_hub.worker_keytab, "KRB_REALM": kdc.REALM}
+    manager = kobo.worker.taskmanager.TaskManager({**conf, **credentials})
+    task["hub"].worker.interrupt_tasks([task["id"]])
+    number = task["create"]()
+    kobo_hub.end_sessions()  # the manager's; the task has one of its own
+    manager.get_next_task()
+    assert os.waitpid(manager.pid_dict.pop(number), 0)[1] == 0
+    assert kobo_hub.database("SELECT state, result FROM hub_task WHERE id = ?", number) == [(3, "done")]
+    logs = {"build.log.gz": b"built\n", "stdout.log.gz": b"building bash\n"}  # the hub packs those of what has ended
+    for name, content in logs.items():
+        assert gzip.decompress(kobo_hub.file(*folder(number), name).read_bytes()) == content
+    manager.update_tasks()
+    manager.hub._transport.close()
+
+
 # -- uploads ----------------------------------------------------------------------------------------------------------
 
 
@@ -508,8 +553,8 @@ def test_plain_http_is_refused(connect, kobo_hub, case, requests, method):
 
 @pytest.mark.parametrize("method, name", [("gssapi", "user"), ("password", "guest")], ids=["gssapi", "password"])
 def test_plain_http_where_it_is_asked_for(connect, kobo_hub, case, tmp_path, method, name):
-    changes = {"AUTH_METHOD": method, "USERNAME": "guest", "PASSWORD": "password of guest", "INSECURE_HTTP": True}
-    hub = connect(HUB_URL=kobo_hub.hub_url(case, listener="http"), **changes)
+    changes = {"HUB_URL": kobo_hub.hub_url(case, listener="http"), "AUTH_METHOD": method, "INSECURE_HTTP": True}
+    hub = connect(**{**GUEST, **changes})
     assert isinstance(hub._transport, InsecureHubTransport)
     assert hub.notes.whoami() == name
     (tmp_path / case).write_bytes(b"content")
@@ -521,7 +566,7 @@ def test_plain_http_where_it_is_asked_for(connect, kobo_hub, case, tmp_path, met
 
 
 def test_a_password(connect, kobo_hub, requests, notes, case, no_ticket):
-    hub = connect(AUTH_METHOD="password", USERNAME="guest", PASSWORD="password of guest")
+    hub = connect(**GUEST)
     assert requests(3) == [f"200 {CLIENT}"] * 3  # is there a session? log in; is there one now?
     assert hub.notes.write(case) == case
     assert notes(case) == ["guest"]
@@ -614,7 +659,7 @@ def test_a_transport_of_kobos(connect, kobo_hub, case, tmp_path, no_ticket):
     changes = {"HUB_URL": kobo_hub.hub_url(case, listener="http"), "transport": kobo.xmlrpc.CookieTransport()}
     with pytest.raises(ImproperlyConfigured, match="HubTransport"):
         connect(**changes)
-    hub = connect(AUTH_METHOD="password", USERNAME="guest", PASSWORD="password of guest", **changes)
+    hub = connect(**GUEST, **changes)
     assert hub.notes.whoami() == "guest"
     (tmp_path / case).write_bytes(b"content")
     assert hub.upload_file(str(tmp_path / case), "")[1] == 200
@@ -704,10 +749,9 @@ def test_kobos_retries_repeat_what_ours_do_not(server, server_context, capsys, a
 @kobo_leaves_sockets_open
 def test_kobos_own_transport_and_ours_request_by_request(connect, kobo_hub, case, requests, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", kobo_hub.cafile)  # kobo loses CA_CERT
-    changes = {"AUTH_METHOD": "password", "USERNAME": "guest", "PASSWORD": "password of guest"}
     for cls, connections in ((kobo.client.HubProxy, 13), (HubProxy, 1)):
         before = len(kobo_hub.logged(case, 0))
-        hub = connect(cls, **changes)
+        hub = connect(cls, **GUEST)
         for _ in range(10):
             assert hub.notes.whoami() == "guest"
         assert requests(13) == [f"200 {CLIENT}"] * 13
