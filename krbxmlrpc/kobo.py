@@ -79,12 +79,12 @@ class _HubTransport(_NegotiateTransport):
 class HubTransport(_HubTransport, KerberosTransport):
     """A `KerberosTransport` for hubs of kobo's, whose XML-RPC is open and tells by a Fault that a session has ended.
 
-    With a `login_path` it logs in there by a ticket, before the first call, and again where a call is answered by
+    With a ``login_path`` it logs in there by a ticket, before the first call, and again where a call is answered by
     ``PermissionDenied: Login required.``: then it repeats that call, once, which did not run. (So it does after
-    ``Admin only.``, if the hub says that there is no session.) Of a `MultiCall` each call has an answer of its own, and
+    ``Admin only.``, if the hub says that there is no session.) Of a ``MultiCall`` each call has an answer of its own, and
     none is repeated.
 
-    Without a `login_path` there is no ticket, and no Kerberos: a call begins the session, one to
+    Without a ``login_path`` there is no ticket, and no Kerberos: a call begins the session, one to
     ``auth.login_password`` for example. TLS alone vouches for the server then.
 
     Arguments, errors and sources as for `KerberosTransport`; how hubs answer is told by kobo's
@@ -157,7 +157,7 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
         self._logged_in = True
 
     def _login_gssapi(self) -> None:
-        """Log in at the transport's `login_path`."""
+        """Log in at the transport's ``login_path``."""
         if not isinstance(self._transport, _NegotiateTransport):
             raise ImproperlyConfigured(
                 f"AUTH_METHOD {self._auth_method} needs a transport that logs in: HubTransport(login_path=...), or none"
