@@ -45,7 +45,7 @@ class _HubTransport(_NegotiateTransport):
     """What both transports share; `HubTransport` describes it."""
 
     def request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
-        """Make one call, as `KerberosTransport.request`; log in again, and repeat it once, if the session has ended."""
+        """Make one call; log in again, and repeat it, once, if it did not run because the session had ended."""
         seen = self._session.logins(host)
         try:
             return super().request(host, handler, request_body, verbose)
@@ -77,23 +77,26 @@ class _HubTransport(_NegotiateTransport):
 
 
 class HubTransport(_HubTransport, KerberosTransport):
-    """A `KerberosTransport` for hubs of kobo's, whose XML-RPC is open and tells by a Fault that a session has ended.
+    """A `krbxmlrpc.KerberosTransport` for hubs of kobo's, which tell by a Fault that a session has ended.
 
     With a ``login_path`` it logs in there by a ticket, before the first call, and again where a call is answered by
     ``PermissionDenied: Login required.``: then it repeats that call, once, which did not run. (So it does after
-    ``Admin only.``, if the hub says that there is no session.) Of a ``MultiCall`` each call has an answer of its own, and
-    none is repeated.
+    ``Admin only.``, if the hub says that there is no session.) Of a ``MultiCall`` each call has an answer of its own,
+    and none is repeated.
 
     Without a ``login_path`` there is no ticket, and no Kerberos: a call begins the session, one to
     ``auth.login_password`` for example. TLS alone vouches for the server then.
 
-    Arguments, errors and sources as for `KerberosTransport`; how hubs answer is told by kobo's
+    Arguments, errors and sources as for `krbxmlrpc.KerberosTransport`; how hubs answer is told by kobo's
     ``kobo.django.xmlrpc.decorators`` and ``kobo.hub.decorators``.
     """
 
 
 class InsecureHubTransport(_HubTransport, InsecureKerberosTransport):
-    """`HubTransport` over plain HTTP, for loopback and lab use; see `InsecureKerberosTransport` for what is lost."""
+    """`HubTransport` over plain HTTP, for loopback and lab use.
+
+    What is lost by that tells `krbxmlrpc.InsecureKerberosTransport`.
+    """
 
 
 class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
@@ -113,7 +116,7 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
     Raises:
         kobo.exceptions.ImproperlyConfigured: the configuration contradicts itself, or is not safe and does not say so.
         kobo.exceptions.AuthenticationError: the hub let the user in and began no session.
-        TypeError, ValueError, ImportError: as `KerberosTransport` raises them.
+        TypeError, ValueError, ImportError: as `krbxmlrpc.KerberosTransport` raises them.
         xmlrpc.client.Fault: the hub does not accept the password or key.
         KerberosXMLRPCError: the login failed, or (from a call) that.
     """
@@ -169,14 +172,15 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
     def _new_transport(self) -> _NegotiateTransport:
         """Return the transport that the configuration asks for."""
         arguments = self._login_arguments() if self._auth_method in _BY_TICKET else {}
-        if os.environ.get(TIMEOUT_VARIABLE):
-            arguments["timeout"] = int(os.environ[TIMEOUT_VARIABLE])
+        if TIMEOUT_VARIABLE in os.environ:
+            arguments["timeout"] = _seconds(os.environ[TIMEOUT_VARIABLE])
         arguments.update((_TRANSPORT_ARGUMENTS.get(name, name), value) for name, value in self._transport_args.items())
-        if self._hub_url.startswith("https://"):
+        scheme = urlsplit(self._hub_url).scheme
+        if scheme == "https":
             return HubTransport(**{"context": self._context(), **arguments})
         if not self._gives_up("INSECURE_HTTP"):
             raise ImproperlyConfigured(
-                f"HUB_URL is {self._hub_url.partition(':')[0]}, not https: anybody on the way could read and change "
+                f"HUB_URL begins with {scheme or 'no scheme'}, not https: anybody on the way could read and change "
                 "what is sent, passwords and sessions too; for a hub in a lab set INSECURE_HTTP = True"
             )
         return InsecureHubTransport(**arguments)
@@ -233,7 +237,7 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
         Raises:
             OSError: the file cannot be read.
             xmlrpc.client.Fault: the hub does not take it.
-            KerberosXMLRPCError: as from a call; `CallOutcomeUnknown` where the hub may have all of it.
+            KerberosXMLRPCError: as from a call; `krbxmlrpc.CallOutcomeUnknown` where the hub may have all of it.
 
         Source: kobo's ``kobo.django.upload``; RFC 7578 (``multipart/form-data``).
         """
@@ -298,6 +302,13 @@ class _Form:
                 left -= len(piece)
                 yield piece
         yield self._tail
+
+
+def _seconds(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ImproperlyConfigured(f"{TIMEOUT_VARIABLE} is {text!r}; accepted is a number of seconds") from None
 
 
 def _post(transport: _NegotiateTransport, netloc: str, path: str, form: _Form) -> Resource:

@@ -11,7 +11,7 @@ import sys
 import tracemalloc
 import warnings
 from http.cookiejar import CookieJar, MozillaCookieJar
-from xmlrpc.client import Fault, MultiCall, ProtocolError, ServerProxy
+from xmlrpc.client import Fault, MultiCall, ProtocolError, ServerProxy, dumps
 
 import kobo.client
 import kobo.worker.taskmanager
@@ -22,7 +22,7 @@ from kobo.exceptions import AuthenticationError, ImproperlyConfigured
 from realm import kdc
 from realm.kobohub import ADMIN, SERVICE, WORKER, WORKER_KEY
 from realm.loopback import Hangup
-from realm.scripted import message, say
+from realm.scripted import honest, message, say
 
 from krbxmlrpc import (
     AuthenticationRejected,
@@ -551,6 +551,17 @@ def test_plain_http_is_refused(connect, kobo_hub, case, requests, method):
     assert requests(0) == []
 
 
+@pytest.mark.parametrize("url", ["localhost/hub", "ftp://localhost/hub", "http://user:secret@localhost/hub"])
+def test_what_is_not_https_is_refused(connect, url):
+    with pytest.raises(ImproperlyConfigured, match="HUB_URL begins with (no scheme|ftp|http), not https") as caught:
+        connect(HUB_URL=url)
+    assert "secret" not in str(caught.value)
+
+
+def test_https_in_upper_case_is_https(connect, conf):
+    assert connect(HUB_URL=conf["HUB_URL"].replace("https", "HTTPS")).notes.whoami() == "user"
+
+
 @pytest.mark.parametrize("method, name", [("gssapi", "user"), ("password", "guest")], ids=["gssapi", "password"])
 def test_plain_http_where_it_is_asked_for(connect, kobo_hub, case, tmp_path, method, name):
     changes = {"HUB_URL": kobo_hub.hub_url(case, listener="http"), "AUTH_METHOD": method, "INSECURE_HTTP": True}
@@ -642,6 +653,10 @@ def test_kobos_names_for_retries_and_timeout(connect, monkeypatch):
     transport = connect(transport_args={"retry_count": 2, "retry_timeout": 5})._transport
     assert (transport._timeout, transport._retries.most, transport._retries.interval) == (77, 2, 5)
     assert connect(transport_args={"timeout": 66.0})._transport._timeout == 66.0
+    monkeypatch.setenv("KOBO_XMLRPC_TIMEOUT", "long")
+    with pytest.raises(ImproperlyConfigured, match="KOBO_XMLRPC_TIMEOUT is 'long'"):
+        connect()
+    monkeypatch.delenv("KOBO_XMLRPC_TIMEOUT")
     with pytest.raises(TypeError, match="nonsense"):
         connect(transport_args={"nonsense": 1})
 
@@ -722,21 +737,26 @@ def test_kobos_retries_around_our_transport(connect, plain, kobo_hub, case):
     assert (transport.retry_count, transport.retry_timeout) == (2, 0)
 
 
+def hang_up(request, send):
+    raise Hangup
+
+
+REFUSAL = dumps(Fault(1, "PermissionDenied: Admin only."), methodresponse=True).encode()
+
+
 @pytest.mark.parametrize(
     "answer, error",
     [
         (say(message(401)), ProtocolError),
         (say(message(404)), ProtocolError),
-        (None, CallOutcomeUnknown),
+        (honest(body=REFUSAL), Fault),
+        (hang_up, CallOutcomeUnknown),
     ],
-    ids=["401", "404", "outcome unknown"],
+    ids=["401", "404", "permission denied", "outcome unknown"],
 )
 def test_kobos_retries_repeat_what_ours_do_not(server, server_context, capsys, answer, error):
-    def hang_up(request, send):
-        raise Hangup
-
     for cls, sent in ((kobo.xmlrpc.retry_request_decorator(KerberosTransport), 3), (KerberosTransport, 1)):
-        server.otherwise = answer or hang_up
+        server.otherwise = answer
         server.requests.clear()
         retries = {"retry_count": 2, "retry_timeout": 0} if sent > 1 else {"retries": 2, "retry_interval": 0}
         with ServerProxy(server.url(), transport=cls(context=server_context, **retries)) as hub:

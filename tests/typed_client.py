@@ -20,6 +20,7 @@ from krbxmlrpc import (
     UnexpectedStatus,
     www_auth,
 )
+from krbxmlrpc.kobo import ClientCommandContainer, HubProxy, HubTransport
 from krbxmlrpc.pulp import KerberosServerWrapper
 from krbxmlrpc.testing import Failure, KerberosXMLRPCServer, Logged, Realm, caller
 
@@ -67,6 +68,15 @@ def pulp(host: str) -> Tuple[int, bytes]:
     status, value = wrapper.request("GET", "/pulp/api/v2/repositories/", None)
     answer: Resource = wrapper.transport.fetch("PUT", host, "/", b"{}", [("Content-Type", "application/json")])
     return status, answer.content
+
+
+def kobo(conf: Dict[str, str]) -> Tuple[int, bool]:
+    hub = HubProxy(conf, "worker", transport_args={"timeout": 60.0}, KRB_KEYTAB="/etc/hub/robot.keytab")
+    HubProxy(conf, transport=HubTransport(login_path="/hub/auth/krb5login/", retries=1))
+    number, status, answer = hub.upload_file("report.txt", "reports")
+    commands = ClientCommandContainer(conf)
+    commands.set_hub("alice", hub=conf["HUB_URL"])
+    return status + len(answer), bool(commands.hub.is_logged_in and hub.worker.get_worker_id() == number)
 
 
 def plain(url: str) -> ServerProxy:
