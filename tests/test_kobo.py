@@ -605,7 +605,15 @@ def test_a_worker_key(connect, kobo_hub, no_ticket):
         connect(client_type="worker", AUTH_METHOD="worker_key", WORKER_KEY="guess")
 
 
-def test_methods_of_a_subclass(connect, requests):
+def test_a_token_of_openid_connect(connect, kobo_hub, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", kobo_hub.cafile)
+    changes = {"OIDC_CLIENT_ID": "robot", "OIDC_CLIENT_SECRET": "secret"}
+    hub = connect(AUTH_METHOD="token_oidc", OIDC_AUTH_SERVER_TOKEN_URL=kobo_hub.url("/open/token"), **changes)
+    assert hub.notes.whoami() == "robot"
+    assert kobo_hub.session_users() == ["robot"]
+
+
+def test_methods_of_a_subclass(connect):
     class Mine(HubProxy):
         def _login_mine(self):
             self._hub.auth.login_password("guest", "password of guest")

@@ -1,12 +1,16 @@
-"""What is where; kobo's views stand where its client looks for them."""
+"""What is where; kobo's views stand where its client looks for them.
 
-from django.http import HttpResponse
+``token`` stands in for what gives out tokens of OpenID Connect.
+"""
+
+from django.http import HttpResponse, JsonResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from kobo.django.xmlrpc.views import client_handler, worker_handler
 
 urlpatterns = [
     path("", csrf_exempt(lambda request: HttpResponse()), name="home/index"),
+    path("token", csrf_exempt(lambda request: JsonResponse({"access_token": "of-the-robot"}))),
     path("auth/", include("kobo.hub.urls.auth")),
     path("xmlrpc/client/", client_handler),
     path("xmlrpc/worker/", worker_handler),
