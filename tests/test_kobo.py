@@ -19,7 +19,7 @@ import kobo.xmlrpc
 import pytest
 from helpers import in_child, in_threads
 from kobo.exceptions import AuthenticationError, ImproperlyConfigured
-from realm import kdc
+from realm import kdc, kobohub, software
 from realm.kobohub import ADMIN, SERVICE, WORKER, WORKER_KEY
 from realm.loopback import Hangup
 from realm.scripted import honest, message, say
@@ -172,6 +172,15 @@ def test_what_it_logs(conf, kobo_hub, caplog):
     messages = [record.getMessage() for record in caplog.records]
     assert messages.count("New session created.") == 2
     assert not any(cookie.value in message or GUEST["PASSWORD"] in message for message in messages)
+
+
+def test_what_it_prints(connect, capsys):
+    hub = connect(DEBUG_XMLRPC=True)
+    assert hub.notes.whoami() == "user"
+    (cookie,) = hub._transport.cookiejar
+    printed = capsys.readouterr().out
+    assert printed.count("send: POST") == 2 and "<boolean>0</boolean>" in printed
+    assert cookie.value not in printed
 
 
 def test_it_needs_no_library_but_pykerberos(conf):
@@ -835,3 +844,22 @@ def test_commands(run_command, kobo_hub, case):
 def test_a_command_asks_for_the_password(run_command, monkeypatch):
     monkeypatch.setattr(kobo.cli, "password_prompt", lambda default_value=None: "password of guest")
     assert run_command("--username", "guest") == f"guest {WORKER}\n"
+
+
+# -- the hub of these tests -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "where, name, value, message",
+    [
+        (software, "PYTHON", "/bin/false", "the Python of mod_wsgi, /bin/false, cannot run the hub"),
+        (kobohub, "PACKAGES", ["not_there"], "missing: the Python package not_there; tests/setup.sh installs it"),
+    ],
+    ids=["another Python", "a package"],
+)
+def test_a_hub_that_cannot_be_made_says_why(realm, monkeypatch, where, name, value, message):
+    monkeypatch.setattr(where, name, value)
+    hub = kobohub.KoboHub(realm)
+    with pytest.raises(RuntimeError, match=message):
+        hub.make_site()
+    hub.stop()

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import zlib
 from contextlib import closing
 from pathlib import Path
@@ -59,6 +60,14 @@ class KoboHub(Apache):
         self._realm.addprinc(SERVICE)
         super().prepare()
         self._realm.extract_keytab(SERVICE, str(self._root / "http.keytab"))
+        self.make_site()
+
+    def make_site(self) -> None:
+        """Put the hub's code where Apache's children may read it, and make its database.
+
+        Raises:
+            RuntimeError: a package is missing, or the Python that mod_wsgi has in it cannot use those that are there.
+        """
         python = self._root / "python"
         shutil.copytree(HERE / "kobosite", python / "kobosite", ignore=shutil.ignore_patterns("__pycache__"))
         for name in PACKAGES:
@@ -67,8 +76,8 @@ class KoboHub(Apache):
         done = subprocess.run(command, cwd=python, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(
-                f"the Python of mod_wsgi, {software.PYTHON}, cannot run the hub with the packages of this environment: "
-                f"{done.stderr}"
+                f"the Python of mod_wsgi, {software.PYTHON}, cannot run the hub with the packages of {sys.prefix}: "
+                f"{done.stderr or done.stdout}"
             )
         if os.geteuid() == 0:
             for path in (self._root / "data", *(self._root / "data").iterdir()):
