@@ -140,14 +140,18 @@ class Session:
 
     # -- what came back -----------------------------------------------------------------------------------------------
 
-    def keep(self, url: str, lines: Iterable[str], *, fresh: bool) -> None:
+    def keep(self, url: str, lines: Iterable[str], *, fresh: bool, sent: Optional[str] = None) -> None:
         """Keep the cookies of a reply.
 
         Args:
             url: where it came from.
             lines: its ``Set-Cookie`` lines.
             fresh: whether it answers a ticket.
+            sent: the cookies that it answers, if that is to count: where it answers no ticket, and another thread has
+                got others meanwhile, it would take those back, or replace them by those of a session that has ended.
         """
+        if not fresh and sent is not None and sent != self.cookies(url):
+            return
         host = urlsplit(url).hostname or ""
         message = HTTPMessage()
         for line in lines:

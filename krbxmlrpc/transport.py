@@ -485,7 +485,7 @@ class _NegotiateTransport(Transport):
             call.allowance.left -= 1
             response = self._round_trip(call, sent, cookies, ticket, connection)
             try:
-                step = self._judge(call, sent, ticket, response, connection)
+                step = self._judge(call, sent, cookies, ticket, response, connection)
             except MutualAuthenticationError:
                 connection.give_up()
                 raise
@@ -562,7 +562,13 @@ class _NegotiateTransport(Transport):
         return response
 
     def _judge(
-        self, call: Call, sent: Sent, ticket: Optional[Ticket], response: Response, connection: Connection
+        self,
+        call: Call,
+        sent: Sent,
+        carried: str,
+        ticket: Optional[Ticket],
+        response: Response,
+        connection: Connection,
     ) -> Step:
         """Verify what has to be verified, keep the cookies that are the server's; return what to do with the reply."""
         values = response.values("www-authenticate")
@@ -582,7 +588,7 @@ class _NegotiateTransport(Transport):
             self._session.accepted(call.netloc)
         cookies = response.values("set-cookie")
         if cookies and may_keep_cookies(sent, verified, step):
-            self._session.keep(self._place(call), cookies, fresh=ticket is not None)
+            self._session.keep(self._place(call), cookies, fresh=ticket is not None, sent=carried)
         return step
 
     def _answer(self, call: Call, ticket: Ticket, reply: Reply, connection: Connection) -> None:

@@ -409,6 +409,7 @@ def test_threads(connect, kobo_hub, requests, notes, case):
     kobo_hub.end_sessions()
     texts = [f"{case}{number}" for number in range(16)]
     assert in_threads(*[lambda text=text: hub.notes.write(text) for text in texts]) == texts
+    assert requests(18).count(f"301 {LOGIN}") == 1
     assert [notes(text) for text in texts] == [["user"]] * 16
     assert set(kobo_hub.session_users()) == {"user"}
 

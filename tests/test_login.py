@@ -323,6 +323,21 @@ def test_a_cookie_that_another_reply_has_set_is_not_taken_for_a_login(open_serve
     assert asked(server) == ["GET /login", "POST /calls", "POST /calls", "GET /login", "POST /calls"]
 
 
+def test_a_late_reply_on_an_old_session_does_not_take_back_the_new_one(open_server, server):
+    """Applications take the cookie of a session that has ended back, also when there is a new one by then."""
+    proxy = open_server()
+    server.play(honest(headers=SESSION), CALL)
+    assert proxy.method() == "on a session"
+
+    def late(request, send):
+        proxy("transport").login()
+        send(message(headers=[("Set-Cookie", "session=; Path=/; Max-Age=0")], body=values("late")))
+
+    server.play(late, honest(headers=[("Set-Cookie", "session=2; Path=/")]), CALL)
+    assert [proxy.method(), proxy.method()] == ["late", "on a session"]
+    assert server.requests[-1].headers["Cookie"] == "session=2"
+
+
 def test_where_another_thread_has_logged_in_meanwhile_there_is_no_second_login(open_server, server):
     """The first call hears that its session is over when there is already another."""
     proxy = open_server()
