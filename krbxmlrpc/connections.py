@@ -18,7 +18,21 @@ import weakref
 from collections import deque
 from contextlib import suppress
 from http.client import NotConnected
-from typing import Any, Callable, Deque, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    Deque,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Protocol,
+    Tuple,
+    Union,
+    runtime_checkable,
+)
 from urllib.parse import urlsplit
 
 from .errors import CertificateRejected, ServerUnreachable
@@ -58,6 +72,17 @@ Data = Union[bytes, bytearray, memoryview]
 # Host names are encoded by it. Looked up here, because the first look imports a module, and a child forked while
 # another thread does so would wait for the end of that import for ever.
 codecs.lookup("idna")
+
+
+@runtime_checkable
+class Pieces(Protocol):
+    """A body in pieces, of some `SEND_PIECE` each, which may be asked for more than once."""
+
+    def __len__(self) -> int:
+        """Return how many bytes there are in all."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield them."""
 
 
 class Address(NamedTuple):
@@ -243,11 +268,8 @@ class Connection:
             header, values = parts[0], (", ".join(parts[1:]),)
         self._lines.append(f"{header}: {values[0]}")
 
-    def endheaders(self, message_body: Union[Data, Iterable[Data], None] = None) -> None:
+    def endheaders(self, message_body: Union[Data, Pieces, None] = None) -> None:
         """Send the head, and the body if there is one.
-
-        Args:
-            message_body: the body, or an iterable of its pieces, of some `SEND_PIECE` each.
 
         Raises:
             ValueError: a header has what no header can have.
@@ -410,7 +432,7 @@ def authority(address: Address) -> str:
     return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
 
 
-def _pieces(body: Union[Data, Iterable[Data], None]) -> Tuple[bytes, Optional[Iterable[Data]]]:
+def _pieces(body: Union[Data, Pieces, None]) -> Tuple[bytes, Optional[Iterable[Data]]]:
     """Return what of a body is sent together with the head, and the rest in pieces, where there is more."""
     if body is not None and not isinstance(body, (bytes, bytearray, memoryview)):
         return b"", body

@@ -14,9 +14,9 @@ from urllib.parse import urljoin, urlsplit
 from xmlrpc.client import Fault
 
 from .connections import SEND_PIECE
-from .exchange import Call, Expects, Sent, Step
+from .exchange import Call, Sent, Step
 from .refusals import failure
-from .transport import InsecureKerberosTransport, KerberosTransport, Resource, _NegotiateTransport
+from .transport import InsecureKerberosTransport, KerberosTransport, _NegotiateTransport
 
 try:
     import kobo.cli  # type: ignore[import-untyped]  # kobo has no type hints
@@ -251,7 +251,9 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
         )
         form = _Form({"upload_id": upload_id, "upload_key": upload_key}, file_name, size)
         url = urlsplit(f"{self._hub_url}/upload/")
-        answer = _post(self._transport, url.netloc, url.path, form)
+        answer = self._transport.fetch(
+            "POST", url.netloc, url.path, form, [("Content-Type", form.content_type)]
+        )
         return upload_id, answer.status, answer.content
 
 
@@ -309,11 +311,3 @@ def _seconds(text: str) -> int:
         return int(text)
     except ValueError:
         raise ImproperlyConfigured(f"{TIMEOUT_VARIABLE} is {text!r}; accepted is a number of seconds") from None
-
-
-def _post(transport: _NegotiateTransport, netloc: str, path: str, form: _Form) -> Resource:
-    call = transport._call(netloc, path, form, False)
-    answer: Resource = transport._repeated(
-        call._replace(headers=(("Content-Type", form.content_type),), expects=Expects.RESOURCE)
-    )
-    return answer

@@ -14,7 +14,7 @@ import ssl
 import time
 from http.client import HTTPException
 from http.cookiejar import CookieJar
-from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type, Union
+from typing import Any, Collection, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type, Union
 from xmlrpc.client import SafeTransport, Transport
 
 from ._version import __version__
@@ -32,7 +32,7 @@ from .arguments import (
 )
 from .bindings import tls_server_end_point
 from .challenge import negotiate_details
-from .connections import Connection, Connections, parse_address
+from .connections import Connection, Connections, Pieces, parse_address
 from .credentials import ticket_maker
 from .decoding import body, decode, make_parser
 from .errors import CallOutcomeUnknown, KerberosXMLRPCError, MutualAuthenticationError
@@ -184,7 +184,7 @@ class _NegotiateTransport(Transport):
         return self._repeated(self._call(host, handler, request_body, bool(verbose)))
 
     def fetch(
-        self, method: str, host: str, path: str, content: bytes = b"", headers: Iterable[Header] = ()
+        self, method: str, host: str, path: str, content: Union[bytes, Pieces] = b"", headers: Iterable[Header] = ()
     ) -> Resource:
         """Make a request that is no XML-RPC call, to an application that speaks by methods and statuses (REST).
 
@@ -195,7 +195,8 @@ class _NegotiateTransport(Transport):
             method: of HTTP, in upper case.
             host: ``host`` or ``host:port``.
             path: with a query if there is one.
-            content: the body of the request.
+            content: the body of the request; a large one may be an object that has a length, in bytes, and gives its
+                pieces whenever it is iterated.
             headers: of this request, beside the transport's own: pairs (name, value), ``Content-Type`` among them.
 
         Returns:
@@ -209,7 +210,9 @@ class _NegotiateTransport(Transport):
         Source: RFC 9110, sections 9 and 15.
         """
         checked("method", method, "a method of HTTP, like 'GET'", (str,), is_http_method)
-        checked("content", content, "bytes", (bytes,))
+        # The length of a collection is not that of what is in it.
+        if not isinstance(content, bytes) and (isinstance(content, Collection) or not isinstance(content, Pieces)):
+            raise TypeError(f"content is of type {type(content).__name__}; accepted is bytes, or an object of pieces")
         call = self._call(host, path, content, False)
         answer: Resource = self._repeated(
             call._replace(method=method, headers=tuple(checked_headers(headers)), expects=Expects.RESOURCE)

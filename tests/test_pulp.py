@@ -299,8 +299,23 @@ def test_wrong_requests(request_, error, words):
 def test_headers_of_a_request_are_checked_as_those_of_the_transport():
     with pytest.raises(ValueError, match="Authorization"):
         KerberosTransport().fetch("GET", "pulp", "/", headers=[("Authorization", "Basic")])
-    with pytest.raises(TypeError, match="content"):
-        KerberosTransport().fetch("POST", "pulp", "/", "text")
+    for content in ("text", None, 1, iter([b"no length"]), [b"x"], {"a": 1}):
+        with pytest.raises(TypeError, match="content is of type .*; accepted is bytes"):
+            KerberosTransport().fetch("POST", "pulp", "/", content)
+
+
+def test_a_large_body_may_come_in_pieces(server, wrapper):
+    class Body:
+        def __len__(self):
+            return 300_000
+
+        def __iter__(self):
+            yield from [b"x" * 100_000] * 3
+
+    server.play(hang_up, honest(body=b"[]", **JSON))
+    transport = wrapper(idempotent={"PUT"}, retries=1, retry_interval=0).transport
+    assert transport.fetch("PUT", f"localhost:{server.port}", "/", Body()).content == b"[]"
+    assert [request.body for request in server.requests] == [b"x" * 300_000] * 2
 
 
 def test_plain_http_for_the_lab(hub, user):
