@@ -9,6 +9,7 @@ from pathlib import Path
 import docutils.core
 import pages
 import pytest
+import troubleshooting
 from blocks import ROOT, Runner, blocks
 
 import krbxmlrpc
@@ -70,6 +71,13 @@ def test_the_code_of_a_document_does_what_it_says(document, request, tmp_path):
             runner.run(block)
     finally:
         runner.forget()
+
+
+def test_what_readme_has_of_apaches_error_log_is_looked_for_by_tests():
+    tests = "".join((ROOT / "tests" / f"test_{name}.py").read_text() for name in ("apache", "misconfigurations"))
+    said = troubleshooting.logged()
+    assert len(said) >= 10
+    assert [words for words in said if words not in tests] == []
 
 
 @pytest.mark.parametrize("name", AT_ROOT + PAGES, ids=str)

@@ -1,4 +1,4 @@
-"""README's tables of what goes wrong: what an error is and says there, it has to be and to say.
+"""README's tables of what goes wrong: what an error is and says there, it has to be and to say; and Apache's log.
 
 A test that provokes a row is marked ``@pytest.mark.row("…")`` with the first cell, and makes its call by the fixture
 `trouble`. The second cell names the error's class, and quotes its message (… is for anything); what is ``literal`` or
@@ -48,8 +48,19 @@ def _line(cell):
 
 def rows():
     """Return README's rows."""
+    return [Row(*row) for table in _tables(TITLE) for row in table]
+
+
+def logged():
+    """Return what README says that Apache's error log has: the quoted words in the table of the hub's errors."""
+    table = _tables("The hub's side")[-1]
+    return [words for row in table for words in re.findall('"([^"]+)"', _line(row[1]))]
+
+
+def _tables(title):
+    """Return the bodies of the tables in a section of README."""
     document = docutils.core.publish_doctree(
         _README.read_text(encoding="utf-8"), settings_overrides={"syntax_highlight": "none", "report_level": 4}
     )
-    (section,) = [found for found in document.findall(nodes.section) if found.next_node(nodes.title).astext() == TITLE]
-    return [Row(*row) for body in section.findall(nodes.tbody) for row in body]
+    (section,) = [found for found in document.findall(nodes.section) if found.next_node(nodes.title).astext() == title]
+    return list(section.findall(nodes.tbody))

@@ -6,6 +6,8 @@ import kobo.client
 import kobo.worker.taskmanager
 from realm.kobohub import WORKER
 
+CA = "/path/to/ca.pem"
+
 
 def prepare(runner, request):
     """Have the hub of the page be one of kobo's, and put kobo's worker back in order behind it."""
@@ -13,7 +15,7 @@ def prepare(runner, request):
     runner.stand_ins[:0] = [
         ("https://hub.example.com/hub/xmlrpc", hub.hub_url("page")),
         ("/hub/auth/krb5login/", "/page/hub/auth/krb5login/"),
-        ("/path/to/ca.pem", hub.cafile),
+        (CA, hub.cafile),
         ("/etc/hub/builder.keytab", hub.worker_keytab),
         ("builder.example.com", WORKER),
     ]

@@ -1,0 +1,10 @@
+"""For README.rst: what is on the pages that it shows something of."""
+
+from . import kobo, pulp
+
+
+def prepare(runner, request):
+    """Have kobo's hub under a name of its own, and Pulp's under its."""
+    pulp.prepare(runner, request)
+    hub = request.getfixturevalue("kobo_hub")
+    runner.stand_ins[:0] = [("https://kobo.example.com/hub/xmlrpc", hub.hub_url("readme")), (kobo.CA, hub.cafile)]
