@@ -21,7 +21,6 @@ from urllib.request import Request
 from xmlrpc.client import Fault, dumps
 
 from . import krb5conf
-from ._version import __version__
 from .ccache import cache_file, cache_owner, ticket_end
 from .challenge import www_auth
 from .connections import Connection, parse_address
@@ -47,6 +46,8 @@ from .transport import InsecureKerberosTransport, KerberosTransport
 
 HARMLESS = "system.listMethods"
 """The method that is called: it only tells names. Where a server does not have it, its Fault is as good an answer."""
+
+_CALL = dumps((), HARMLESS, encoding="utf-8").encode()
 
 TIMEOUT = 30.0
 """Seconds that each socket operation may take unless it is said otherwise: somebody is waiting."""
@@ -378,15 +379,13 @@ class Examination:
 
     def _asked(self, connection: Connection, login: Optional[str]) -> Response:
         """Send the harmless call, or a look at the login page, without a ticket; return the reply, its head read."""
-        body = None if login else dumps((), HARMLESS, encoding="utf-8").encode()
         connection.begin()
-        connection.putrequest("GET" if login else "POST", login or self._handler)
-        headers = [*self._arguments.get("headers", ()), ("User-Agent", f"krbxmlrpc/{__version__}")]
-        if body is not None:
-            headers += [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))]
-        for name, value in headers:
-            connection.putheader(name, value)
-        connection.endheaders(body)
+        if login:
+            self._transport.send_request(
+                self._netloc, login, b"", False, connection=connection, method="GET", headers=()
+            )
+        else:
+            self._transport.send_request(self._netloc, self._handler, _CALL, False, connection=connection)
         reply = connection.getresponse()
         connection.drain()
         return reply
@@ -406,9 +405,8 @@ class Examination:
         return Finding(State.OK, words if apart >= 2 else "the server's clock agrees with this one", None, facts)
 
     def _call(self) -> Finding:
-        body = dumps((), HARMLESS, encoding="utf-8").encode()
         try:
-            self._returned = self._transport.request(self._netloc, self._handler, body)
+            self._returned = self._transport.request(self._netloc, self._handler, _CALL)
         except (Fault, KerberosXMLRPCError, ValueError) as error:
             self._failure = error
         who = self._transport.principal
