@@ -96,6 +96,23 @@ def user(realm, monkeypatch):
     return realm.user_princ
 
 
+@pytest.fixture
+def other_realm(monkeypatch):
+    """Start a realm of the test's own and put its ticket into the environment: ``other_realm(clock="-2d")``."""
+    started = []
+
+    def start(**arguments):
+        realm = kdc.start(**arguments)
+        started.append(realm)
+        for name, value in kdc.client_environment(realm).items():
+            monkeypatch.setenv(name, value)
+        return realm
+
+    yield start
+    for realm in started:
+        realm.stop()
+
+
 @pytest.fixture(params=["pykerberos", "python-gssapi"])
 def library(request, monkeypatch):
     """Have transports get their tickets, from what the environment names, by one library or by the other."""

@@ -13,7 +13,7 @@ from http.cookiejar import MozillaCookieJar
 from xmlrpc.client import Fault, dumps
 
 import pytest
-from realm import apache, kdc, software
+from realm import apache, software
 from realm.scripted import ScriptedServer, honest, message, say
 from realm.tunnels import Tunnel, ask
 from test_cli import COMMAND
@@ -74,23 +74,6 @@ def check_server(check, server, ca, tmp_path):
         return check(server.url(), "--cafile", str(tmp_path / "ca.pem"), *words, trust=False)
 
     return check_it
-
-
-@pytest.fixture
-def other_realm(monkeypatch):
-    """Start a realm of the test's own and put its ticket into the environment: ``other_realm(clock="-2d")``."""
-    started = []
-
-    def start(**arguments):
-        realm = kdc.start(**arguments)
-        started.append(realm)
-        for name, value in kdc.client_environment(realm).items():
-            monkeypatch.setenv(name, value)
-        return realm
-
-    yield start
-    for realm in started:
-        realm.stop()
 
 
 BEHIND_TICKET = ["call", "session", "xmlrpc"]

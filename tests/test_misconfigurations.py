@@ -16,7 +16,7 @@ import trustme
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from helpers import in_child
-from realm import apache, bound, kdc, software
+from realm import apache, bound, software
 from realm.scripted import ScriptedServer
 from realm.tunnels import ask
 
@@ -51,23 +51,6 @@ def test_each_row_of_the_readme_is_provoked(rows):
     assert provoked == set(rows)
     for row in rows.values():
         assert len(row.errors) == 1 and row.words and row.remedies, row.name
-
-
-@pytest.fixture
-def other_realm(monkeypatch):
-    """Start a realm of the test's own and put its ticket into the environment: ``other_realm(clock="-2d")``."""
-    started = []
-
-    def start(**arguments):
-        realm = kdc.start(**arguments)
-        started.append(realm)
-        for name, value in kdc.client_environment(realm).items():
-            monkeypatch.setenv(name, value)
-        return realm
-
-    yield start
-    for realm in started:
-        realm.stop()
 
 
 @pytest.fixture
