@@ -98,3 +98,9 @@ def test_pip_install_in_an_empty_environment(dists, tmp_path):
     command = [str(tmp_path / "bin" / "krbxmlrpc"), "--version"]  # without any extra
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/")
     assert (done.stdout, done.stderr) == (f"krbxmlrpc {krbxmlrpc.__version__}\n", "")
+
+    # A client is checked against what is installed, also where kobo and pytest are not.
+    client = shutil.copy(ROOT / "tests" / "typed_client.py", tmp_path)
+    check = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python, client]
+    done = subprocess.run(check, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
