@@ -13,10 +13,12 @@ import troubleshooting
 from blocks import ROOT, Runner, blocks
 
 import krbxmlrpc
+from krbxmlrpc import kobo, pulp, testing
 
 DOCS = ROOT / "examples" / "docs"
-PAGES = sorted(path.relative_to(ROOT) for path in DOCS.glob("*.rst"))
 AT_ROOT = [Path(name) for name in ("README.rst", "SECURITY.rst", "CHANGELOG.rst")]
+# Of those at the root there are pages, too, which hold nothing but them.
+PAGES = sorted(path.relative_to(ROOT) for path in DOCS.glob("*.rst") if Path(f"{path.stem.upper()}.rst") not in AT_ROOT)
 
 
 @pytest.fixture(scope="session")
@@ -57,9 +59,25 @@ def test_the_documentation_can_be_built_without_a_warning(built):
     assert krbxmlrpc.__version__ in (folder / "index.html").read_text()
 
 
-def test_the_reference_has_all_public_names(built):
-    reference = (built[0] / "reference.html").read_text()
-    assert [name for name in krbxmlrpc.__all__ if f'id="krbxmlrpc.{name}"' not in reference] == []
+def is_public(module, name):
+    """Say whether a module without ``__all__`` has something for others under this name."""
+    value = getattr(module, name)
+    return not name.startswith("_") and isinstance(value, type) and value.__module__ == module.__name__
+
+
+@pytest.mark.parametrize(
+    "page, module", [("reference", krbxmlrpc), ("kobo", kobo), ("pulp", pulp), ("testing", testing)]
+)
+def test_the_reference_has_all_public_names(built, page, module):
+    reference = (built[0] / f"{page}.html").read_text()
+    names = getattr(module, "__all__", None) or [name for name in vars(module) if is_public(module, name)]
+    assert names and [name for name in names if f'id="{module.__name__}.{name}"' not in reference] == []
+
+
+def test_names_of_documents_lead_to_their_pages(built):
+    readme = (built[0] / "readme.html").read_text()
+    pages = ["manual", "migrating", "kobo", "pulp", "testing", "security"]
+    assert [page for page in pages if f'href="{page}.html"><code' not in readme] == []
 
 
 @pytest.mark.parametrize("document", AT_ROOT + PAGES, ids=str, indirect=True)
@@ -82,7 +100,9 @@ def test_what_readme_has_of_apaches_error_log_is_looked_for_by_tests():
 
 @pytest.mark.parametrize("name", AT_ROOT + PAGES, ids=str)
 def test_the_files_that_a_document_names_are_there(name):
-    named = re.findall(r"``((?:tests|examples|krbxmlrpc)/[^\s`]*|[A-Z]+\.rst)``", (ROOT / name).read_text())
+    text = (ROOT / name).read_text()
+    named = re.findall(r"``((?:tests|examples|krbxmlrpc)/[^\s`]*|[A-Z]+\.rst)``", text)
+    named += [f"tests/{test}.py" for test in re.findall(r"``(test_\w+)``", text)]
     made_by_tools = {"tests/fuzz/found/"}
     assert [file for file in named if file not in made_by_tools and not (ROOT / file).exists()] == []
 

@@ -1,8 +1,11 @@
 """How Sphinx builds the documentation; build.sh beside this runs it."""
 
 import pkgutil
+import re
 import sys
 from pathlib import Path
+
+from docutils import nodes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -13,7 +16,12 @@ copyright = "the authors of krbxmlrpc; MIT licence"
 version = release = __version__
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "alabaster"
-html_theme_options = {"description": "XML-RPC with Kerberos, both ways", "page_width": "70rem"}
+html_theme_options = {
+    "description": "XML-RPC with Kerberos, both ways",
+    "page_width": "70rem",
+    "body_max_width": "auto",  # code is wide
+    "code_font_size": "0.8em",
+}
 html_show_sourcelink = False
 # As docstrings have it: `KerberosTransport` is the object of that name.
 default_role = "py:obj"
@@ -42,6 +50,16 @@ def resolved(app, env, node, contnode):
     return contnode
 
 
+def linked(app, doctree, docname):
+    """Make the names of files that are pages here links to them: the documents are also read as they are."""
+    for literal in list(doctree.findall(nodes.literal)):
+        named = re.fullmatch(r"(?:examples/docs/)?(\w+)\.rst", literal.astext())
+        if named and named[1].lower() in app.env.found_docs:
+            uri = app.builder.get_relative_uri(docname, named[1].lower())
+            literal.replace_self(nodes.reference("", "", literal.deepcopy(), refuri=uri, internal=True))
+
+
 def setup(app):
     """Connect the above."""
     app.connect("missing-reference", resolved)
+    app.connect("doctree-resolved", linked)
