@@ -11,6 +11,7 @@ import pages
 import pytest
 import troubleshooting
 from blocks import ROOT, Runner, blocks
+from docutils import nodes
 
 import krbxmlrpc
 from krbxmlrpc import kobo, pulp, testing
@@ -96,6 +97,13 @@ def test_what_readme_has_of_apaches_error_log_is_looked_for_by_tests():
     said = troubleshooting.logged()
     assert len(said) >= 10
     assert [words for words in said if words not in tests] == []
+
+
+@pytest.mark.parametrize("document", AT_ROOT + PAGES, ids=str, indirect=True)
+def test_a_line_of_a_table_that_goes_on_is_no_row(document):
+    """What stands in the first column of a simple table begins a row; one that breaks there has become two."""
+    rows = [[cell.astext() for cell in row] for body in document.findall(nodes.tbody) for row in body]
+    assert [row for row in rows if not row[1] or row[0].endswith((",", ":"))] == []
 
 
 @pytest.mark.parametrize("name", AT_ROOT + PAGES, ids=str)
