@@ -40,7 +40,6 @@ from .exchange import MutualAuthentication
 from .http1 import Response
 from .proxies import ENVIRONMENT, Proxies, Proxy
 from .refusals import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference, redirect_target
-from .session import strict_policy
 from .ticket import Ticket
 from .transport import InsecureKerberosTransport, KerberosTransport
 
@@ -119,7 +118,8 @@ class Examination:
         variable = "https_proxy" if self._is_https else None
         self._proxies = Proxies(arguments.get("proxy", ENVIRONMENT), variable, new_ticket)
         kind = KerberosTransport if self._is_https else InsecureKerberosTransport
-        self._transport = kind(**{**self._arguments, "cookiejar": _new_jar()})
+        # Of cookies none is known yet: what an older session allows is not asked here.
+        self._transport = kind(**{**self._arguments, "cookiejar": None})
 
         # What steps leave for later ones.
         self._configuration = krb5conf.read(os.environ.get("KRB5_CONFIG"))
@@ -471,13 +471,6 @@ STEPS: Dict[str, Tuple[Tuple[str, ...], Callable[[Examination], Finding]]] = {
     "xmlrpc": (("session",), Examination._look_at_answer),
 }
 """What is done, in this order: the steps by name, those that each needs, and how it is done."""
-
-
-def _new_jar() -> Any:
-    """Return cookies of which none is known yet: what an older session allows is not asked here."""
-    from http.cookiejar import CookieJar
-
-    return CookieJar(strict_policy())
 
 
 def _failed(error: Exception, facts: Optional[Mapping[str, Any]] = None) -> Finding:
