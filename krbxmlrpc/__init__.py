@@ -5,6 +5,9 @@
 
     hub = ServerProxy("https://hub.example.com/xmlrpc", transport=KerberosTransport())
     print(hub.whoami())
+
+`krbxmlrpc.kobo` (extra ``kobo``) and `krbxmlrpc.pulp` fit the clients of those systems, `krbxmlrpc.testing` (extra
+``testing``) is for the tests of clients, and ``python -m krbxmlrpc`` is the command line.
 """
 
 from ._version import __version__
