@@ -1,8 +1,10 @@
 """The documents: that they can be built and tell of all there is, and that the code in them does what they say."""
 
+import os
 import pickle
 import re
 import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -26,7 +28,8 @@ PAGES = sorted(path.relative_to(ROOT) for path in DOCS.glob("*.rst") if Path(f"{
 def built(tmp_path_factory):
     """Build the documentation; return the folder, and what the program said."""
     folder = tmp_path_factory.mktemp("html")
-    return folder, subprocess.run([DOCS / "build.sh", folder], capture_output=True, text=True)
+    environment = {**os.environ, "PYTHON": sys.executable}
+    return folder, subprocess.run([DOCS / "build.sh", folder], env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
