@@ -183,6 +183,19 @@ def test_what_it_prints(connect, capsys):
     assert cookie.value not in printed
 
 
+@pytest.mark.parametrize(
+    "client_type, changes",
+    [("client", GUEST), ("worker", {"AUTH_METHOD": "worker_key", "WORKER_KEY": WORKER_KEY})],
+    ids=["password", "worker key"],
+)
+def test_it_does_not_print_the_session_that_a_login_returns(connect, capsys, client_type, changes):
+    hub = connect(client_type=client_type, DEBUG_XMLRPC=True, **changes)
+    (cookie,) = hub._transport.cookiejar
+    printed = capsys.readouterr().out
+    assert printed.count("send: POST") == 2 and "<boolean>1</boolean>" in printed
+    assert cookie.value not in printed
+
+
 def test_it_needs_no_library_but_pykerberos(conf):
     script = (
         "import sys; sys.modules.update(dict.fromkeys(['requests', 'requests_gssapi', 'gssapi', 'krbV', 'Django']))\n"
