@@ -272,7 +272,7 @@ class Connection:
         """Send the head, and the body if there is one.
 
         Raises:
-            ValueError: a header has what no header can have.
+            ValueError: a header has what no header can have; the pieces of the body are not what it announced.
             OSError: it cannot be sent, and the server has not said why.
         """
         head = _encoded_head(self._lines)
@@ -435,10 +435,29 @@ def authority(address: Address) -> str:
 def _pieces(body: Union[Data, Pieces, None]) -> Tuple[bytes, Optional[Iterable[Data]]]:
     """Return what of a body is sent together with the head, and the rest in pieces, where there is more."""
     if body is not None and not isinstance(body, (bytes, bytearray, memoryview)):
-        return b"", body
+        return b"", _all_of(body)
     view = memoryview(body or b"").cast("B")
     rest = (view[start : start + SEND_PIECE] for start in range(SEND_PIECE, len(view), SEND_PIECE))
     return bytes(view[:SEND_PIECE]), rest if len(view) > SEND_PIECE else None
+
+
+def _all_of(body: Pieces) -> Iterator[Data]:
+    """Yield the pieces of a body. What is more than it announced, the server would take for another request.
+
+    Raises:
+        ValueError: they are more or less than it announced, or cannot be read; an OSError is the connection's.
+    """
+    left = announced = len(body)
+    try:
+        for piece in body:
+            left -= len(piece)
+            if left < 0:
+                break
+            yield piece
+    except OSError as error:
+        raise ValueError(f"the body of the request cannot be read: {error}") from error
+    if left:
+        raise ValueError(f"the body of the request has {'less' if left > 0 else 'more'} than its {announced} bytes")
 
 
 def _encoded_head(lines: List[str]) -> bytes:

@@ -244,6 +244,7 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
 
         Raises:
             OSError: the file cannot be read.
+            ValueError: it becomes shorter, or cannot be read any more, while it is uploaded; the hub does not take it.
             xmlrpc.client.Fault: the hub does not take it.
             KerberosXMLRPCError: as from a call; `krbxmlrpc.CallOutcomeUnknown` where the hub may have all of it.
 

@@ -204,7 +204,7 @@ class _NegotiateTransport(Transport):
             that it is the server's; where it is not, and where the answer is a redirection, it is `UnexpectedStatus`.
 
         Raises:
-            TypeError, ValueError: an argument is wrong.
+            TypeError, ValueError: an argument is wrong; pieces are more or less than their length, or cannot be read.
             KerberosXMLRPCError: as from a call.
 
         Source: RFC 9110, sections 9 and 15.

@@ -513,21 +513,47 @@ def test_an_upload_is_sent_in_pieces_up_to_the_answer(connect, tmp_path, case):
     assert hub.notes.whoami() == "user"
 
 
-def test_a_file_that_becomes_shorter_while_it_is_uploaded(connect, kobo_hub, tmp_path, case, monkeypatch):
-    path = tmp_path / case
-    path.write_bytes(b"x" * 200_000)
-    hub = connect()
-    register = hub._hub.upload.register_upload
+@pytest.fixture
+def upload_while(connect, tmp_path, case, monkeypatch):
+    """Upload a file of 200,000 bytes, and do something with it at the last moment: ``upload_while(Path.unlink)``."""
 
-    class Upload:
-        def register_upload(self, *arguments):
-            path.write_bytes(b"x" * 100_000)
-            return register(*arguments)
+    def upload(change):
+        path = tmp_path / case
+        path.write_bytes(b"x" * 200_000)
+        hub = connect(transport_args={"timeout": 60.0})
+        register = hub._hub.upload.register_upload
 
-    monkeypatch.setattr(hub, "upload", Upload(), raising=False)
-    with pytest.raises(ValueError, match="has become shorter"):
-        hub.upload_file(str(path), "")
+        class Upload:
+            def register_upload(self, *arguments):
+                change(path)
+                return register(*arguments)
+
+        monkeypatch.setattr(hub, "upload", Upload(), raising=False)
+        return hub, lambda: hub.upload_file(str(path), "")
+
+    return upload
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda path: path.write_bytes(b"x" * 100_000), "has become shorter"),
+        (lambda path: path.unlink(), "the body of the request cannot be read: .*No such file"),
+    ],
+    ids=["shorter", "gone"],
+)
+def test_a_file_that_goes_while_it_is_uploaded(upload_while, kobo_hub, case, change, words):
+    hub, upload = upload_while(change)
+    with pytest.raises(ValueError, match=words):
+        upload()
     assert not kobo_hub.file("uploads", case).exists()
+    assert hub.notes.whoami() == "user"
+
+
+def test_a_file_that_grows_while_it_is_uploaded(upload_while, kobo_hub, case):
+    hub, upload = upload_while(lambda path: path.write_bytes(b"x" * 300_000))
+    assert upload()[1:] == (200, b"Upload finished.")
+    assert kobo_hub.file("uploads", case).read_bytes() == b"x" * 200_000
     assert hub.notes.whoami() == "user"
 
 

@@ -318,6 +318,37 @@ def test_a_large_body_may_come_in_pieces(server, wrapper):
     assert [request.body for request in server.requests] == [b"x" * 300_000] * 2
 
 
+@pytest.mark.parametrize(
+    "announced, more, words",
+    [
+        (100_000, b"", None),
+        (100_000, b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n", "more than its 100000 bytes"),
+        (100_001, b"", "less than its 100001 bytes"),
+        (100_001, OSError("broken disk"), "cannot be read: broken disk"),
+    ],
+)
+def test_a_body_in_pieces_is_what_it_announces(server, server_context, announced, more, words):
+    class Body:
+        def __len__(self):
+            return announced
+
+        def __iter__(self):
+            yield b"x" * 100_000
+            if isinstance(more, OSError):
+                raise more
+            yield more
+
+    server.otherwise = honest(body=b"[]", **JSON)
+    transport = KerberosTransport(context=server_context, timeout=60.0)
+    if words is None:
+        assert transport.fetch("PUT", f"localhost:{server.port}", "/", Body()).status == 200
+    else:
+        with pytest.raises(ValueError, match=words):
+            transport.fetch("PUT", f"localhost:{server.port}", "/", Body())
+    assert transport.fetch("GET", f"localhost:{server.port}", "/").status == 200
+    assert "GET /smuggled HTTP/1.1" not in [request.line for request in server.requests]
+
+
 def test_plain_http_for_the_lab(hub, user):
     wrapper = KerberosServerWrapper(f"localhost:{hub.ports['http']}", InsecureKerberosTransport())
     assert wrapper.request("GET", "/xmlrpc/pulp/api/v2/repositories/", None)[0] == 200
