@@ -16,8 +16,8 @@ from .transport import InsecureKerberosTransport, KerberosTransport, Resource
 
 _JSON = re.compile(r"(?:(?:application|text)/|[^/;]+/[^/;]+\+)json\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 
-# From here on the bindings take an answer for Apache's own where it is text, and have an error of their own for that.
-_SERVER_ERROR = 500
+# Of these the bindings read an error of Pulp's. Of other errors that are text, they make one of Apache's.
+_PULP_ERRORS = (400, 404, 409)
 
 
 class KerberosServerWrapper:
@@ -54,8 +54,9 @@ class KerberosServerWrapper:
     def request(self, method: str, url: str, body: Union[str, bytes, None] = None) -> Tuple[int, Any]:
         """Make a request, and return the status and the value of the answer's JSON.
 
-        An answer without a body has the value None. One with a status from 500 on that is not JSON has its text as its
-        value: the bindings make an ``ApacheServerException`` of that. A 401 is not returned: it is an error below.
+        An answer without a body has the value None. An error that is not JSON, with a status other than 400, 404 and
+        409, has its text as its value, also where that is empty: the bindings make an ``ApacheServerException`` of it.
+        A 401 is not returned: it is an error below.
 
         Args:
             method: of HTTP, in upper case.
@@ -70,7 +71,8 @@ class KerberosServerWrapper:
 
         Source: the bindings of Pulp 2, ``pulp.bindings.server``; RFC 8259.
         """
-        checked("body", body, "JSON as str, or bytes, or None", (str, bytes, type(None)))
+        if not isinstance(body, (str, bytes, type(None))):  # not shown: it may hold secrets
+            raise TypeError(f"body is of type {type(body).__name__}; accepted is JSON as str, or bytes, or None")
         content = body.encode() if isinstance(body, str) else body or b""
         headers: Dict[str, str] = {"Accept": "application/json"}
         if content:
@@ -83,15 +85,16 @@ class KerberosServerWrapper:
         self.transport.close()
 
     def _value(self, answer: Resource, url: str) -> Any:
+        may_be_text = answer.status >= 400 and answer.status not in _PULP_ERRORS
         if not answer.content:
-            return None
+            return "" if may_be_text else None
         reason: Optional[Exception] = None
         if not answer.content_type or _JSON.fullmatch(answer.content_type):
             try:
                 return json.loads(answer.content)
             except (ValueError, RecursionError) as error:
                 reason = error
-        if answer.status >= _SERVER_ERROR:
+        if may_be_text:
             return answer.content.decode("utf-8", "replace")
         why = f" ({type(reason).__name__})" if reason else ""  # its words could hold all of the body
         raise InvalidResponse(

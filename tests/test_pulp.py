@@ -119,8 +119,9 @@ def test_a_long_answer_is_compressed_on_its_way(pulp, case):
     assert pulp.request("POST", "/v2/repositories/", value)[1]["notes"] == value["notes"]
 
 
-def test_a_server_error_that_is_not_json_is_text(pulp):
-    assert pulp().request("GET", "/v2/broken/503/") == (503, "<html>broken</html>")
+@pytest.mark.parametrize("status", [403, 503])
+def test_an_error_of_apache_is_text(pulp, status):
+    assert pulp().request("GET", f"/v2/broken/{status}/") == (status, "<html>broken</html>")
 
 
 @pytest.mark.parametrize("status", [200, 404])
@@ -257,9 +258,10 @@ def test_an_answer_to_head_has_no_body_whatever_its_head_says(server, wrapper):
     assert server.connections == 1
 
 
-def test_no_content_is_no_value(server, wrapper):
-    server.play(honest(status=204, body=b"", content_type=None))
-    assert wrapper().request("DELETE", "/pulp/api/v2/a/", None) == (204, None)
+@pytest.mark.parametrize("status, value", [(204, None), (404, None), (403, ""), (500, "")])
+def test_no_content_is_no_value_or_no_text(server, wrapper, status, value):
+    server.play(honest(status=status, body=b"", content_type=None))
+    assert wrapper().request("DELETE", "/pulp/api/v2/a/", None) == (status, value)
 
 
 # -- arguments --------------------------------------------------------------------------------------------------------
@@ -288,7 +290,7 @@ def test_wrong_arguments(arguments, error, words):
         (("GET /", "/", None), ValueError, "method is"),
         ((None, "/", None), TypeError, "method is None"),
         (("GET", "pulp", None), ValueError, "start with /"),
-        (("POST", "/", {"a": 1}), TypeError, "JSON as str"),
+        (("POST", "/", {"password": "secret"}), TypeError, "body is of type dict; accepted is JSON as str"),
     ],
 )
 def test_wrong_requests(request_, error, words):
