@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tracemalloc
 import warnings
+import xmlrpc.client
 from http.cookiejar import CookieJar, MozillaCookieJar
 from xmlrpc.client import Fault, MultiCall, ProtocolError, ServerProxy, dumps
 
@@ -398,6 +399,15 @@ def test_a_new_session_that_the_hub_does_not_take_ends_it(plain, kobo_hub, case,
     assert notes(case) == []
 
 
+def test_a_session_of_an_administrator_is_over_where_the_hub_says_so(plain, kobo_hub, case, requests):
+    transport = plain(HubTransport, f"/{case}/closed/{LOGIN}")
+    hub = ServerProxy(f"{kobo_hub.hub_url(case, 'closed')}/client/", transport=transport)
+    assert hub.auth.renew_session() is True
+    with pytest.raises(Fault, match="PermissionDenied: Admin only."):
+        hub.client.enable_worker(WORKER)
+    assert [line.split()[1] for line in requests(6)] == [LOGIN, CLIENT, CLIENT, CLIENT, LOGIN, CLIENT]
+
+
 def test_of_a_multicall_nothing_is_repeated(connect, kobo_hub, requests, notes, case):
     hub = connect()
     requests(2)
@@ -497,6 +507,15 @@ def test_upload_file(connect, kobo_hub, tmp_path, case, requests, size):
     assert kobo_hub.database(statement + "WHERE upload_fileupload.id = ?", number) == [("user", size, 2)]
     assert kobo_hub.logged(case)[-1].earlier == 3
     assert hub.upload_file(str(path), "builds")[1:] == (500, b"File already exists.")
+
+
+def test_a_size_that_xml_rpc_has_no_number_for(connect, kobo_hub, tmp_path, case, monkeypatch):
+    (tmp_path / case).write_bytes(b"x" * 100_000)
+    hub = connect()
+    monkeypatch.setattr(xmlrpc.client, "MAXINT", 99_999)
+    number, status, _ = hub.upload_file(str(tmp_path / case), "")
+    assert status == 200
+    assert kobo_hub.database("SELECT size FROM upload_fileupload WHERE id = ?", number) == [(100_000,)]
 
 
 def test_an_upload_is_sent_in_pieces_up_to_the_answer(connect, tmp_path, case):

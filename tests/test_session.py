@@ -257,6 +257,18 @@ def test_a_cookie_that_would_break_the_request_is_refused(call_hub, hub, value, 
     assert value not in str(caught.value)
 
 
+def test_a_reply_to_older_cookies_changes_those_of_now_only_if_it_answers_a_ticket():
+    session, url = proved_session(), "https://hub/"
+    for value, fresh, sent, kept in (
+        ("a", True, "", "a"),
+        ("late", False, "", "a"),
+        ("b", False, "session=a", "b"),
+        ("c", True, "session=a", "c"),
+    ):
+        session.keep(url, [f"session={value}"], fresh=fresh, sent=sent)
+        assert session.cookies(url) == f"session={kept}"
+
+
 def test_what_is_known_of_urls_does_not_grow_for_ever():
     session = proved_session()
     session.jar.set_cookie(cookie(domain="hub.local"))
