@@ -445,7 +445,7 @@ def _all_of(body: Pieces) -> Iterator[Data]:
     """Yield the pieces of a body. What is more than it announced, the server would take for another request.
 
     Raises:
-        ValueError: they are more or less than it announced, or cannot be read; an OSError is the connection's.
+        ValueError: they are more or less than it announced, or cannot be read (an OSError is the connection's).
     """
     left = announced = len(body)
     try:

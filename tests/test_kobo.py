@@ -534,7 +534,8 @@ def test_an_upload_is_sent_in_pieces_up_to_the_answer(connect, tmp_path, case):
 
 @pytest.fixture
 def upload_while(connect, tmp_path, case, monkeypatch):
-    """Upload a file of 200,000 bytes, and do something with it at the last moment: ``upload_while(Path.unlink)``."""
+    """Prepare an upload to whose file something happens once it has begun: ``hub, upload = upload_while(Path.unlink)``.
+    """
 
     def upload(change):
         path = tmp_path / case
