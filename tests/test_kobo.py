@@ -920,6 +920,8 @@ def test_a_command_asks_for_the_password(run_command, monkeypatch):
 def test_a_hub_that_cannot_be_made_says_why(realm, monkeypatch, where, name, value, message):
     monkeypatch.setattr(where, name, value)
     hub = kobohub.KoboHub(realm)
-    with pytest.raises(RuntimeError, match=message):
-        hub.make_site()
-    hub.stop()
+    try:
+        with pytest.raises(RuntimeError, match=message):
+            hub.make_site()
+    finally:
+        hub.stop()
