@@ -173,6 +173,8 @@ def _hint(kind: Type[KerberosXMLRPCError], service: str, source: Source, minor: 
             "krb5.conf on this machine does not allow the encryption type of what is in the credential cache: look at "
             "its permitted_enctypes, default_tgs_enctypes and allow_weak_crypto, then run kinit again"
         )
+    if kind is KerberosXMLRPCError:
+        return "with KRB5_TRACE=/dev/stderr in the environment MIT's Kerberos tells what it tries, and where it fails"
     return None
 
 

@@ -384,6 +384,15 @@ def test_service_in_small_letters(call_hub, trouble):
     trouble(call_hub(service="http@localhost").whoami)
 
 
+@pytest.mark.row("what only Kerberos can tell")
+@MECHANISMS
+def test_kdc_whose_name_lacks_what_is_behind_its_colon(call_hub, trouble, realm, monkeypatch, tmp_path, mechanism):
+    conf = tmp_path / "krb5.conf"
+    conf.write_text(re.sub(r"(\tkdc = .*:).*", r"\1", Path(realm.env["KRB5_CONFIG"]).read_text()))
+    monkeypatch.setenv("KRB5_CONFIG", str(conf))
+    assert "Invalid argument" in trouble(call_hub(service=NEW, mechanism=mechanism).whoami).message
+
+
 # -- the way there ----------------------------------------------------------------------------------------------------
 
 
