@@ -445,7 +445,7 @@ def as_json(value: Any) -> Any:
         return _base64(value.data)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)  # a decimal number
 
 
 def _iso(text: str) -> str:

@@ -446,9 +446,9 @@ class Examination:
 
     def _look_at_answer(self) -> Finding:
         if isinstance(self._failure, Fault):
-            code = self._failure.faultCode
-            words = f"it answers by XML-RPC, with a Fault ({code}): it does not tell its methods"
-            return Finding(State.OK, words, None, {"methods": None, "fault": code})
+            code = self._failure.faultCode if isinstance(self._failure.faultCode, int) else None  # whatever was sent
+            words = f"with a Fault{'' if code is None else f' ({code})'}: it does not tell its methods"
+            return Finding(State.OK, f"it answers by XML-RPC, {words}", None, {"methods": None, "fault": code})
         if self._failure is not None:
             return _failed(self._failure)
         methods = self._returned[0] if self._returned and isinstance(self._returned[0], list) else None

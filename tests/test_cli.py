@@ -188,6 +188,7 @@ def values(*texts):
         ("<double>1e999</double>", "Infinity"),
         ("<i8>4294967296</i8>", 4294967296),
         ("<nil/>", None),
+        ("<bigdecimal>1.50</bigdecimal>", "1.50"),
         ("Grüße", "Grüße"),
     ],
 )

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from http.cookiejar import MozillaCookieJar
-from xmlrpc.client import Fault, dumps
+from xmlrpc.client import Binary, Fault, dumps
 
 import pytest
 from realm import apache, software
@@ -495,6 +495,15 @@ def test_a_method_that_is_not_there_is_xmlrpc_all_the_same(check_server):
     report = check_server(say(message(401, [("WWW-Authenticate", "Negotiate")])), honest(body=fault))
     assert report.status == 0
     assert report["xmlrpc"]["state"] == "ok" and report["xmlrpc"]["facts"] == {"methods": None, "fault": -32601}
+
+
+@pytest.mark.parametrize("code", [Binary(b"code"), float("nan"), "7" * 9999])
+def test_a_fault_whose_code_is_no_number(check_server, code):
+    fault = dumps(({"faultCode": code, "faultString": "no"},), methodresponse=True).replace("params>", "fault>")
+    body = re.sub("</?param>", "", fault).encode()
+    report = check_server(say(message(401, [("WWW-Authenticate", "Negotiate")])), honest(body=body))
+    assert (report.status, report["xmlrpc"]["facts"]) == (0, {"methods": None, "fault": None})
+    assert report["xmlrpc"]["found"] == "it answers by XML-RPC, with a Fault: it does not tell its methods"
 
 
 def test_a_cookie_for_another_path(check_server):
