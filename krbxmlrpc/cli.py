@@ -220,6 +220,9 @@ OPTIONS = [
 ]
 
 
+_LITERAL = "\0"  # marks a word that is no option; no command line can have it
+
+
 def build_parser() -> Tuple[argparse.ArgumentParser, Dict[str, argparse.ArgumentParser]]:
     """Return the parser of the command, and those of its subcommands by their names."""
     parser = argparse.ArgumentParser(
@@ -234,8 +237,8 @@ def build_parser() -> Tuple[argparse.ArgumentParser, Dict[str, argparse.Argument
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True, help=more)
     summary = "call a method and print what it returns"
     call = _subparser(commands, "call", "URL METHOD [ARG ...]", summary, _CALL, _CALL_EXAMPLES)
-    call.add_argument("method", metavar="METHOD", nargs="?", help="the method's name")
-    call.add_argument("arguments", metavar="ARG", nargs="*", help="what it is given")
+    call.add_argument("method", metavar="METHOD", nargs="?", type=_as_typed, help="the method's name")
+    call.add_argument("arguments", metavar="ARG", nargs="*", type=_as_typed, default=[], help="what it is given")
     call.add_argument("--list", action="store_true", help="tell the server's methods, or just METHOD, as it knows them")
     call.add_argument("--raw", action="store_true", help="write text and binary data as they are, not as JSON")
     call.add_argument("--allow-none", action="store_true", help="send null as <nil/>, which not all servers know")
@@ -244,6 +247,16 @@ def build_parser() -> Tuple[argparse.ArgumentParser, Dict[str, argparse.Argument
     for subparser in (call, check):
         _add_options(subparser)
     return parser, {"call": call, "check": check}
+
+
+def _without_options(words: List[str]) -> List[str]:
+    """Mark the words behind the first ``--``, of which argparse takes some for options, and drops another ``--``."""
+    end = words.index("--") if "--" in words else len(words)
+    return [*words[:end], *(_LITERAL + word for word in words[end + 1 :])]
+
+
+def _as_typed(word: str) -> str:
+    return word[len(_LITERAL) :] if word.startswith(_LITERAL) else word
 
 
 def _subparser(
@@ -258,7 +271,8 @@ def _subparser(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument("url", metavar="URL", help="where the server is, https://host[:port]/path")
+    made.set_defaults(command=name)
+    made.add_argument("url", metavar="URL", type=_as_typed, help="where the server is, https://host[:port]/path")
     return made
 
 
@@ -729,11 +743,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         _complete(parser)
     # Options may stand between the arguments, which argparse knows of one parser only.
     options = (
-        subparsers[words[0]].parse_intermixed_args(words[1:])
+        subparsers[words[0]].parse_intermixed_args(_without_options(words[1:]))
         if words[:1] and words[0] in subparsers
         else parser.parse_args(words)
     )
-    return _run(_COMMANDS[words[0]], options)
+    return _run(_COMMANDS[options.command], options)
 
 
 def _run(command: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:

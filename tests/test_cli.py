@@ -114,8 +114,9 @@ def test_arguments_go_there_and_back(call, text, value):
     assert json.loads(printed) == value and type(json.loads(printed)) is type(value)
 
 
-def test_arguments_that_look_like_options(call):
-    assert json.loads(call("echo", "--", "--list")) == "--list"
+@pytest.mark.parametrize("words", [["echo", "--", "--list"], ["--", "echo", "--list"], ["echo", "--", "--"]])
+def test_arguments_that_look_like_options(call, words):
+    assert json.loads(call(*words)) == words[-1]
 
 
 def test_options_may_stand_between_arguments(call):
@@ -348,6 +349,12 @@ def test_wrong_urls(fail, url, complaint):
     complaints = fail("whoami", path=url)
     assert complaint in complaints
     assert "5ec" not in complaints
+
+
+def test_what_is_missing(fail, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["call"])
+    assert capsys.readouterr().err.endswith(" error: the following arguments are required: URL\n")
 
 
 def test_a_method_has_to_be_named(fail):
