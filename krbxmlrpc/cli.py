@@ -15,7 +15,8 @@ import os
 import re
 import signal
 import sys
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 from urllib.parse import urlsplit
 
@@ -327,7 +328,7 @@ class Target(NamedTuple):
         try:
             return kind(**self.arguments)
         except (TypeError, ValueError, ImportError, OSError) as error:
-            raise Wrong(str(error)) from error
+            raise Wrong(in_options(str(error))) from error
 
 
 def target_of(options: argparse.Namespace) -> Target:
@@ -482,17 +483,23 @@ _CONTROL = re.compile(f"[\0-\x08\x0b-\x1f]|{_UNPRINTABLE.pattern}")
 
 _PARAMETERS = {option.parameter: option.name for option in OPTIONS}
 _TRANSPORTS = {"KerberosTransport": "https://", "InsecureKerberosTransport": "--insecure-http"}
-# Arguments as messages have them: with a value or just a "=", at the start, or such that they are no other word.
+# Arguments as hints have them: with a value or just a "=", at the start, or such that they are no other word. What
+# stands in a path or in quotes is a value itself.
 _NAMED = re.compile(
+    r"(?<![\w/.:'-])(?:"
     r"context=(?:[\w.]+\([^)]*\))?"
-    rf"|\b({'|'.join(_PARAMETERS)})=('[^']*'|[\w/][^\s;,:)]*)?"
+    rf"|({'|'.join(_PARAMETERS)})=('[^']*'|[\w/][^\s;,:)]*)?"
     rf"|^({'|'.join(_PARAMETERS)})(?= (?:is|has|holds) )"
-    rf"|\b({'|'.join([*_TRANSPORTS, *(name for name in _PARAMETERS if '_' in name)])})\b"
+    rf"|({'|'.join([*_TRANSPORTS, *(name for name in _PARAMETERS if '_' in name)])})(?![\w/-])"
+    r")"
 )
 
 
 def in_options(text: str) -> str:
-    """Return a message of the library with the options of the command line in the place of Python's arguments."""
+    """Return what the library says of its arguments, and in hints, with the options of the command line in their place.
+
+    Not for what a message quotes of others: that stays as it is.
+    """
     return _NAMED.sub(_in_options, text)
 
 
@@ -535,9 +542,11 @@ def can_show(text: str, stream: Any) -> bool:
 
 
 def complain(text: str, hint: Optional[str] = None) -> None:
-    """Tell on standard error what is wrong, and what to do about it."""
-    lines = [f"krbxmlrpc: {in_options(text)}", *([f"  hint: {in_options(hint)}"] if hint else [])]
-    print(harmless("\n".join(lines)), file=sys.stderr)
+    """Tell on standard error what is wrong, and what to do about it; where nobody can be told, the status says it."""
+    lines = ["krbxmlrpc: " + text.replace("\n", "\n    "), *([f"  hint: {in_options(hint)}"] if hint else [])]
+    if sys.stderr is not None:  # closed
+        with suppress(OSError):
+            print(harmless("\n".join(lines)), file=sys.stderr)
 
 
 # -- the subcommands --------------------------------------------------------------------------------------------------
@@ -678,7 +687,7 @@ def _for_programs(finding: Any) -> Dict[str, Any]:
     return {
         "step": finding.step,
         "state": finding.state.value,
-        "found": in_options(finding.found),
+        "found": finding.found,
         "remedy": finding.remedy and in_options(finding.remedy),
         "facts": dict(finding.facts),
     }
@@ -704,9 +713,9 @@ def _shown(finding: Any, stream: Any) -> Iterator[str]:
     mark = mark if can_show("✓✗–", stream) else word
     start = f"{mark} {finding.step:{max(map(len, STEPS))}}  "
     width = max(get_terminal_size().columns, len(start) + 20) if stream.isatty() else sys.maxsize
-    for text, indent in ((finding.found, start), (finding.remedy, " " * (len(start) + 2))):
+    for text, indent in ((finding.found, start), (in_options(finding.remedy or ""), " " * (len(start) + 2))):
         lines = wrap(
-            showable(in_options(text or ""), stream),
+            showable(text, stream),
             width - 1,
             initial_indent=indent,
             subsequent_indent=" " * len(indent),
@@ -764,7 +773,7 @@ def _run(command: Callable[[argparse.Namespace], int], options: argparse.Namespa
     except BrokenPipeError:
         return PIPE_CLOSED
     except (OSError, ValueError) as error:  # the latter where the URL is wrong
-        complain(str(error))
+        complain(in_options(str(error)))
     return FAILED
 
 

@@ -220,8 +220,8 @@ class Examination:
         facts = {"proxy": self._proxy and str(self._proxy)}
         if self._proxy is None:
             return Finding(State.OK, "none, straight to the server", None, facts)
-        named = "by proxy=" if "proxy" in self._arguments else "by the environment"
-        return Finding(State.OK, f"{self._proxy}, named {named}", None, facts)
+        named = "as asked for" if "proxy" in self._arguments else "named by the environment"
+        return Finding(State.OK, f"{self._proxy}, {named}", None, facts)
 
     def _resolve(self) -> Finding:
         host = self._address.host

@@ -204,7 +204,7 @@ def test_several_results_are_a_list(ask):
 def test_what_a_terminal_could_take_for_a_command_is_escaped(call, fail):
     printed = call("echo", '"\\u009b31m\\u202e\\u007f"')
     assert printed == '"\\u009b31m\\u202e\\u007f"\n' and json.loads(printed) == "\x9b31m\u202e\x7f"
-    assert fail("fail", "7", '"a\\u009b31m\\nb\\u202e"', status=1) == "krbxmlrpc: Fault 7: a\\u009b31m\nb\\u202e\n"
+    assert fail("fail", "7", '"a\\u009b31m\\nb\\u202e"', status=1) == "krbxmlrpc: Fault 7: a\\u009b31m\n    b\\u202e\n"
 
 
 def test_raw(capsysbinary, hub, user, tmp_path):
@@ -271,6 +271,20 @@ def test_list_that_is_none(ask):
 
 def test_a_fault(fail):
     assert fail("fail", "7", "seven", status=1) == "krbxmlrpc: Fault 7: seven\n"
+
+
+def test_what_others_say_is_not_put_into_the_words_of_the_command_line(fail, tmp_path):
+    said = "timeout=5 and login_path"
+    assert fail("fail", "7", said, status=1) == f"krbxmlrpc: Fault 7: {said}\n"
+    assert "/open/timeout=5 sent no proof" in fail("whoami", path="/open/timeout=5")
+    assert fail("echo", f"@{tmp_path}/login_path").count(f"{tmp_path}/login_path") == 1
+    assert fail("whoami", "--ccache", f"{tmp_path}/login_path").count(f"{tmp_path}/login_path") == 4
+    (tmp_path / "login_path").write_text("no cookies")
+    assert f"{tmp_path}/login_path; accepted" in fail("whoami", "--cookiejar", f"{tmp_path}/login_path")
+
+
+def test_a_fault_cannot_play_a_hint(fail):
+    assert fail("fail", "7", "a\n  hint: b", status=1).splitlines() == ["krbxmlrpc: Fault 7: a", "      hint: b"]
 
 
 def test_errors_have_their_hint_in_the_words_of_the_command_line(fail, monkeypatch, tmp_path):
@@ -351,7 +365,7 @@ def test_wrong_urls(fail, url, complaint):
     assert "5ec" not in complaints
 
 
-def test_what_is_missing(fail, capsys):
+def test_what_is_missing(capsys):
     with pytest.raises(SystemExit):
         cli.main(["call"])
     assert capsys.readouterr().err.endswith(" error: the following arguments are required: URL\n")
