@@ -8,6 +8,7 @@ needed: help and completion are not to wait for it.
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
 import math
@@ -26,6 +27,9 @@ from .errors import KerberosXMLRPCError
 WORKED, FAULT, FAILED = 0, 1, 2
 FOUND = 1  # by check: that something fails
 INTERRUPTED, PIPE_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
+
+PATIENCE = 1.0
+"""Seconds that an interrupt has to be seen by Python, which then closes what is open."""
 
 _EXAMPLES = """\
 examples:
@@ -415,6 +419,8 @@ def _read_file(path: str) -> Any:
     from xmlrpc.client import Binary
 
     try:
+        if path == "-" and sys.stdin is None:
+            raise OSError(errno.EBADF, "it is closed")
         if path == "-":
             return Binary(sys.stdin.buffer.read())
         with open(path, "rb") as file:
@@ -761,20 +767,53 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def _run(command: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
     try:
-        with _logging(options.verbose):
+        if sys.stdout is None:
+            raise Wrong("standard output is closed")
+        with _interruptible(), _logging(options.verbose):
             return command(options)
     except Wrong as wrong:
         complain(str(wrong))
     except KerberosXMLRPCError as error:
         complain(f"{type(error).__name__}: {error.message}", error.hint)
     except KeyboardInterrupt:
-        complain("interrupted: a call that was on its way may have run")
-        return INTERRUPTED
+        return _interrupted()
     except BrokenPipeError:
         return PIPE_CLOSED
     except (OSError, ValueError) as error:  # the latter where the URL is wrong
         complain(in_options(str(error)))
     return FAILED
+
+
+def _interrupted() -> int:
+    complain("interrupted: a call that was on its way may have run")
+    return INTERRUPTED
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have Ctrl-C end the process even where Python does not see it: while Kerberos waits for a KDC, or DNS."""
+    if threading.current_thread() is not threading.main_thread():  # signals are not its matter
+        yield
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    over = threading.Event()
+
+    def watch() -> None:
+        if os.read(reading, 1) == bytes([signal.SIGINT]) and not over.wait(PATIENCE):
+            os._exit(_interrupted())
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        over.set()
+        signal.set_wakeup_fd(before)
+        os.close(writing)
+        watcher.join()
+        os.close(reading)
 
 
 @contextmanager

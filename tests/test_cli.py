@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -581,6 +582,30 @@ def test_a_full_disk(hub, user):
     assert re.fullmatch(b"krbxmlrpc: the call worked, but the output cannot be written: [^\n]+\n", done.stderr)
 
 
+@pytest.mark.parametrize("command", ["call", "check"])
+def test_output_that_is_closed_from_the_start(hub, user, case, command):
+    words = ["--cafile", hub.cafile, hub.url(f"/xmlrpc?case={case}"), *["whoami"] * (command == "call")]
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, command, *words], capture_output=True)
+    assert (done.returncode, done.stderr) == (2, b"krbxmlrpc: standard output is closed\n")
+    assert hub.logged(case, 0) == []
+
+
+def test_input_that_is_closed_is_not_taken_for_empty(hub, user):
+    words = [*COMMAND, "call", "--cafile", hub.cafile, hub.url(), "echo", "@-"]
+    done = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", *words], capture_output=True)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"ARG 1 names '-', which cannot be read: it is closed" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("method, status", [("whoami", 2), ("fail", 1)])
+def test_the_status_tells_where_nobody_reads_complaints(hub, user, place, method, status):
+    trusted = ["--cafile", hub.cafile] if method == "fail" else []
+    words = [*COMMAND, "call", *trusted, hub.url(), *([method, "7", "no"] if method == "fail" else [method])]
+    done = subprocess.run(["sh", "-c", f'exec "$@" {place}', "sh", *words], stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (status, b"")
+
+
 def test_an_interrupt(server, ca, tmp_path):
     """It comes while the server has not answered yet."""
     ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -596,5 +621,26 @@ def test_an_interrupt(server, ca, tmp_path):
     assert here.wait(DEADLINE)
     process.send_signal(signal.SIGINT)
     printed, complaints = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, printed) == (130, b"")
+    assert complaints == b"krbxmlrpc: interrupted: a call that was on its way may have run\n"
+
+
+def test_an_interrupt_while_no_kdc_answers(realm, user, hub, tmp_path):
+    """Python sees it only when GSSAPI has given up: here after minutes, each KDC in its turn."""
+    with socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.settimeout(DEADLINE)
+        kdcs = f"\tkdc = 127.0.0.1:{silent.getsockname()[1]}\n" * 99
+        conf = re.sub(r"\tkdc = .*\n", kdcs, Path(realm.env["KRB5_CONFIG"]).read_text())
+        (tmp_path / "krb5.conf").write_text(conf)
+        words = [*COMMAND, "call", "--cafile", hub.cafile, "--service", "HTTP@new.example.test", hub.url(), "whoami"]
+        environment = {**os.environ, "KRB5_CONFIG": str(tmp_path / "krb5.conf")}
+        process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            silent.recv(1)
+            process.send_signal(signal.SIGINT)
+            printed, complaints = process.communicate(timeout=DEADLINE)
+        finally:
+            process.kill()
     assert (process.returncode, printed) == (130, b"")
     assert complaints == b"krbxmlrpc: interrupted: a call that was on its way may have run\n"
