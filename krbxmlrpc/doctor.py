@@ -515,4 +515,5 @@ def _of_certificate(facts: Mapping[str, Any]) -> str:
     if len(names) > SHOWN_NAMES:
         shown += f" and {len(names) - SHOWN_NAMES} more"
     until = f"good until {end} ({days} days)" if days >= 0 else f"expired on {end}"
-    return f"; it is for {shown}, signed by {facts['issuer']}, {until}"
+    signed = f", signed by {facts['issuer']}" if facts["issuer"] else ""
+    return f"; it is for {shown}{signed}, {until}"

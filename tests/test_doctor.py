@@ -431,6 +431,7 @@ def test_a_login_form(check_server):
 def test_a_certificate_of_many_names():
     facts = {"names": [f"n{number}" for number in range(9)], "issuer": "CA", "days_left": 1, "not_after": "2030-01-01T"}
     assert "for n0, n1, n2, n3 and 5 more, signed by CA" in doctor._of_certificate(facts)
+    assert "for no name, good until" in doctor._of_certificate({**facts, "names": [], "issuer": None})
 
 
 def test_a_server_whose_key_has_changed(check):
