@@ -135,6 +135,23 @@ def test_what_is_sent_is_harmless(check_server, server):
     assert [request.token is None for request in server.requests] == [True, False]
 
 
+def test_cookies_of_earlier_runs_are_neither_used_nor_touched(check_server, server, tmp_path):
+    jar = MozillaCookieJar(str(tmp_path / "cookies"))
+    jar.set_cookie(cookie("session", COOKIE, path="/"))
+    jar.save(ignore_discard=True)
+    before = (tmp_path / "cookies").read_bytes()
+    accepts = honest(headers=[("Set-Cookie", "session=new; Path=/")])
+    assert check_server(OFFER, accepts, words=["--cookiejar", jar.filename])["call"]["state"] == "ok"
+    assert [request.headers["Cookie"] for request in server.requests] == [None, None]
+    assert (tmp_path / "cookies").read_bytes() == before
+
+
+def test_somebody_is_waiting():
+    for given, waits in (({}, 30.0), ({"timeout": None}, None), ({"timeout": 5.0}, 5.0)):
+        examination = doctor.Examination("https", "localhost", "/", given)
+        assert examination._arguments["timeout"] == waits
+
+
 def test_headers_go_along(check_server, server):
     check_server(OFFER, words=["--header", "Referer: https://hub/"])
     assert [request.headers["Referer"] for request in server.requests] == ["https://hub/"] * 2
@@ -403,6 +420,18 @@ def test_a_server_that_speaks_no_http(check_server):
     report = check_server(answer)
     assert (report.of("failed"), report.of("skipped")) == (["offer"], ["clock", *BEHIND_TICKET])
     assert "no answer to a request without a ticket" in report["offer"]["found"]
+
+
+def test_a_reply_that_is_cut_off(check_server):
+    """What it would have said behind the ticket is not known: it is not the application that answers wrongly."""
+
+    def answer(request, send):
+        honest(length=9999)(request, send)
+        raise Hangup
+
+    report = check_server(say(message(401, [("WWW-Authenticate", "Negotiate")])), answer)
+    step = report.failed("call", skipped=["clock", "session", "xmlrpc"])
+    assert step["facts"]["error"] == "BrokenReply" and "may have run" in step["remedy"]
 
 
 def test_a_path_that_offers_basic_only(check):
