@@ -2,13 +2,16 @@
 """
 
 import datetime
+import fcntl
 import json
 import os
 import pty
 import re
 import socket
+import struct
 import subprocess
 import sys
+import termios
 from http.cookiejar import MozillaCookieJar
 from xmlrpc.client import Binary, Fault, dumps
 
@@ -590,6 +593,7 @@ def test_a_damaged_file_of_cookies(hub, user, capsys, tmp_path):
 def in_terminal(*words, **environment):
     """Run the command in a terminal of 80 columns; return its status and what the terminal was sent."""
     master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = {**os.environ, "TERM": "xterm", "PYTHONIOENCODING": "utf-8", **environment}
     process = subprocess.Popen([*COMMAND, *words], stdin=slave, stdout=slave, stderr=slave, env=environment)
     os.close(slave)
