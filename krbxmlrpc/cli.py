@@ -718,7 +718,7 @@ def _shown(finding: Any, stream: Any) -> Iterator[str]:
     mark, word, colour = _MARKS[finding.state.value]
     mark = mark if can_show("✓✗–", stream) else word
     start = f"{mark} {finding.step:{max(map(len, STEPS))}}  "
-    width = max(get_terminal_size().columns, len(start) + 20) if stream.isatty() else sys.maxsize
+    width = max(get_terminal_size().columns or 80, len(start) + 20) if stream.isatty() else sys.maxsize
     for text, indent in ((finding.found, start), (in_options(finding.remedy or ""), " " * (len(start) + 2))):
         lines = wrap(
             showable(text, stream),
