@@ -50,7 +50,7 @@ def test_there_are_configurations():
 def test_each_is_valid_by_itself_and_names_what_it_needs(tmp_path, file):
     text = file.read_text(encoding="utf-8")
     modules = MODULES | ({"session", "session_cookie"} if "Session On" in text else set())
-    assert check(tmp_path, f"Include {file}", modules) == "Syntax OK\n"
+    assert check(tmp_path, f'Include "{file}"', modules) == "Syntax OK\n"
     if "what negotiate.conf needs" not in text:
         assert MODULES <= set(re.findall(r"\w+", text))
     assert modules - MODULES <= set(re.findall(r"\w+", text))
@@ -58,7 +58,7 @@ def test_each_is_valid_by_itself_and_names_what_it_needs(tmp_path, file):
     assert others <= set(re.findall(r"Define (\w+) /", text))
     # The twins that Apache has to complain of: a module less, and a directive that there is not.
     for module in modules:
-        assert "Syntax OK" not in check(tmp_path, f"Include {file}", modules - {module})
+        assert "Syntax OK" not in check(tmp_path, f'Include "{file}"', modules - {module})
     assert "Invalid command" in check(tmp_path, text.replace("Require ", "Requires "), modules)
 
 
