@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -28,7 +29,7 @@ from krbxmlrpc import (
     TicketExpired,
     UnexpectedStatus,
 )
-from krbxmlrpc.testing import Failure, KerberosXMLRPCServer, Logged, Realm, acceptor, caller, software
+from krbxmlrpc.testing import Failure, KerberosXMLRPCServer, Logged, Realm, acceptor, caller, kdc, software
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVICE = "HTTP@localhost"
@@ -124,6 +125,30 @@ def test_users_services_and_keytabs(own_realm, monkeypatch, tmp_path):
             assert hub.caller() == alice
 
 
+def test_a_realm_is_started_once(own_realm):
+    before = own_realm.k5
+    with pytest.raises(RuntimeError, match="runs already"), own_realm:
+        pass
+    assert own_realm.k5 is before
+
+
+def test_names_with_the_realm_are_the_same(own_realm, tmp_path):
+    alice = own_realm.add_user("alice@EXAMPLE.TEST")
+    assert alice == "alice@EXAMPLE.TEST" and own_realm.password(alice) == own_realm.password("alice")
+    own_realm.get_ticket(alice, f"FILE:{tmp_path}/alice")
+    own_realm.get_ticket("alice", f"FILE:{tmp_path}/alice")
+    service = own_realm.add_service("HTTP/alias.example.test@EXAMPLE.TEST")
+    assert service == own_realm.add_service("HTTP/alias.example.test") == "HTTP/alias.example.test@EXAMPLE.TEST"
+
+
+def test_a_keytab_that_cannot_be_had_is_an_error(own_realm, tmp_path):
+    with pytest.raises(ValueError, match="no key of nobody goes to .*nobody@EXAMPLE.TEST does not exist"):
+        own_realm.extract_keytab("nobody", str(tmp_path / "keytab"))
+    with pytest.raises(ValueError, match="no key of user goes to .*not found"):
+        own_realm.extract_keytab("user", str(tmp_path / "nowhere" / "keytab"))
+    assert Path(own_realm.extract_keytab(own_realm.user, str(tmp_path / "a keytab"))).stat().st_size
+
+
 def test_a_ticket_expires_is_destroyed_and_renewed(krb_realm, whoami, krb_user):
     with call(whoami) as hub:
         assert hub.whoami() == krb_user
@@ -147,8 +172,26 @@ def test_the_fixture_gets_a_ticket_whatever_the_test_before_did(whoami, krb_user
 
 def test_a_realm_whose_clock_is_off():
     with Realm(clock="-2d") as realm, realm.in_environment(), KerberosXMLRPCServer(realm) as server:
-        with call(server) as hub, pytest.raises(TicketExpired):
-            hub.whoami()
+        with call(server) as hub:
+            for _ in range(2):
+                with pytest.raises(TicketExpired):
+                    hub.whoami()
+                realm.get_ticket()  # it is from the same clock
+
+
+def test_a_realm_that_is_interrupted_leaves_nothing_behind(monkeypatch, tmp_path):
+    """Its database is made by a program that takes a while: most likely it is then."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for method in ("create_kdb", "start_kdc", "kinit", "extract_keytab"):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(f"k5test.realm.MITRealm.{method}", lambda self, *arguments: signal.raise_signal(signal.SIGINT))
+            Realm().start()
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_ports_are_not_looked_for_where_there_are_none():
+    with pytest.raises(OSError, match="assign requested address"):
+        kdc.free_ports(1, "192.0.2.1")  # RFC 5737: no machine has it
 
 
 def test_where_programs_are_missing_it_says_how_to_get_them(monkeypatch):
@@ -340,14 +383,52 @@ def test_a_request_that_is_refused_leaves_the_connection_good(whoami):
     assert [request.path for request in whoami.requests][-1] == "/xmlrpc?query=1"
 
 
-def test_a_body_of_unknown_length_is_not_waited_for(whoami):
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Transfer-Encoding": "chunked"},
+        {"Transfer-Encoding": "chunked", "Content-Length": "3"},
+        {"Content-Length": "three"},
+        {"Content-Length": "-1"},
+        {},
+    ],
+)
+def test_a_body_of_unknown_length_is_not_waited_for(whoami, headers):
     connection = http.client.HTTPSConnection("localhost", whoami.port, context=whoami.context, timeout=DEADLINE)
     with closing(connection):
         connection.putrequest("POST", "/xmlrpc")
-        connection.putheader("Transfer-Encoding", "chunked")
+        for name, value in headers.items():
+            connection.putheader(name, value)
         connection.endheaders()
         assert connection.getresponse().status == 411
     assert whoami.requests == [Logged("/xmlrpc", None, None, 411, "none")]
+
+
+@pytest.mark.parametrize(
+    "line, headers, status",
+    [
+        ("PUT /xmlrpc HTTP/1.1", "", b"501"),
+        ("POST /xmlrpc HTTP/1.1", "Authorization: Negotiate " + "A" * 65536 + "\r\n", b"431"),
+        ("POST /xmlrpc HTTP/1.1", "Content-Length: 0\r\nConnection: close\r\nExpect: 100-continue\r\n", b"100"),
+        ("POST /xmlrpc HTTP/9.1", "", None),  # as before HTTP/1.0 there were neither statuses nor headers
+        ("POST /" + "x" * 65536, "", None),
+        ("nonsense", "", None),
+    ],
+)
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_what_is_refused_out_of_hand_has_nothing_of_the_request_before(krb_serve, line, headers, status, earlier):
+    server = krb_serve(sessions=True)
+    server.register_function(caller, "whoami")
+    connection = http.client.HTTPSConnection("localhost", server.port, context=server.context, timeout=DEADLINE)
+    with closing(connection):
+        connection.connect()
+        for _ in range(earlier):
+            assert ask(server, connection=connection, Authorization=ticket())[1]["Set-Cookie"]
+        connection.sock.sendall(f"{line}\r\n{headers}\r\n".encode())
+        reply = b"".join(iter(lambda: connection.sock.recv(65536), b""))
+    assert reply.split(b" ")[1] == status if status else b"Error code: " in reply
+    assert b"Negotiate " not in reply and b"Set-Cookie" not in reply
+    assert server.requests[earlier:][-1].user is None
 
 
 # -- sessions ---------------------------------------------------------------------------------------------------------
@@ -506,6 +587,10 @@ def test_a_server_leaves_nothing_behind(krb_realm, krb_user, without_collector):
         hub("close")()
     assert threading.enumerate() == threads
     assert len(descriptors()) == len(files)
+
+
+def test_ctrl_c_is_for_the_tests(krb_server):
+    assert os.getpgid(krb_server._acceptor._process.pid) != os.getpgrp()
 
 
 def test_a_server_that_cannot_start_leaves_nothing_behind(krb_realm, monkeypatch, tmp_path, without_collector):

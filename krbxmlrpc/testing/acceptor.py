@@ -68,6 +68,7 @@ class Acceptor:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # Ctrl-C is for the tests, who end it
         )
 
     def accept(self, token: str) -> Accepted:

@@ -1,5 +1,6 @@
 """A throwaway Kerberos realm: an MIT KDC on loopback, by k5test."""
 
+import errno
 import os
 import random
 import socket
@@ -39,8 +40,9 @@ def free_ports(count: int, address: str = "127.0.0.1") -> int:
                     with socket.socket(socket.AF_INET, kind) as probe:
                         probe.bind((address, port))
             return first
-        except OSError:
-            continue
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise  # no port would do
 
 
 def start(clock: Optional[str] = None) -> Any:
@@ -50,10 +52,9 @@ def start(clock: Optional[str] = None) -> Any:
         clock: how far the clock is off that the KDC and ``kinit`` see, for example ``-2d``.
     """
     software.require()
-    env = software.other_clock(clock) if clock else {}
-    realm = _start_kdc(env)
+    realm = _start_kdc(software.other_clock(clock) if clock else {})
     try:
-        realm.kinit(realm.user_princ, realm.password("user"), env={**realm.env, **env})
+        realm.kinit(realm.user_princ, realm.password("user"))
         realm.addprinc(SERVICE)
         realm.extract_keytab(SERVICE, realm.keytab)
     except BaseException:
@@ -66,16 +67,19 @@ def _start_kdc(env: Dict[str, str]) -> Any:
     for attempt in range(10):
         realm = k5test.K5Realm(
             realm=REALM,
-            create_host=False,
-            start_kdc=False,
+            create_kdb=False,  # what goes wrong in here leaves its folder behind
             portbase=free_ports(10),
             krb5_conf={"libdefaults": _LIBDEFAULTS, "realms": {"$realm": {"kdc": "127.0.0.1:$port0"}}},
             kdc_conf={"realms": {"$realm": _KDC}},
         )
         try:
+            realm.env.update(env)
+            realm.create_kdb()
+            realm.addprinc(realm.user_princ, realm.password("user"))
+            realm.addprinc(realm.admin_princ, realm.password("admin"))
             # Apache's children, which are not root, have to find krb5.conf; every secret in here has mode 0600.
             os.chmod(realm.tmpdir, 0o711)
-            realm.start_kdc(env={**realm.env, **env})
+            realm.start_kdc()
             return realm
         except BaseException as error:
             realm.stop()

@@ -22,8 +22,10 @@ class Realm:
         clock: how far the clock is off that the KDC and ``kinit`` see, for example ``-2d`` or ``+20m``; that needs
             libfaketime.
 
+    Names of users and services are taken without the realm, ``alice``, and with it, ``alice@EXAMPLE.TEST``.
+
     Raises:
-        RuntimeError: when it starts: programs are missing; with the command that installs them.
+        RuntimeError: when it starts: programs are missing, with the command that installs them; or it runs already.
     """
 
     name = kdc.REALM
@@ -35,6 +37,8 @@ class Realm:
 
     def start(self) -> "Realm":
         """Start it; return it."""
+        if self._k5 is not None:
+            raise RuntimeError("the realm runs already: a with block starts it, too")
         self._k5 = kdc.start(self._clock)
         return self
 
@@ -98,26 +102,31 @@ class Realm:
         return str(self.k5.keytab)
 
     def password(self, name: str) -> str:
-        """Return the password of a user, whose name is without the realm."""
-        return str(self.k5.password(name))
+        """Return the password of a user."""
+        return str(self.k5.password(self._without_realm(name)))
 
     def add_user(self, name: str) -> str:
         """Add a user; return his principal. He has no ticket yet: `get_ticket`."""
-        self.k5.addprinc(name, self.password(name))
-        return f"{name}@{self.name}"
+        self.k5.addprinc(self._principal(name), self.password(name))
+        return self._principal(name)
 
     def add_service(self, service: str) -> str:
         """Add a service, for example ``HTTP/hub.example.test``, and its key to `keytab`; return its principal."""
-        self.k5.addprinc(service)
-        self.k5.extract_keytab(service, self.keytab)
-        return f"{service}@{self.name}"
+        self.k5.addprinc(self._principal(service))
+        self.extract_keytab(service, self.keytab)
+        return self._principal(service)
 
     def extract_keytab(self, name: str, path: str) -> str:
         """Add the key of a user or a service to the keytab at this path; return the path.
 
         A client gets its tickets from a user's keytab when KRB5_CLIENT_KTNAME names it and the cache has no ticket.
+
+        Raises:
+            ValueError: the key is not there, or cannot be written; in the words of ``kadmin.local``.
         """
-        self.k5.extract_keytab(name, path)
+        said = self.k5.run_kadminl(f'ktadd -k "{path}" -norandkey "{self._principal(name)}"').decode()
+        if "added to keytab" not in said:  # its exit status is 0, whatever happens
+            raise ValueError(f"no key of {name} goes to {path}: {said.splitlines()[0]}")
         return path
 
     # -- tickets ------------------------------------------------------------------------------------------------------
@@ -129,7 +138,7 @@ class Realm:
             cache: its name as in KRB5CCNAME; default: the realm's, which `environment` names.
         """
         environment = self.k5.env if cache is None else {**self.k5.env, "KRB5CCNAME": cache}
-        self.k5.kinit(f"{name}@{self.name}", self.password(name), env=environment)
+        self.k5.kinit(self._principal(name), self.password(name), env=environment)
 
     def destroy_ticket(self) -> None:
         """Remove the realm's credential cache, as ``kdestroy`` does."""
@@ -154,3 +163,12 @@ class Realm:
             changed = file.read().replace(old, new)
             file.seek(0)
             file.write(changed)
+
+    # -- names --------------------------------------------------------------------------------------------------------
+
+    def _without_realm(self, name: str) -> str:
+        ending = f"@{self.name}"
+        return name[: -len(ending)] if name.endswith(ending) else name
+
+    def _principal(self, name: str) -> str:
+        return f"{self._without_realm(name)}@{self.name}"

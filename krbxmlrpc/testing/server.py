@@ -7,6 +7,7 @@ import ssl
 import tempfile
 from contextlib import ExitStack
 from contextvars import ContextVar
+from http.client import HTTPMessage
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
@@ -206,6 +207,12 @@ class _Handler(SimpleXMLRPCRequestHandler):
     _method: Optional[str]
     _failure: Optional[Failure]
 
+    def handle_one_request(self) -> None:
+        """Serve the next request; what the base class refuses by itself has nothing of the one before."""
+        self.path, self.headers = "", HTTPMessage()
+        self._headers, self._user, self._method, self._failure = [], None, None, None
+        super().handle_one_request()
+
     def do_GET(self) -> None:
         """Answer a GET: only a login page is for that."""
         self._answer()
@@ -215,15 +222,14 @@ class _Handler(SimpleXMLRPCRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
-        self._headers, self._user, self._method, self._failure = [], None, None, None
         page = self.path.partition("?")[0]
         self._is_login = page == self.server.login_path
         self._negotiates = self._is_login or self.server.login_path is None
-        if page != self.server.path and not self._is_login:
-            self._reply(404)
-        elif self.command == "POST" and self.headers["Content-Length"] is None:
+        if self._length() is None:
             self.close_connection = True  # where the next request begins cannot be known
             self._reply(411)
+        elif page != self.server.path and not self._is_login:
+            self._reply(404)
         elif self._is_let_in() and not self._fails():
             self._serve()
 
@@ -234,6 +240,12 @@ class _Handler(SimpleXMLRPCRequestHandler):
             self._reply(405)
         else:
             super().do_POST()
+
+    def _length(self) -> Optional[int]:
+        """Return how many bytes the body has; None where that cannot be known. A GET need not have one."""
+        length = self.headers.get("Content-Length", "0" if self.command == "GET" else "")
+        known = length.isascii() and length.isdecimal() and "Transfer-Encoding" not in self.headers
+        return int(length) if known else None
 
     # -- who is let in ------------------------------------------------------------------------------------------------
 
@@ -299,7 +311,7 @@ class _Handler(SimpleXMLRPCRequestHandler):
 
     def _reply(self, status: int, page: str = "") -> None:
         """Reply without running a call. What the request has for a body is read first: the connection goes on."""
-        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.rfile.read(self._length() or 0)
         self.send_response(status)
         self.send_header("Content-Type", "text/html")
         self.send_header("Content-Length", str(len(page)))
