@@ -12,7 +12,7 @@ import pytest
 import troubleshooting
 import trustme
 from hypothesis import settings
-from realm import apache, forwarder as forwarding, kdc, kobohub, scripted, squid as squids
+from realm import apache, daemon, forwarder as forwarding, kdc, kobohub, scripted, squid as squids
 
 from krbxmlrpc import KerberosTransport, KerberosXMLRPCError, credentials
 
@@ -29,7 +29,8 @@ os.environ["GSS_MECH_CONFIG"] = os.devnull
 
 
 def pytest_configure(config):
-    """Make the mark known by which a test names the row of README's tables that it provokes."""
+    """Make a mark known, that of the tests which provoke a row of README's tables; leave nothing behind if ended."""
+    daemon.end_by_signals()
     config.addinivalue_line("markers", "row(name): what is wrong, as README's section on trouble has it")
 
 

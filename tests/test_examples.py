@@ -1,11 +1,13 @@
 """The examples, run as a user runs them."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from helpers import DEADLINE
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -84,3 +86,25 @@ def test_the_command_to_run_beside_a_realm_leaves_nothing_behind(tmp_path):
     assert (status, complaints) == (7, "")
     assert len(printed) == 2 and not any(os.path.exists(path) for path in printed)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_it_leaves_nothing_behind_either(tmp_path, number):
+    script = "import os, sys; print(os.environ['HUB_CA'], flush=True); sys.stdin.read()"
+    running = subprocess.Popen(
+        [sys.executable, "-m", "realm", sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": "tests", "TMPDIR": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    apache = int((Path(running.stdout.readline().strip()).parent / "apache.pid").read_text())
+    os.kill(apache, 0)  # it runs
+    running.send_signal(number)
+    printed, complaints = running.communicate(timeout=DEADLINE)
+    assert (running.returncode, printed, complaints) == (1, "", "interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(apache, 0)

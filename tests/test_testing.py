@@ -182,9 +182,9 @@ def test_a_realm_whose_clock_is_off():
 def test_a_realm_that_is_interrupted_leaves_nothing_behind(monkeypatch, tmp_path):
     """Its database is made by a program that takes a while: most likely it is then."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    for method in ("create_kdb", "start_kdc", "kinit", "extract_keytab"):
+    for step in ("create_kdb", "start_kdc", "kinit", "extract_keytab"):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(f"k5test.realm.MITRealm.{method}", lambda self, *arguments: signal.raise_signal(signal.SIGINT))
+            patch.setattr(f"k5test.realm.MITRealm.{step}", lambda *arguments: signal.raise_signal(signal.SIGINT))
             Realm().start()
         assert list(tmp_path.iterdir()) == []
 

@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple
 
-from realm import apache, kdc, software
+from realm import apache, daemon, kdc, software
 
 from . import features, report
 from .contestants import CONTESTANTS, client_environment
@@ -219,6 +219,7 @@ def main() -> None:
     parser.add_argument("--features", action="store_true", help="measure no speed, but what each does in bad cases")
     parser.add_argument("--smoke", action="store_true", help=argparse.SUPPRESS)  # for its test: measures nothing really
     given = parser.parse_args()
+    daemon.end_by_signals()
     if given.features:
         print(features.table(features.find(features.SHOWN)))
         return

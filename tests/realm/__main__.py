@@ -1,4 +1,4 @@
-"""Run a command beside a realm and a hub, which are stopped and removed when it ends.
+"""Run a command beside a realm and a hub, which are stopped and removed when it ends, or this is interrupted.
 
 usage: python -m realm COMMAND [ARGUMENT…]
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import List
 
-from . import apache, kdc
+from . import apache, daemon, kdc
 
 
 def main(command: List[str]) -> int:
@@ -30,4 +30,8 @@ def main(command: List[str]) -> int:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    sys.exit(main(sys.argv[1:]))
+    daemon.end_by_signals()
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("interrupted")

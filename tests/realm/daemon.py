@@ -20,6 +20,13 @@ DEADLINE = 30.0
 """Seconds within which a program starts, and does what it is to do at once."""
 
 
+def end_by_signals() -> None:
+    """Have SIGTERM, and SIGHUP where the terminal goes, end this process as Ctrl-C does: with what it has started."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one
+            signal.signal(number, signal.default_int_handler)
+
+
 class Daemon:
     """A program, from the call of `start` to that of `stop`.
 
