@@ -7,9 +7,9 @@ CAFILE holds the CA's certificate where the server's is not signed by one that t
 
 import ssl
 import sys
-from xmlrpc.client import ServerProxy
+from xmlrpc.client import Error, ServerProxy
 
-from krbxmlrpc import KerberosTransport, KerberosXMLRPCError
+from krbxmlrpc import KerberosTransport
 
 
 def main(url, cafile=None):
@@ -26,5 +26,5 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     try:
         main(*sys.argv[1:])
-    except KerberosXMLRPCError as error:
+    except (Error, OSError, ValueError) as error:
         sys.exit(f"{type(error).__name__}: {error}")

@@ -2,12 +2,14 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from helpers import DEADLINE
+from realm import apache, kdc
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -43,6 +45,13 @@ def test_whoami_says_what_is_wrong(hub, user, monkeypatch):
     status, printed, complaints = example("whoami.py", hub.url(), hub.cafile)
     assert (status, printed) == (1, [])
     assert complaints.startswith("NoCredentials: ") and "kinit" in complaints and "Traceback" not in complaints
+
+
+@pytest.mark.parametrize("arguments", [("https://localhost/", "/nowhere/ca.pem"), ("https://me:secret@localhost/",)])
+def test_whoami_says_what_is_wrong_with_its_arguments(arguments):
+    status, printed, complaints = example("whoami.py", *arguments)
+    assert (status, printed) == (1, [])
+    assert complaints.count("\n") == 1 and "secret" not in complaints
 
 
 @pytest.mark.parametrize("path", ["/xmlrpc", "/negotiate-or-basic"])
@@ -110,3 +119,13 @@ def test_interrupted_it_leaves_nothing_behind_either(tmp_path, number):
     assert list(tmp_path.iterdir()) == []
     assert len(started) == 3  # the KDC, Apache, the command
     assert not any(os.path.exists(f"/proc/{number}") for number in started)
+
+
+def test_where_another_program_was_quicker_at_a_port_others_are_taken(realm, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as quicker:
+        taken, free_ports = quicker.getsockname()[1], kdc.free_ports
+        offered = [taken - 1]
+        monkeypatch.setattr(kdc, "free_ports", lambda *wanted: offered.pop() if offered else free_ports(*wanted))
+        hub = apache.Apache(realm).start()
+        hub.stop()
+    assert offered == [] and taken not in hub.ports.values()

@@ -69,6 +69,7 @@ class Daemon:
                 self.ports = {name: first + number for number, name in enumerate(self.listeners)}
                 if self._launch():
                     return self
+                self.halt()
             raise RuntimeError(f"{type(self).__name__} does not start:\n{self.error_log()}")
         except BaseException:
             self.stop()
