@@ -497,6 +497,7 @@ def test_a_hub_that_lets_in_everybody_and_leaves_it_to_its_methods(krb_serve, kr
     with call(server, login_path="/login") as hub:
         assert hub.whoami() == krb_user
     assert [request.user for request in server.requests] == [None, krb_user, krb_user]
+    assert ask(server, "/login", verb="GET")[0] == 401  # the page is for tickets all the same
 
 
 # -- failures ---------------------------------------------------------------------------------------------------------
@@ -526,6 +527,7 @@ def test_failures(krb_server, krb_user, failure, kind, ran, status):
         assert len(runs) == 1 + ran
         logged = krb_server.requests[-1]
         assert (logged.status, logged.method) == (status, "run" if ran else None)
+        assert logged.user == (None if failure is Failure.UNAUTHORIZED else krb_user)
         hub.run()
         assert len(runs) == 2 + ran
     assert set(runs) == {krb_user}
