@@ -21,9 +21,12 @@ DEADLINE = 30.0
 
 
 def end_by_signals() -> None:
-    """Have SIGTERM, and SIGHUP where the terminal goes, end this process as Ctrl-C does: with what it has started."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one
+    """Have SIGTERM, and SIGHUP where the terminal goes, end this process as Ctrl-C does: with what it has started.
+
+    SIGINT is not ignored either, as shells have it for what they run in the background: programs would inherit that.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # by nohup
             signal.signal(number, signal.default_int_handler)
 
 
