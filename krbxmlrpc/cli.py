@@ -17,7 +17,7 @@ import re
 import signal
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 from urllib.parse import urlsplit
 
@@ -551,8 +551,18 @@ def complain(text: str, hint: Optional[str] = None) -> None:
     """Tell on standard error what is wrong, and what to do about it; where nobody can be told, the status says it."""
     lines = ["krbxmlrpc: " + text.replace("\n", "\n    "), *([f"  hint: {in_options(hint)}"] if hint else [])]
     if sys.stderr is not None:  # closed
-        with suppress(OSError):
+        try:
             print(harmless("\n".join(lines)), file=sys.stderr)
+        except OSError:
+            _give_up(sys.stderr)
+
+
+def _give_up(stream: Any) -> None:
+    """Have what a stream still holds go nowhere: Python would try again at its end, and exit with a status of its own.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 # -- the subcommands --------------------------------------------------------------------------------------------------
@@ -613,8 +623,7 @@ def _write(output: Union[str, bytes], but: str = "") -> None:
             sys.stdout.write(output)
         sys.stdout.flush()
     except OSError as error:
-        # Python would try again, and complain, at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up(sys.stdout)
         if isinstance(error, BrokenPipeError):
             raise
         raise Wrong(f"{but}the output cannot be written: {error.strerror}") from error

@@ -103,6 +103,7 @@ def test_interrupted_it_leaves_nothing_behind_either(tmp_path, number):
         "import os, sys; parent = os.getppid(); "
         "print(open(f'/proc/{parent}/task/{parent}/children').read(), flush=True); sys.stdin.read()"
     )
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored, and that goes on to what is started
     with subprocess.Popen(
         [sys.executable, "-m", "realm", sys.executable, "-c", script],
         cwd=ROOT,
@@ -112,6 +113,7 @@ def test_interrupted_it_leaves_nothing_behind_either(tmp_path, number):
         stderr=subprocess.PIPE,
         text=True,
     ) as running:
+        signal.signal(signal.SIGHUP, before)
         started = running.stdout.readline().split()
         running.send_signal(number)
         printed, complaints = running.communicate(timeout=DEADLINE)

@@ -2,7 +2,6 @@
 
 import gzip
 import http.client
-import json
 import os
 import shutil
 import signal
@@ -738,15 +737,23 @@ def test_processes_of_a_folder_are_found(tmp_path):
     assert processes_of(tmp_path) == []
 
 
+MODULES = os.pathsep.join([str(ROOT), *[path for path in sys.path if "site-packages" in path]])
+
+
 def python_of_nobody():
-    """Return a Python like this one that an unprivileged user can run, and what takes him for that user."""
+    """Return a Python like this one that an unprivileged user can run, and what takes him for that user.
+
+    He has to be able to read what it imports, too.
+    """
     prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         return None
-    script = "import json, os, sys; print(json.dumps([sys.version_info[:2], os.access(sys.executable, os.X_OK)]))"
+    script = "import krbxmlrpc.testing, os, pytest, sys\n"
+    script += "print(sys.version_info[:2], os.access(sys.executable, os.X_OK))"
     for python in (sys.executable, "/usr/bin/python3"):
-        done = subprocess.run([*prefix, python, "-c", script], cwd="/", capture_output=True, text=True)
-        if done.returncode == 0 and json.loads(done.stdout) == [list(sys.version_info[:2]), True]:
+        own = {**os.environ, "PYTHONPATH": MODULES}
+        done = subprocess.run([*prefix, python, "-c", script], cwd="/", env=own, capture_output=True, text=True)
+        if done.returncode == 0 and done.stdout == f"{sys.version_info[:2]} True\n":
             return prefix, python
     return None
 
@@ -754,11 +761,10 @@ def python_of_nobody():
 def test_a_test_suite_of_an_unprivileged_user():
     found = python_of_nobody()
     if found is None:
-        pytest.skip("not root, so all the tests are an unprivileged user's; or such a user has no Python like this one")
+        pytest.skip("not root, so all the tests are an unprivileged user's; or such a user cannot read what they need")
     prefix, python = found
-    modules = [str(ROOT), *[path for path in sys.path if "site-packages" in path]]
     folder = Path(subprocess.run(["mktemp", "-d"], check=True, capture_output=True, text=True).stdout.strip())
     try:
-        check_outcome(run_client_tests(folder, *prefix, python=python, PYTHONPATH=os.pathsep.join(modules)))
+        check_outcome(run_client_tests(folder, *prefix, python=python, PYTHONPATH=MODULES))
     finally:
         shutil.rmtree(folder)
