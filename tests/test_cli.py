@@ -21,6 +21,7 @@ from helpers import DEADLINE
 from realm import scripted
 
 from krbxmlrpc import KerberosTransport, __version__, cli
+from krbxmlrpc.options import OPTIONS, build_parser, in_options, target_of
 
 COMMAND = [sys.executable, "-W", "error", "-m", "krbxmlrpc"]
 SCRIPT = str(Path(sys.executable).parent / "krbxmlrpc")
@@ -317,7 +318,7 @@ def test_errors_have_their_hint_in_the_words_of_the_command_line(fail, monkeypat
     ],
 )
 def test_arguments_in_messages_are_told_as_options(python, terminal):
-    assert cli.in_options(python) == terminal
+    assert in_options(python) == terminal
 
 
 @pytest.mark.parametrize(
@@ -390,7 +391,7 @@ def test_usage(capsys, words):
 def test_each_argument_of_the_transport_has_an_option():
     parameters = set(inspect.signature(KerberosTransport.__init__).parameters) - {"self"}
     ours = {"use_datetime", "use_builtin_types"}  # how values are held before they are printed
-    assert {option.parameter for option in cli.OPTIONS} == parameters - ours
+    assert {option.parameter for option in OPTIONS} == parameters - ours
 
 
 def test_options_reach_the_transport(monkeypatch, tmp_path, hub):
@@ -401,8 +402,8 @@ def test_options_reach_the_transport(monkeypatch, tmp_path, hub):
         *("--retries", "2", "--retry-interval", "0.5", "--idempotent", "--max-response-bytes", "9"),
         *("--header", "A: b", "--header", "C:d", "--cafile", hub.cafile),
     ]
-    options = cli.build_parser()[1]["call"].parse_intermixed_args(["https://h", "m", *words])
-    given = cli.target_of(options).arguments
+    options = build_parser()[1]["call"].parse_intermixed_args(["https://h", "m", *words])
+    given = target_of(options).arguments
     assert given.pop("cookiejar").filename == str(tmp_path / "jar")
     assert given.pop("context").check_hostname
     assert given == {
@@ -427,8 +428,8 @@ def test_options_reach_the_transport(monkeypatch, tmp_path, hub):
 
 
 def test_without_options_the_transport_has_its_defaults():
-    options = cli.build_parser()[1]["call"].parse_intermixed_args(["https://h", "m"])
-    target = cli.target_of(options)
+    options = build_parser()[1]["call"].parse_intermixed_args(["https://h", "m"])
+    target = target_of(options)
     assert set(target.arguments) == {"context"} and (target.netloc, target.handler) == ("h", "/RPC2")
 
 
@@ -478,7 +479,7 @@ def test_help(command, monkeypatch, capsys):
     assert text.isascii()  # for terminals that know no more
     assert "examples:\n" in text
     assert ("exit status: 0 " in text) is (command is not None)
-    parser, subparsers = cli.build_parser()
+    parser, subparsers = build_parser()
     for action in (subparsers[command] if command else parser)._actions:
         assert action.help
         for flag in action.option_strings:
@@ -489,13 +490,13 @@ def test_help_does_not_wait_for_what_it_does_not_need():
     """What is loaded beside the package itself, which imports all that a transport needs."""
     script = (
         "import sys, krbxmlrpc; before = set(sys.modules)\n"
-        "from krbxmlrpc import cli; cli.build_parser()\n"
+        "from krbxmlrpc import cli, options; options.build_parser()\n"
         "print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert set(done.stdout.split()) <= {
         *("argparse", "gettext", "json", "json.decoder", "json.encoder", "json.scanner", "_json", "signal"),
-        "krbxmlrpc.cli",
+        *("krbxmlrpc.cli", "krbxmlrpc.options", "krbxmlrpc.terminal"),
     }
 
 
