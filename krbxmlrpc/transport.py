@@ -636,11 +636,12 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
             the URL.
         principal: whose tickets, from the collection of credential caches; default: the default cache's.
         mutual_authentication: ``"required"``, ``"optional"`` or ``"disabled"``; see `MutualAuthentication`.
-        ccache, keytab: credentials of the transport's own, instead of those of the process: a credential cache, and a
-            keytab by which it is filled and, when its tickets run out, renewed; each a path, or with a type before it
-            (``"DIR:/path"``, ``"KEYRING:…"``). A keytab alone has a cache in memory. Whose they are says `principal`;
-            by default it is who is in the cache, or first in the keytab. They need python-gssapi (extra ``gssapi``).
-            What the environment names is not looked at.
+        ccache: a credential cache of the transport's own, instead of that of the process: a path, or with a type before
+            it (``"DIR:/path"``, ``"KEYRING:…"``). As with ``keytab``, python-gssapi is needed (extra ``gssapi``), and
+            what the environment names is not looked at.
+        keytab: a keytab by which that cache is filled and, when its tickets run out, renewed; alone it has a cache in
+            memory. Whose tickets they are says ``principal``; by default it is who is in the cache, or first in the
+            keytab.
         preemptive: whether a ticket goes along at once. With False a call that does not ride on a session is first sent
             without one, and again when the server asks for a ticket, once a connection and path: after that tickets go
             along there, too. A server that reads a large call to its end before it asks is sent all of it twice.
@@ -670,9 +671,10 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
             front of the host, percent-encoded, goes to the proxy as it is (Basic, over plain HTTP); without, a proxy
             that asks for Negotiate gets a ticket for ``HTTP@`` and its own host.
         max_response_bytes: bytes that a reply's body may have, as it is sent and, by itself, as it is decoded.
-        use_datetime, use_builtin_types, headers, context: as in `xmlrpc.client.SafeTransport`; ``Authorization`` and
-            ``Cookie`` are not accepted among the headers. ``ServerProxy`` ignores its own arguments of these names
-            where it is given a transport.
+        use_datetime, use_builtin_types: as in `xmlrpc.client.SafeTransport`. (``ServerProxy`` ignores its own arguments
+            of these names, and of the next two, where it is given a transport.)
+        headers: as there, to go with each request; ``Authorization`` and ``Cookie`` are not accepted.
+        context: as there: the ``ssl.SSLContext``; default: the system's CAs are trusted.
 
     Attributes:
         principal: whom the last verified exchange authenticated, or None.
