@@ -5,7 +5,7 @@ import os
 import ssl
 import uuid
 import warnings
-from xmlrpc.client import ServerProxy
+from xmlrpc.client import Fault, ServerProxy
 
 import helpers
 import pytest
@@ -15,6 +15,7 @@ from hypothesis import settings
 from realm import apache, daemon, forwarder as forwarding, kdc, kobohub, scripted, squid as squids
 
 from krbxmlrpc import KerberosTransport, KerberosXMLRPCError, credentials
+from krbxmlrpc.testing import caller
 
 
 # What clients' authors have for their tests is good for these, too.
@@ -149,6 +150,25 @@ def call_hub(hub, hub_context, user, case):
     yield open_proxy
     for proxy in opened:
         proxy("close")()
+
+
+@pytest.fixture
+def plain(krb_server):
+    """A server for what Apache has no part in, with methods of the hub's."""
+
+    def echo(value):
+        """Return what comes."""
+        return value
+
+    def fail(code, text):
+        raise Fault(code, text)
+
+    krb_server.register_function(caller, "whoami")
+    krb_server.register_function(echo)
+    krb_server.register_function(fail)
+    krb_server.register_introspection_functions()
+    krb_server.register_multicall_functions()
+    return krb_server
 
 
 @pytest.fixture

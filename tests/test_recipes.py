@@ -1,4 +1,4 @@
-"""The recipes among the examples, run as a user runs them, against a real KDC and a real Apache.
+"""The recipes among the examples, run as a user runs them, against a real KDC and, where it matters, a real Apache.
 
 Behind it is the tests' hub or, where an example is for a server that cannot run here, a stand-in for that one: see
 `realm.standins`. What the stand-ins refuse is tested here, too: they would prove nothing if they took everything.
@@ -374,34 +374,33 @@ def test_what_failed_is_not_lost(hub, user):
     assert "\n1 times OverflowError: " in complaints and "Traceback" not in complaints
 
 
-def test_what_all_calls_would_meet_ends_them(hub, user, case):
-    url = hub.url(f"/xmlrpc?case={case}")
-    status, outcomes, complaints = pool(url, "echo", hub.cafile, lines=range(1000), KRB5CCNAME="FILE:/nowhere/none")
+def test_what_all_calls_would_meet_ends_them(plain):
+    nowhere = {"KRB5CCNAME": "FILE:/nowhere/none"}
+    status, outcomes, complaints = pool(plain.url(), "echo", plain.cafile, lines=range(1000), **nowhere)
     assert status == 1 and "kinit" in complaints and "Traceback" not in complaints
     errors = [outcome["error"] for outcome in outcomes]
     made = [error for error in errors if error != "not called"]
     assert len(errors) == 1000 and 1 <= len(made) < 1000
     assert all(error.startswith("NoCredentials: ") for error in made)
     assert complaints.startswith("1000 calls, 1000 failed\n")
-    assert hub.logged(case, 0) == []
+    assert plain.requests == []
 
 
-def test_what_is_no_json_is_refused_before_any_call(hub, user, case):
-    url = hub.url(f"/xmlrpc?case={case}")
-    status, outcomes, complaints = pool(url, "echo", hub.cafile, lines=[1, 2, "three"])
+def test_what_is_no_json_is_refused_before_any_call(plain):
+    status, outcomes, complaints = pool(plain.url(), "echo", plain.cafile, lines=[1, 2, "three"])
     assert (status, outcomes) == (1, [])
     assert complaints.startswith("ValueError: line 3 of standard input is not JSON: ")
-    assert hub.logged(case, 0) == []
+    assert plain.requests == []
 
 
 @pytest.mark.parametrize("with_tqdm", [True, False])
-def test_progress_is_shown_on_a_terminal(hub, user, tmp_path, with_tqdm):
+def test_progress_is_shown_on_a_terminal(plain, tmp_path, with_tqdm):
     if not with_tqdm:
         (tmp_path / "tqdm.py").write_text("raise ImportError('it is not installed')")
     terminal, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
     done = subprocess.Popen(
-        [sys.executable, str(ROOT / "examples/thread_pool.py"), hub.url(), "echo", hub.cafile],
+        [sys.executable, str(ROOT / "examples/thread_pool.py"), plain.url(), "echo", plain.cafile],
         env={**os.environ, "PYTHONPATH": str(tmp_path), "TERM": "xterm"},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -465,11 +464,11 @@ def test_interrupted_a_pool_ends_what_has_begun_and_tells_the_rest(slow_server, 
     assert complaints == "100 calls, 92 failed\n92 times not called\n"
 
 
-def test_asyncio_calls(hub, user, case):
-    status, printed, complaints = example("asyncio_calls.py", hub.url(f"/xmlrpc?case={case}"), hub.cafile)
+def test_asyncio_calls(plain):
+    status, printed, complaints = example("asyncio_calls.py", plain.url(), plain.cafile)
     assert (status, complaints) == (0, "")
-    assert "size: Return the length of a value: a large call with a small reply." in printed
-    assert "whoami: No help available." not in printed and len(hub.logged(case, 0)) == len(printed) + 1
+    assert "echo: Return what comes." in printed
+    assert "fail: No help available." not in printed and len(plain.requests) == len(printed) + 1
 
 
 def test_asyncio_calls_say_what_failed(slow_server, cafile):
@@ -593,9 +592,9 @@ def serve(realm, user, tmp_path):
 
 @pytest.mark.parametrize("how", ["--keytab", "environment"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_service_works_until_it_is_told_to_stop(serve, hub, how, number):
+def test_a_service_works_until_it_is_told_to_stop(serve, plain, how, number):
     name = f"robot-{how.strip('-')}-{number.name}"
-    service = serve(name, hub.url(), how, "--cafile", hub.cafile)
+    service = serve(name, plain.url(), how, "--cafile", plain.cafile)
     for _ in range(3):
         assert service.says("takes") == f"INFO the hub takes this service for {name}@{kdc.REALM}\n"
     status, words = service.stop(number)
@@ -610,9 +609,9 @@ def test_a_service_ends_its_round_before_it_stops(serve, slow_server, cafile):
     assert service.ended() == (0, "INFO the hub takes this service for an honest answer\nINFO stopped\n")
 
 
-def test_a_service_renews_its_tickets(serve, realm, hub):
+def test_a_service_renews_its_tickets(serve, realm, plain):
     services = {
-        name: serve(name, hub.url(), how, "--cafile", hub.cafile, lifetime="6s")
+        name: serve(name, plain.url(), how, "--cafile", plain.cafile, lifetime="6s")
         for name, how in [("short-lived-1", "--keytab"), ("short-lived-2", "environment")]
     }
 
@@ -675,9 +674,9 @@ def test_a_service_ends_where_somebody_is_needed(serve, hub, how, path, error):
     assert status == 1 and words.startswith(error) and "Traceback" not in words
 
 
-def test_a_service_says_what_python_gssapi_is_for(serve, hub, tmp_path):
+def test_a_service_says_what_python_gssapi_is_for(plain, tmp_path):
     (tmp_path / "gssapi.py").write_text("raise ImportError('it is not installed')")
-    service = Service("--keytab", "robot.keytab", hub.url(), PYTHONPATH=str(tmp_path))
+    service = Service("--keytab", "robot.keytab", plain.url(), PYTHONPATH=str(tmp_path))
     status, words = service.ended()
     assert status == 1 and words.startswith("ImportError: ") and "krbxmlrpc[gssapi]" in words
 

@@ -9,7 +9,6 @@ from xmlrpc.client import Binary, DateTime, Fault, MultiCall, ServerProxy, dumps
 import pytest
 
 from krbxmlrpc import InsecureKerberosTransport, KerberosTransport, MutualAuthentication
-from krbxmlrpc.testing import caller
 
 pytestmark = pytest.mark.usefixtures("library")
 
@@ -104,16 +103,6 @@ def test_faults_keep_the_connection(call_hub, hub, case):
             proxy.fail(7, "seven")
         assert (caught.value.faultCode, caught.value.faultString) == (7, "seven")
     assert [line.earlier for line in hub.logged(case, 2)] == [0, 1]
-
-
-@pytest.fixture
-def plain(krb_server):
-    """A server for what Apache has no part in."""
-    krb_server.register_function(caller, "whoami")
-    krb_server.register_function(lambda value: value, "echo")
-    krb_server.register_introspection_functions()
-    krb_server.register_multicall_functions()
-    return krb_server
 
 
 def call(server, allow_none=False, **arguments):
