@@ -5,6 +5,7 @@ import os
 import ssl
 import uuid
 import warnings
+from contextlib import ExitStack
 from xmlrpc.client import Fault, ServerProxy
 
 import helpers
@@ -169,6 +170,18 @@ def plain(krb_server):
     krb_server.register_introspection_functions()
     krb_server.register_multicall_functions()
     return krb_server
+
+
+@pytest.fixture
+def call_plain(plain):
+    """Open a proxy for that server: ``call_plain(timeout=5.0)``."""
+    with ExitStack() as opened:
+
+        def open_proxy(allow_none=False, **arguments):
+            transport = KerberosTransport(context=plain.context, **arguments)
+            return opened.enter_context(ServerProxy(plain.url(), transport=transport, allow_none=allow_none))
+
+        yield open_proxy
 
 
 @pytest.fixture

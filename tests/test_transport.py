@@ -105,37 +105,29 @@ def test_faults_keep_the_connection(call_hub, hub, case):
     assert [line.earlier for line in hub.logged(case, 2)] == [0, 1]
 
 
-def call(server, allow_none=False, **arguments):
-    transport = KerberosTransport(context=server.context, **arguments)
-    return ServerProxy(server.url(), transport=transport, allow_none=allow_none)
+def test_multicall_and_introspection(call_plain, krb_user):
+    proxy = call_plain()
+    many = MultiCall(proxy)
+    many.whoami()
+    many.echo([1, "two"])
+    assert list(many()) == [krb_user, [1, "two"]]
+    assert "whoami" in proxy.system.listMethods()
 
 
-def test_multicall_and_introspection(plain, krb_user):
-    with call(plain) as proxy:
-        many = MultiCall(proxy)
-        many.whoami()
-        many.echo([1, "two"])
-        assert list(many()) == [krb_user, [1, "two"]]
-        assert "whoami" in proxy.system.listMethods()
-
-
-def test_types_come_as_they_were_asked_for(plain):
+def test_types_come_as_they_were_asked_for(call_plain):
     moment = datetime.datetime(2026, 1, 2, 3, 4, 5)
-    with call(plain) as proxy:
-        assert isinstance(proxy.echo(moment), DateTime)
-        assert isinstance(proxy.echo(b"bytes"), Binary)
-    with call(plain, use_datetime=True) as proxy:
-        assert proxy.echo(moment) == moment
-    with call(plain, use_builtin_types=True) as proxy:
-        assert proxy.echo([moment, b"bytes"]) == [moment, b"bytes"]
+    assert isinstance(call_plain().echo(moment), DateTime)
+    assert isinstance(call_plain().echo(b"bytes"), Binary)
+    assert call_plain(use_datetime=True).echo(moment) == moment
+    assert call_plain(use_builtin_types=True).echo([moment, b"bytes"]) == [moment, b"bytes"]
 
 
-def test_none_where_the_proxy_allows_it(plain):
-    with call(plain, allow_none=True) as proxy:
+def test_none_where_the_proxy_allows_it(call_plain):
+    with call_plain(allow_none=True) as proxy:
         assert proxy.echo(None) is None
     assert repr(proxy("transport")).endswith("connections=0>")
-    with call(plain) as proxy, pytest.raises(TypeError):
-        proxy.echo(None)
+    with pytest.raises(TypeError):
+        call_plain().echo(None)
 
 
 def test_large_replies_come_compressed_or_not(call_hub):
