@@ -453,7 +453,8 @@ def _all_of(body: Pieces) -> Iterator[Data]:
             left -= len(piece)
             if left < 0:
                 break
-            yield piece
+            if piece:  # to send nothing is an error for ssl, up to Python 3.9
+                yield piece
     except OSError as error:
         raise ValueError(f"the body of the request cannot be read: {error}") from error
     if left:
