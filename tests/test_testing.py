@@ -731,7 +731,10 @@ def test_a_test_suite_of_somebody_else(tmp_path):
 
 
 def test_processes_of_a_folder_are_found(tmp_path):
-    child = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, env={"TMPDIR": str(tmp_path)})
+    own = {"TMPDIR": str(tmp_path)}
+    child = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=own)
+    child.stdin.write(b".")
+    assert child.stdout.read(1) == b"."  # only now is it certain that /proc has its environment
     assert processes_of(tmp_path) == [str(child.pid)]
     child.communicate()
     assert processes_of(tmp_path) == []
