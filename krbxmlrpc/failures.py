@@ -140,7 +140,7 @@ def _expired_since(path: Optional[str]) -> Optional[datetime]:
 def _configuration_trouble() -> Optional[str]:
     """Return which krb5.conf cannot be read, and why; None where each can."""
     named = os.environ.get("KRB5_CONFIG")
-    for path in (named or krb5conf.DEFAULT).split(":"):
+    for path in krb5conf.paths(named):
         if not os.access(path, os.R_OK):
             why = "may not be read by this user" if os.path.exists(path) else "does not exist"
             return f"{path}{', which KRB5_CONFIG names,' if named else ''} {why}"

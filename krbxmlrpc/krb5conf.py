@@ -30,10 +30,15 @@ class Configuration(NamedTuple):
     libdefaults: Dict[str, str]
 
 
+def paths(names: Optional[str]) -> List[str]:
+    """Return the files that KRB5_CONFIG names; None: it is not set."""
+    return (names or DEFAULT).split(":")
+
+
 def read(names: Optional[str]) -> Configuration:
     """Read the files that KRB5_CONFIG names; None: it is not set."""
     found = Configuration([], [], {})
-    for path in (names or DEFAULT).split(":"):
+    for path in paths(names):
         (found.files if _read_file(path, found.libdefaults, 0) else found.missing).append(path)
     return found
 

@@ -72,6 +72,10 @@ class Apache(Daemon):
         """Return what starts it in the foreground."""
         return [software.APACHE, "-f", configuration, "-DFOREGROUND"]
 
+    def template(self) -> str:
+        """Return its configuration, behind what all have in common."""
+        return (HERE / "apache.conf").read_text() + super().template()
+
     def words(self) -> Dict[str, object]:
         """Return what stands for the words in its configuration."""
         return {

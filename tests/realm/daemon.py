@@ -59,6 +59,10 @@ class Daemon:
         """Return what stands for the words in its configuration, apart from ``root``, its folder, and the ports."""
         raise NotImplementedError
 
+    def template(self) -> str:
+        """Return its configuration, with words in braces."""
+        return (HERE / self.configuration).read_text()
+
     def prepare(self) -> None:
         """Write what files there are to be beside the configuration."""
         raise NotImplementedError
@@ -114,7 +118,7 @@ class Daemon:
 
     def _launch(self) -> bool:
         """Configure and start the program; return whether it came up, False where one of its ports was taken."""
-        template = string.Template((HERE / self.configuration).read_text())
+        template = string.Template(self.template())
         configuration = self._root / self.configuration
         configuration.write_text(template.substitute(self.words(), root=self._root, **self.ports))
         with open(self._root / "start.log", "wb") as log:
