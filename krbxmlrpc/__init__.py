@@ -10,9 +10,11 @@
 ``testing``) is for the tests of clients, and ``python -m krbxmlrpc`` is the command line.
 """
 
+from ._http.www_authenticate import www_auth
+from ._kerberos.channel_bindings import tls_server_end_point
+from ._negotiate.policy import MutualAuthentication
+from ._negotiate.ticket import KerberosTicket
 from ._version import __version__
-from .bindings import tls_server_end_point
-from .challenge import www_auth
 from .errors import (
     AuthenticationRejected,
     BrokenReply,
@@ -36,8 +38,6 @@ from .errors import (
     UnexpectedStatus,
     UnsafeResponse,
 )
-from .exchange import MutualAuthentication
-from .ticket import KerberosTicket
 from .transport import InsecureKerberosTransport, KerberosTransport, Resource
 
 __all__ = [

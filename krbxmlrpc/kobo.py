@@ -13,10 +13,10 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 from urllib.parse import urljoin, urlsplit
 from xmlrpc.client import Fault
 
-from .connections import SEND_PIECE
-from .exchange import Call, Sent, Step
-from .refusals import failure
-from .retries import method_name
+from ._http.connection import SEND_PIECE
+from ._negotiate.http_errors import failure
+from ._negotiate.policy import Call, Sent, Step
+from ._negotiate.retries import method_name
 from .transport import InsecureKerberosTransport, KerberosTransport, _NegotiateTransport
 
 try:

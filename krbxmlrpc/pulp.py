@@ -9,8 +9,8 @@ import json
 import re
 from typing import Any, Dict, Optional, Tuple, Union
 
-from .arguments import checked
-from .connections import parse_address
+from ._checks import checked
+from ._http.address import parse_address
 from .errors import InvalidResponse
 from .transport import InsecureKerberosTransport, KerberosTransport, Resource
 

@@ -17,26 +17,29 @@ from http.cookiejar import CookieJar
 from typing import Any, Collection, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type, Union
 from xmlrpc.client import SafeTransport, Transport
 
-from ._version import __version__
-from .arguments import (
-    PATH,
-    Header,
-    checked,
-    checked_channel_bindings,
-    checked_headers,
-    checked_jar,
-    checked_login_path,
-    checked_mode,
-    checked_timeout,
-    is_http_method,
+from ._checks import checked
+from ._http.address import parse_address
+from ._http.connection import Connection, Pieces
+from ._http.pool import Connections
+from ._http.response import Response
+from ._http.www_authenticate import negotiate_details
+from ._kerberos.channel_bindings import tls_server_end_point
+from ._kerberos.credentials import ticket_maker
+from ._kerberos.ticket import Ticket, check_ticket_arguments
+from ._negotiate.cookies import Session
+from ._negotiate.http_errors import (
+    closed_early,
+    denied,
+    failure,
+    login_without_session,
+    lost,
+    not_bindable,
+    not_proved,
+    rejected,
+    session_refused,
+    undecoded,
 )
-from .bindings import tls_server_end_point
-from .challenge import negotiate_details
-from .connections import Connection, Connections, Pieces, parse_address
-from .credentials import ticket_maker
-from .decoding import body, decode, make_parser
-from .errors import CallOutcomeUnknown, KerberosXMLRPCError, MutualAuthenticationError
-from .exchange import (
+from ._negotiate.policy import (
     Allowance,
     Call,
     Expects,
@@ -49,23 +52,22 @@ from .exchange import (
     to_be_verified,
     wanted,
 )
-from .http1 import Response
-from .proxies import ENVIRONMENT, Proxies
-from .refusals import (
-    closed_early,
-    denied,
-    failure,
-    login_without_session,
-    lost,
-    not_bindable,
-    not_proved,
-    rejected,
-    session_refused,
-    undecoded,
+from ._negotiate.proxy import ENVIRONMENT, Proxies
+from ._negotiate.retries import Idempotent, checked_retries, is_answer, method_name
+from ._settings import (
+    PATH,
+    Header,
+    checked_channel_bindings,
+    checked_headers,
+    checked_jar,
+    checked_login_path,
+    checked_mode,
+    checked_timeout,
+    is_http_method,
 )
-from .retries import Idempotent, checked_retries, is_answer, method_name
-from .session import Session
-from .ticket import Ticket, check_ticket_arguments
+from ._version import __version__
+from ._xmlrpc.decoding import body, decode, make_parser
+from .errors import CallOutcomeUnknown, KerberosXMLRPCError, MutualAuthenticationError
 
 logger = logging.getLogger("krbxmlrpc")
 
@@ -603,7 +605,7 @@ class _NegotiateTransport(Transport):
         if ticket.principal is not None:
             raise rejected(call, reply, ValueError("the server asks for more when the exchange is complete"))
         try:
-            answered = ticket.answer_challenge(reply.headers.get_all("WWW-Authenticate", []))
+            answered = ticket.answer_token(negotiate_details(reply.headers.get_all("WWW-Authenticate", [])) or "")
         except (ValueError, RuntimeError, MutualAuthenticationError) as error:
             raise rejected(call, reply, error) from error
         if not answered:

@@ -15,9 +15,9 @@ import trustme
 from hypothesis import settings
 from realm import apache, daemon, forwarder as forwarding, kdc, kobohub, scripted, squid as squids
 
-from krbxmlrpc import KerberosTransport, KerberosXMLRPCError, credentials
+from krbxmlrpc import KerberosTransport, KerberosXMLRPCError
+from krbxmlrpc._kerberos import credentials
 from krbxmlrpc.testing import caller
-
 
 # What clients' authors have for their tests is good for these, too.
 pytest_plugins = ["krbxmlrpc.testing.fixtures"]
@@ -120,7 +120,7 @@ def other_realm(monkeypatch):
 def library(request, monkeypatch):
     """Have transports get their tickets, from what the environment names, by one library or by the other."""
     if request.param == "python-gssapi":
-        monkeypatch.setattr(credentials, "KerberosTicket", helpers.stored_ticket)
+        monkeypatch.setattr(credentials, "PykerberosTicket", helpers.stored_ticket)
     return request.param
 
 

@@ -9,7 +9,7 @@ import threading
 import traceback
 import warnings
 
-from krbxmlrpc.credentials import CredentialStore, StoreTicket
+from krbxmlrpc._kerberos.credentials import CredentialStore, StoreTicket
 
 DEADLINE = 60.0
 """Seconds after which something hangs: far more than anything takes."""

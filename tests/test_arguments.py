@@ -6,11 +6,10 @@ from xmlrpc.client import ServerProxy, Transport
 
 import pytest
 from fuzz.replies import check_address
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from krbxmlrpc import InsecureKerberosTransport, KerberosTicket, KerberosTransport
-from krbxmlrpc.connections import Address, parse_address
+from krbxmlrpc._http.address import Address, parse_address
 
 WRONG = [
     ("service", 5, TypeError),

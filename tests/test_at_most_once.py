@@ -23,10 +23,9 @@ from krbxmlrpc import (
     KerberosTransport,
     ServerUnreachable,
     UnexpectedStatus,
+    transport as transport_module,
 )
-
-from krbxmlrpc import transport as transport_module
-from krbxmlrpc.connections import Connection
+from krbxmlrpc._http.connection import Connection
 
 NOT_RUN = (Phase.REQUEST_HEAD, Phase.REQUEST_BODY)
 RUN = (Phase.EXECUTED, Phase.REPLY_HEAD, Phase.REPLY_BODY)

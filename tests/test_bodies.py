@@ -7,11 +7,10 @@ from datetime import datetime
 from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from krbxmlrpc import InvalidResponse
-from krbxmlrpc.decoding import decode, decompressed, make_parser
+from krbxmlrpc._xmlrpc.decoding import decode, decompressed, make_parser
 
 thoroughly = settings(deadline=None, max_examples=300)
 

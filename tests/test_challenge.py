@@ -5,11 +5,10 @@ import string
 import pytest
 from fuzz.challenge import check
 from helpers import in_child
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from krbxmlrpc import www_auth
-from krbxmlrpc.challenge import challenges, negotiate_details
+from krbxmlrpc._http.www_authenticate import challenges, negotiate_details
 
 TOKEN = st.text(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~", min_size=1, max_size=12)
 TOKEN68 = st.from_regex(r"[A-Za-z0-9\-._~+/]{1,40}={0,2}", fullmatch=True)

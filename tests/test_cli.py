@@ -20,8 +20,9 @@ import pytest
 from helpers import DEADLINE
 from realm import scripted
 
-from krbxmlrpc import KerberosTransport, __version__, cli
-from krbxmlrpc.options import OPTIONS, build_parser, in_options, target_of
+from krbxmlrpc import KerberosTransport, __version__
+from krbxmlrpc._cli import main as cli
+from krbxmlrpc._cli.options import OPTIONS, build_parser, in_options, target_of
 from krbxmlrpc.testing import Failure
 
 COMMAND = [sys.executable, "-W", "error", "-m", "krbxmlrpc"]
@@ -492,13 +493,14 @@ def test_help_does_not_wait_for_what_it_does_not_need():
     """What is loaded beside the package itself, which imports all that a transport needs."""
     script = (
         "import sys, krbxmlrpc; before = set(sys.modules)\n"
-        "from krbxmlrpc import cli, options; options.build_parser()\n"
+        "from krbxmlrpc._cli import main, options; options.build_parser()\n"
         "print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert set(done.stdout.split()) <= {
         *("argparse", "gettext", "json", "json.decoder", "json.encoder", "json.scanner", "_json", "signal"),
-        *("krbxmlrpc.cli", "krbxmlrpc.options", "krbxmlrpc.terminal"),
+        *("krbxmlrpc._cli", "krbxmlrpc._cli.console", "krbxmlrpc._cli.main", "krbxmlrpc._cli.options"),
+        "krbxmlrpc._cli.values",
     }
 
 

@@ -11,8 +11,10 @@ from helpers import DEADLINE, Threads, descriptors, idle_connections, in_threads
 from realm.scripted import ScriptedServer, early, honest, message, values
 
 from krbxmlrpc import CallOutcomeUnknown, InsecureKerberosTransport, KerberosTransport, UnexpectedStatus
-from krbxmlrpc import connections as connections_module
-from krbxmlrpc.connections import LOOK_AFTER, MAX_IDLE, SEND_PIECE, Connection, parse_address
+from krbxmlrpc._http import connection as connections_module
+from krbxmlrpc._http.address import parse_address
+from krbxmlrpc._http.connection import SEND_PIECE, Connection
+from krbxmlrpc._http.pool import LOOK_AFTER, MAX_IDLE
 from krbxmlrpc.testing.loopback import Hangup
 
 LARGE = 20_000_000

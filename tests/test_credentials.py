@@ -13,7 +13,7 @@ from helpers import in_child, in_threads
 from realm import kdc
 
 from krbxmlrpc import KDCUnreachable, KerberosXMLRPCError, NoCredentials, TicketExpired
-from krbxmlrpc.credentials import CredentialStore, StoreTicket, _turns_at
+from krbxmlrpc._kerberos.credentials import CredentialStore, StoreTicket, _turns_at
 
 ALICE, BOB = "alice@EXAMPLE.TEST", "bob@EXAMPLE.TEST"
 
@@ -157,7 +157,7 @@ def test_a_cache_in_memory(call_plain, alice):
 
 ENVIRONMENT = """
 import os, sys
-from krbxmlrpc.credentials import ticket_maker
+from krbxmlrpc._kerberos.credentials import ticket_maker
 
 def watch(event, arguments):
     assert event not in ("os.putenv", "os.unsetenv"), arguments

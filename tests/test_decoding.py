@@ -8,7 +8,16 @@ import zlib
 import pytest
 
 from krbxmlrpc import InvalidResponse, ResponseTooLarge, UnsafeResponse
-from krbxmlrpc.decoding import MAX_DEPTH, MAX_NAMES, MAX_TOKEN, PIECE, decode, decompressed, limited, make_parser
+from krbxmlrpc._xmlrpc.decoding import (
+    MAX_DEPTH,
+    MAX_NAMES,
+    MAX_TOKEN,
+    PIECE,
+    decode,
+    decompressed,
+    limited,
+    make_parser,
+)
 
 BODY = xmlrpc.client.dumps((["value", 5, True, {"a": b"bytes"}],), methodresponse=True).encode()
 

@@ -23,7 +23,8 @@ from test_cli import COMMAND
 from test_secrets import COOKIE, HEADER, QUERY, QUOTED, REPLIES, SERVER_COOKIE, SET, witness  # noqa: F401  # a fixture
 from test_session import cookie
 
-from krbxmlrpc import ccache, cli, credentials, doctor, krb5conf
+from krbxmlrpc._cli import check as doctor, main as cli
+from krbxmlrpc._kerberos import ccache, credentials, krb5_conf
 from krbxmlrpc.testing.loopback import Hangup
 
 STEPS = "config credentials proxy name ticket tcp tls offer clock call session xmlrpc".split()
@@ -707,7 +708,7 @@ def test_krb5_conf(tmp_path):
         "[domain_realm]\n default_realm = WRONG\n"
     )
     second.write_text("[libdefaults]\n default_realm = LATER\n rdns = false\n")
-    found = krb5conf.read(f"{first}:{tmp_path}/missing:{second}")
+    found = krb5_conf.read(f"{first}:{tmp_path}/missing:{second}")
     assert found.files == [str(first), str(second)] and found.missing == [f"{tmp_path}/missing"]
     assert found.libdefaults == {
         "default_ccache_name": "KEYRING:persistent:%{uid}",
@@ -719,12 +720,12 @@ def test_krb5_conf(tmp_path):
 def test_krb5_conf_that_includes_itself(tmp_path):
     conf = tmp_path / "krb5.conf"
     conf.write_text(f"include {conf}\n[libdefaults]\n default_realm = EXAMPLE.TEST\n")
-    assert krb5conf.read(str(conf)).libdefaults == {"default_realm": "EXAMPLE.TEST"}
+    assert krb5_conf.read(str(conf)).libdefaults == {"default_realm": "EXAMPLE.TEST"}
 
 
 def test_krb5_conf_of_the_system(monkeypatch, tmp_path):
-    monkeypatch.setattr(krb5conf, "DEFAULT", f"{tmp_path}/none")
-    assert krb5conf.read(None) == ([], [f"{tmp_path}/none"], {})
+    monkeypatch.setattr(krb5_conf, "DEFAULT", f"{tmp_path}/none")
+    assert krb5_conf.read(None) == ([], [f"{tmp_path}/none"], {})
 
 
 @pytest.mark.parametrize("content", [b"", b"\x05\x04", b"\x05\x03\x00\x00", b"\x05\x04\x00\x00" + b"\xff" * 40])

@@ -6,11 +6,11 @@ from http.client import HTTPMessage
 
 import pytest
 from fuzz.replies import check_date, check_location, check_reply
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from krbxmlrpc import AuthenticationRejected, ClockSkewRejected
-from krbxmlrpc.exchange import (
+from krbxmlrpc._negotiate.http_errors import clock_difference, failure, redirect_target, rejected
+from krbxmlrpc._negotiate.policy import (
     Allowance,
     Call,
     Expects,
@@ -23,7 +23,6 @@ from krbxmlrpc.exchange import (
     to_be_verified,
     wanted,
 )
-from krbxmlrpc.refusals import clock_difference, failure, redirect_target, rejected
 
 REQUIRED, OPTIONAL, DISABLED = MutualAuthentication
 ANY = tuple(MutualAuthentication)

@@ -13,8 +13,8 @@ import pytest
 from helpers import DEADLINE, Threads, descriptors, idle_connections, in_child, in_threads
 from realm.scripted import honest, message, say, values
 
-from krbxmlrpc import KerberosTransport, forks
-from krbxmlrpc.forks import no_fork
+from krbxmlrpc import KerberosTransport, _forks as forks
+from krbxmlrpc._forks import no_fork
 
 COOKIE = ("Set-Cookie", "sid=1; Path=/")
 

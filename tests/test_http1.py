@@ -4,12 +4,10 @@ import http.client
 
 import pytest
 from fuzz.http1 import Wire, in_pieces, one_input, read
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from krbxmlrpc import http1
-from krbxmlrpc.http1 import MalformedReply, Response
-
+from krbxmlrpc._http import response as http1
+from krbxmlrpc._http.response import MalformedReply, Response
 
 NAME = st.from_regex(r"X-[A-Za-z0-9!#$%&'*+.^_`|~-]{1,10}", fullmatch=True)
 VALUE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters="\x7f\x85\xa0"), max_size=30)

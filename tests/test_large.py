@@ -10,8 +10,8 @@ from helpers import DEADLINE
 from realm.scripted import ScriptedServer, accept, early, message, values
 
 from krbxmlrpc import InsecureKerberosTransport, KerberosTransport
-from krbxmlrpc.connections import Connection
-from krbxmlrpc.http1 import READ
+from krbxmlrpc._http.connection import Connection
+from krbxmlrpc._http.response import READ
 
 UPLOAD = 100_000_000
 DOWNLOAD = 20_000_000

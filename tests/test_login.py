@@ -21,9 +21,9 @@ from krbxmlrpc import (
     NoSession,
     ServerUnreachable,
     UnexpectedStatus,
-    credentials,
 )
-from krbxmlrpc.session import Session
+from krbxmlrpc._kerberos import credentials
+from krbxmlrpc._negotiate.cookies import Session
 from krbxmlrpc.testing.loopback import Hangup
 
 pytestmark = pytest.mark.usefixtures("library")
@@ -258,7 +258,7 @@ def test_a_login_in_two_legs(open_server, server, user):
 
 
 def test_a_call_takes_seven_requests_at_most_with_those_of_its_logins(open_server, server, monkeypatch):
-    monkeypatch.setattr(credentials, "KerberosTicket", Insatiable)
+    monkeypatch.setattr(credentials, "PykerberosTicket", Insatiable)
     jar = CookieJar()
     jar.set_cookie(cookie("session", "over"))
     ended, more = (say(message(401, [("WWW-Authenticate", f"Negotiate {token}")])) for token in ("", MORE))

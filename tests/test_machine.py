@@ -15,8 +15,7 @@ from xmlrpc.client import Fault, ServerProxy, dumps
 
 import pytest
 from helpers import DEADLINE, Recording, Threads
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from model import BODIES, CUT, ENDS, HEADLESS, MAX_SENT, TOKENS, WHOLE, Model, Reply
 from realm import legs
@@ -29,11 +28,10 @@ from krbxmlrpc import (
     KerberosTicket,
     KerberosTransport,
     UnexpectedStatus,
-    credentials,
-    www_auth,
 )
+from krbxmlrpc._kerberos import credentials
+from krbxmlrpc._negotiate.policy import MAX_REQUESTS
 from krbxmlrpc.errors import ClockSkewRejected
-from krbxmlrpc.exchange import MAX_REQUESTS
 from krbxmlrpc.testing.loopback import Hangup
 
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", 60))
@@ -50,11 +48,11 @@ class Insatiable(KerberosTicket):
         super().__init__(service, **arguments)
         self._arguments = arguments
 
-    def answer_challenge(self, www_authenticate):
-        if www_auth(www_authenticate)["negotiate"] == MORE:
+    def answer_token(self, token):
+        if token == MORE:
             self.__init__(self.service, **self._arguments)
             return True
-        return super().answer_challenge(www_authenticate)
+        return super().answer_token(token)
 
 
 class RecordingTransport(Recording, KerberosTransport):
@@ -429,7 +427,7 @@ def accepted(kind):
 @pytest.mark.parametrize("legs", range(4))
 def test_no_call_takes_more_than_seven_requests(call_server, server, monkeypatch, legs):
     """Not even where a connection is forgotten, the login takes several legs, and its session is over at once."""
-    monkeypatch.setattr(credentials, "KerberosTicket", Insatiable)
+    monkeypatch.setattr(credentials, "PykerberosTicket", Insatiable)
     session = honest(headers=[("Persistent-Auth", "true"), ("Set-Cookie", "session=1; Path=/")])
     refused = say(message(401, [("WWW-Authenticate", "Negotiate")]))
     more = say(message(401, [("WWW-Authenticate", f"Negotiate {MORE}")]))
@@ -444,7 +442,7 @@ def test_no_call_takes_more_than_seven_requests(call_server, server, monkeypatch
 
 
 def test_whatever_a_server_says_comes_to_what_it_should(server, server_context, monkeypatch):
-    monkeypatch.setattr(credentials, "KerberosTicket", Insatiable)
+    monkeypatch.setattr(credentials, "PykerberosTicket", Insatiable)
     gc.collect()  # of earlier tests, what still holds files
     run_state_machine_as_test(
         lambda: Conversation(server, server_context),
@@ -471,7 +469,7 @@ def test_whatever_a_server_says_comes_to_what_it_should(server, server_context, 
     ],
 )
 def test_what_seldom_comes_by_chance(server, server_context, monkeypatch, logs_in, script):
-    monkeypatch.setattr(credentials, "KerberosTicket", Insatiable)
+    monkeypatch.setattr(credentials, "PykerberosTicket", Insatiable)
     gc.collect()
     conversation = Conversation(server, server_context)
     conversation.begin("required", True, logs_in, "spnego", retries=2, idempotent=True, given={})

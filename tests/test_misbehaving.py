@@ -28,10 +28,9 @@ from krbxmlrpc import (
     NegotiateNotOffered,
     UnexpectedStatus,
 )
-
-from krbxmlrpc import connections as connections_module
-from krbxmlrpc import credentials
-from krbxmlrpc.connections import DRAIN_LIMIT
+from krbxmlrpc._http import connection as connections_module
+from krbxmlrpc._http.connection import DRAIN_LIMIT
+from krbxmlrpc._kerberos import credentials
 from krbxmlrpc.testing.loopback import Hangup
 
 pytestmark = pytest.mark.usefixtures("library")
@@ -245,13 +244,13 @@ def test_401_for_ever_is_not_asked_for_ever(call, server):
 class Tireless(KerberosTicket):
     """Answers every challenge, with a new ticket."""
 
-    def answer_challenge(self, www_authenticate):
+    def answer_token(self, token):
         self.auth_header = KerberosTicket(self.service).auth_header
         return True
 
 
 def test_a_leg_that_never_ends(call, server, monkeypatch):
-    monkeypatch.setattr(credentials, "KerberosTicket", Tireless)
+    monkeypatch.setattr(credentials, "PykerberosTicket", Tireless)
     server.play(*[honest(status=401)] * 20)
     with pytest.raises(AuthenticationRejected, match="goes on after 5 requests"):
         call()

@@ -33,9 +33,8 @@ from krbxmlrpc import (
     ServiceUnknown,
     TicketExpired,
     UnexpectedStatus,
-    failures,
-    krb5conf,
 )
+from krbxmlrpc._kerberos import gss_errors, krb5_conf
 from krbxmlrpc.errors import GSSStatus
 
 pytestmark = pytest.mark.usefixtures("library")
@@ -224,14 +223,14 @@ def test_no_krb5_conf(call_hub, trouble, monkeypatch, tmp_path):
 
 def test_no_krb5_conf_where_it_is_by_default(monkeypatch, tmp_path):
     """GSSAPI is not asked: how long it would look for KDCs in the DNS is the machine's to decide."""
-    monkeypatch.setattr(krb5conf, "DEFAULT", f"{tmp_path}/krb5.conf")
+    monkeypatch.setattr(krb5_conf, "DEFAULT", f"{tmp_path}/krb5.conf")
     monkeypatch.delenv("KRB5_CONFIG", raising=False)
-    unknown = failures.GSSFailure(GSSStatus("failed", 13 << 16), GSSStatus("no KDC", KRB5 + 154))
-    source = failures.Source("", "")
-    error = failures.no_ticket(unknown, NEW, None, source)
+    unknown = gss_errors.GSSFailure(GSSStatus("failed", 13 << 16), GSSStatus("no KDC", KRB5 + 154))
+    source = gss_errors.Source("", "")
+    error = gss_errors.no_ticket(unknown, NEW, None, source)
     assert error.message.endswith(f"; {tmp_path}/krb5.conf does not exist")
     (tmp_path / "krb5.conf").touch()
-    error = failures.no_ticket(unknown, NEW, None, source)
+    error = gss_errors.no_ticket(unknown, NEW, None, source)
     assert "exist" not in error.message
     assert f"KRB5_CONFIG is not set, so it is {tmp_path}/krb5.conf" in error.hint
 

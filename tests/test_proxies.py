@@ -31,9 +31,9 @@ from krbxmlrpc import (
     ServiceUnknown,
     UnexpectedStatus,
 )
-from krbxmlrpc import credentials
-from krbxmlrpc.exchange import MAX_LEGS
-from krbxmlrpc.proxies import Meaning, Tunnel as Tunneled, meaning, parse_proxy
+from krbxmlrpc._kerberos import credentials
+from krbxmlrpc._negotiate.policy import MAX_LEGS
+from krbxmlrpc._negotiate.proxy import Meaning, Tunnel as Tunneled, meaning, parse_proxy
 from krbxmlrpc.testing.loopback import Hangup
 
 CREDENTIALS = f"{quote(squids.USER, safe='')}:{quote(squids.PASSWORD, safe='')}@"
@@ -467,13 +467,13 @@ def test_a_ticket_that_is_accepted_and_yet_not_let_through(proxy, through, serve
 class Tireless(KerberosTicket):
     """Answers every challenge, with a new ticket."""
 
-    def answer_challenge(self, www_authenticate):
+    def answer_token(self, token):
         self.auth_header = KerberosTicket(self.service).auth_header
         return True
 
 
 def test_legs_that_never_end(proxy, through, server, monkeypatch):
-    monkeypatch.setattr(credentials, "KerberosTicket", Tireless)
+    monkeypatch.setattr(credentials, "PykerberosTicket", Tireless)
     proxy.play(*[ask("Negotiate oQcwBaADCgEB")] * 20)
     with pytest.raises(ProxyRefused, match=f"goes on after {MAX_LEGS} requests"):
         through().method()

@@ -25,8 +25,8 @@ from test_session import cookie
 
 import krbxmlrpc
 from krbxmlrpc import InsecureKerberosTransport, KerberosTransport, KerberosXMLRPCError
+from krbxmlrpc._kerberos.ticket import Ticket
 from krbxmlrpc.testing.loopback import Hangup
-from krbxmlrpc.ticket import Ticket
 
 PASSWORD = "pass/word:5ecret"
 QUOTED = quote(PASSWORD, safe="")
@@ -94,7 +94,7 @@ def witness(monkeypatch):
     logger.addHandler(handler)
     level = logger.level
     logger.setLevel(logging.DEBUG)
-    real_init, real_verify, real_answer = Ticket.__init__, Ticket.verify_token, Ticket.answer_challenge
+    real_init, real_verify, real_answer = Ticket.__init__, Ticket.verify_token, Ticket.answer_token
 
     def init(self, *arguments, **options):
         real_init(self, *arguments, **options)
@@ -106,13 +106,13 @@ def witness(monkeypatch):
         real_verify(self, token)
         found.text.write(repr(self))
 
-    def answer(self, headers):
-        found.secrets += [header.partition(" ")[2] for header in headers]
-        return real_answer(self, headers)
+    def answer(self, token):
+        found.secrets.append(token)
+        return real_answer(self, token)
 
     monkeypatch.setattr(Ticket, "__init__", init)
     monkeypatch.setattr(Ticket, "verify_token", verify)
-    monkeypatch.setattr(Ticket, "answer_challenge", answer)
+    monkeypatch.setattr(Ticket, "answer_token", answer)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield found

@@ -10,8 +10,7 @@ from xmlrpc.client import Fault, ServerProxy, dumps
 
 import pytest
 from fuzz import cookies as fuzz_cookies
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from realm.scripted import ScriptedServer, accept, honest, message, say, values
 
 from krbxmlrpc import (
@@ -23,7 +22,7 @@ from krbxmlrpc import (
     NoCredentials,
     UnexpectedStatus,
 )
-from krbxmlrpc.session import JUST, MAX_PLACES, Session
+from krbxmlrpc._negotiate.cookies import JUST, MAX_PLACES, Session
 
 pytestmark = pytest.mark.usefixtures("library")
 

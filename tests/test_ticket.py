@@ -10,8 +10,8 @@ import pytest
 from realm.scripted import accept
 
 from krbxmlrpc import GSSStatus, KerberosTicket, MutualAuthenticationError, www_auth
-from krbxmlrpc import ticket as ticket_module
-from krbxmlrpc.tokens import decode_token, read_offer
+from krbxmlrpc._kerberos import pykerberos
+from krbxmlrpc._kerberos.tokens import decode_token, read_offer
 
 SERVICE = "HTTP@localhost"
 pytestmark = pytest.mark.usefixtures("user")
@@ -180,7 +180,7 @@ def test_many_threads_get_one_verification():
 
 def test_a_failure_without_words_is_reported_all_the_same():
     """As pykerberos raises it where GSSAPI's words are not UTF-8."""
-    error = ticket_module._failure(kerberos.GSSError())
+    error = pykerberos._failure(kerberos.GSSError())
     assert str(error) == "GSSAPI failed without words"
 
 
@@ -189,7 +189,7 @@ NTLM = f"""
 NAMES = {NAMES}
 import os
 from krbxmlrpc import KerberosTicket, NoCredentials
-from krbxmlrpc.tokens import decode_token, read_offer
+from krbxmlrpc._kerberos.tokens import decode_token, read_offer
 
 for principal in NAMES:
     for cache in (os.environ["KRB5CCNAME"], "FILE:/nowhere/none"):

@@ -5,11 +5,10 @@ import base64
 import pytest
 from fuzz import CORPUS
 from fuzz.tokens import AES256, BARE, KRB5, SPNEGO, answer, der, mechanism, one_input, proof, state, verdict
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from krbxmlrpc import tokens
-from krbxmlrpc.tokens import Offer, check_reply, decode_token
+from krbxmlrpc._kerberos import tokens
+from krbxmlrpc._kerberos.tokens import Offer, check_reply, decode_token
 
 MICROSOFT = bytes.fromhex("2a864882f712010202")
 NTLM = bytes.fromhex("2b06010401823702020a")

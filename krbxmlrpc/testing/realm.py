@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import Any, Dict, Iterator, Optional
 
-from ..ccache import ticket_end
+from .._kerberos.ccache import ticket_end
 from . import kdc
 
 _DAY = 24 * 60 * 60  # seconds

@@ -2,7 +2,7 @@
 
 import re
 
-from krbxmlrpc.challenge import challenges, negotiate_details, www_auth
+from krbxmlrpc._http.www_authenticate import challenges, negotiate_details, www_auth
 
 TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 QUOTED = r'"(?:[^"\\]|\\.)*"'

@@ -2,7 +2,7 @@
 
 from http.cookiejar import LWPCookieJar
 
-from krbxmlrpc.session import Session, strict_policy
+from krbxmlrpc._negotiate.cookies import Session, strict_policy
 
 FRIENDS = {
     "hub.example.test": {"other.example.test"},

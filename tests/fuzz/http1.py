@@ -4,8 +4,7 @@ import http.client
 import io
 import re
 
-from krbxmlrpc.http1 import MalformedReply, Response, keep_alive_seconds, without_interim
-
+from krbxmlrpc._http.response import MalformedReply, Response, keep_alive_seconds, without_interim
 
 END = re.compile(rb"\r?\n")
 CHUNK = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;[^\n]*)?\r?\n")

@@ -4,8 +4,8 @@ import base64
 import unicodedata
 
 from krbxmlrpc import KerberosXMLRPCError, ProxyRefused, ServerUnreachable
-from krbxmlrpc.connections import Address, parse_address
-from krbxmlrpc.proxies import Answer, Meaning, meaning, parse_proxy, refusal
+from krbxmlrpc._http.address import Address, parse_address
+from krbxmlrpc._negotiate.proxy import Answer, Meaning, meaning, parse_proxy, refusal
 
 SERVER = Address("hub", 443, "hub")
 PROXY = parse_proxy("proxy", "http://user:5ECRET@proxy:3128")

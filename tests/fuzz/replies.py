@@ -5,10 +5,17 @@ from datetime import datetime, timezone
 from http.client import HTTPMessage
 
 from krbxmlrpc import KerberosXMLRPCError
-from krbxmlrpc.connections import parse_address
-from krbxmlrpc.exchange import Allowance, Call, Reply, Step
-from krbxmlrpc.http1 import MalformedReply, parse_fields
-from krbxmlrpc.refusals import clock_difference, denied, failure, redirect_target, rejected, session_refused
+from krbxmlrpc._http.address import parse_address
+from krbxmlrpc._http.response import MalformedReply, parse_fields
+from krbxmlrpc._negotiate.http_errors import (
+    clock_difference,
+    denied,
+    failure,
+    redirect_target,
+    rejected,
+    session_refused,
+)
+from krbxmlrpc._negotiate.policy import Allowance, Call, Reply, Step
 
 CALL = Call("hub:8443", "/xmlrpc?key=SECRET", b"SECRET", "hub", "HTTP@hub", Allowance(), "user@REALM")
 TICKET = "Negotiate SECRET"

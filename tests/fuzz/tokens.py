@@ -2,8 +2,8 @@
 
 import base64
 
-from krbxmlrpc import tokens
-from krbxmlrpc.tokens import Offer, check_reply, decode_token, read_offer
+from krbxmlrpc._kerberos import tokens
+from krbxmlrpc._kerberos.tokens import Offer, check_reply, decode_token, read_offer
 
 KRB5 = bytes.fromhex("2a864886f712010202")
 AES256 = b"\x12"

@@ -13,7 +13,6 @@ import trustme
 from . import kdc, software
 from .daemon import HERE, Daemon
 
-
 EXAMPLES = HERE.parent.parent / "examples" / "apache"
 
 

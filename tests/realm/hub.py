@@ -19,7 +19,6 @@ from urllib.parse import parse_qs
 from xmlrpc.client import Fault, gzip_decode
 from xmlrpc.server import SimpleXMLRPCDispatcher
 
-
 EXECUTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "executed")
 
 LOGINS = {"/login": "/member", "/login/kerberos/": "/xml-rpc/"}

@@ -12,7 +12,6 @@ import trustme
 from krbxmlrpc.testing import acceptor
 from krbxmlrpc.testing.loopback import LoopbackServer, Request, parse_request, read_head
 
-
 Headers = Iterable[Tuple[str, str]]
 Answer = Callable[[Request, Callable[[bytes], None]], None]
 

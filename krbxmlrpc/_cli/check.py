@@ -20,12 +20,18 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 from urllib.request import Request
 from xmlrpc.client import Fault, dumps
 
-from . import krb5conf
-from .ccache import cache_file, cache_owner, ticket_end
-from .challenge import www_auth
-from .connections import Connection, parse_address
-from .credentials import holder, ticket_maker
-from .errors import (
+from .._http.address import parse_address
+from .._http.connection import Connection
+from .._http.response import Response
+from .._http.www_authenticate import www_auth
+from .._kerberos import krb5_conf
+from .._kerberos.ccache import cache_file, cache_owner, ticket_end
+from .._kerberos.credentials import holder, ticket_maker
+from .._kerberos.ticket import Ticket
+from .._negotiate.http_errors import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference, redirect_target
+from .._negotiate.policy import MutualAuthentication
+from .._negotiate.proxy import ENVIRONMENT, Proxies, Proxy
+from ..errors import (
     BrokenReply,
     CertificateRejected,
     ClockSkew,
@@ -36,12 +42,7 @@ from .errors import (
     TicketExpired,
     UnexpectedStatus,
 )
-from .exchange import MutualAuthentication
-from .http1 import Response
-from .proxies import ENVIRONMENT, Proxies, Proxy
-from .refusals import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference, redirect_target
-from .ticket import Ticket
-from .transport import InsecureKerberosTransport, KerberosTransport
+from ..transport import InsecureKerberosTransport, KerberosTransport
 
 HARMLESS = "system.listMethods"
 """The method that is called: it only tells names. Where a server does not have it, its Fault is as good an answer."""
@@ -122,7 +123,7 @@ class Examination:
         self._transport = kind(**{**self._arguments, "cookiejar": None})
 
         # What steps leave for later ones.
-        self._configuration = krb5conf.read(os.environ.get("KRB5_CONFIG"))
+        self._configuration = krb5_conf.read(os.environ.get("KRB5_CONFIG"))
         self._refused: Optional[KerberosXMLRPCError] = None  # why there is no ticket
         self._ticket: Optional[Ticket] = None
         self._proxy: Optional[Proxy] = None

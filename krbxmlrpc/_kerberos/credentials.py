@@ -15,12 +15,13 @@ import weakref
 from contextlib import nullcontext, suppress
 from typing import Any, Callable, ContextManager, List, Optional, Tuple
 
-from .arguments import checked
+from .._checks import checked
+from .._forks import no_fork, survives_forks
+from ..errors import GSSStatus
 from .ccache import cache_file
-from .errors import GSSStatus
-from .failures import GSSFailure, Source
-from .forks import no_fork, survives_forks
-from .ticket import KerberosTicket, Ticket
+from .gss_errors import GSSFailure, Source
+from .pykerberos import PykerberosTicket
+from .ticket import Ticket
 
 _OIDS = {"spnego": "1.3.6.1.5.5.2", "krb5": "1.2.840.113554.1.2.2"}
 
@@ -44,7 +45,7 @@ def ticket_maker(
         accepted = "a path, or a type and what it names, like 'FILE:/path', or None"
         checked(name, value, accepted, (str, type(None)), lambda text: text is None or (text and text.isprintable()))
     if ccache is None and keytab is None:
-        return functools.partial(KerberosTicket, principal=principal, mechanism=mechanism)
+        return functools.partial(PykerberosTicket, principal=principal, mechanism=mechanism)
     store = CredentialStore(principal, ccache, keytab)
     return functools.partial(StoreTicket, store, principal=principal, mechanism=mechanism)
 
@@ -153,7 +154,7 @@ class CredentialStore:
 
 
 class StoreTicket(Ticket):
-    """A ticket from a `CredentialStore`; else as `KerberosTicket`, which describes it."""
+    """A ticket from a `CredentialStore`; else as a `PykerberosTicket`."""
 
     def __init__(self, store: CredentialStore, service: str, **arguments: Any) -> None:
         self._store = store

@@ -1,8 +1,8 @@
 # PYTHON_ARGCOMPLETE_OK
 """The command ``krbxmlrpc``: it does what the command line asks for, and says by its exit status how that went.
 
-The command line is read by `options`, and what is typed and shown is `terminal`'s part; calls are made by the
-transport, and what ``check`` tells is found by `doctor`. Of these two nothing is imported before it is needed: help and
+The command line is read by `options`, and what is typed and shown is `console`'s part; calls are made by the
+transport, and what ``check`` tells is found by `check`. Of these two nothing is imported before it is needed: help and
 completion are not to wait for it.
 """
 
@@ -18,20 +18,10 @@ import threading
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
-from .errors import KerberosXMLRPCError
+from ..errors import KerberosXMLRPCError
+from .console import Wrong, can_show, give_up, harmless, has_colours, showable, to_json, write
 from .options import Target, build_parser, in_options, target_of, without_options
-from .terminal import (
-    Wrong,
-    as_json,
-    can_show,
-    give_up,
-    harmless,
-    has_colours,
-    read_arguments,
-    showable,
-    to_json,
-    write,
-)
+from .values import as_json, read_arguments
 
 WORKED, FAULT, FAILED = 0, 1, 2
 FOUND = 1  # by check: that something fails
@@ -152,17 +142,17 @@ def _close(transport: Any) -> None:
 
 def check(options: argparse.Namespace) -> int:
     """Do what ``krbxmlrpc check`` is to do; return the exit status."""
-    from . import doctor
+    from . import check as checking
 
     target = target_of(options)
     target.transport().close()  # says what is wrong with the options, and with a file of cookies
-    examination = doctor.Examination(target.scheme, target.netloc, target.handler, target.arguments)
+    examination = checking.Examination(target.scheme, target.netloc, target.handler, target.arguments)
     findings = []
     for finding in examination.run():
         findings.append(finding)
         if not options.json:
             write("".join(f"{line}\n" for line in _shown(finding, sys.stdout)))
-    failed = [finding.step for finding in findings if finding.state is doctor.State.FAILED]
+    failed = [finding.step for finding in findings if finding.state is checking.State.FAILED]
     if options.json:
         report = {"url": target.url, "ok": not failed, "steps": [_for_programs(finding) for finding in findings]}
         write(f"{to_json(report, sys.stdout)}\n")
@@ -195,7 +185,7 @@ def _shown(finding: Any, stream: Any) -> Iterator[str]:
     from shutil import get_terminal_size
     from textwrap import wrap
 
-    from .doctor import STEPS
+    from .check import STEPS
 
     mark, word, colour = _MARKS[finding.state.value]
     mark = mark if can_show("✓✗–", stream) else word

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from http.cookiejar import CookieJar, FileCookieJar
-from typing import Any, Callable, Iterable, List, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Iterable, List, Optional, Tuple, Union
 
-from .bindings import require_cryptography
-from .challenge import TOKEN
-from .exchange import MutualAuthentication
+from ._checks import checked
+from ._http.www_authenticate import TOKEN
+from ._kerberos.channel_bindings import require_cryptography
+from ._negotiate.policy import MutualAuthentication
 
 MAX_TIMEOUT = 2_000_000
 """Seconds that a timeout may have: some more and the system cannot count them."""
@@ -32,28 +33,7 @@ _OWN_HEADERS = {
     "transfer-encoding",
 }
 
-Value = TypeVar("Value")
 Header = Tuple[Union[str, bytes], Union[str, bytes, int]]
-
-
-def checked(
-    name: str,
-    value: Value,
-    accepted: str,
-    types: Tuple[Type[Any], ...],
-    valid: Callable[[Any], object] = lambda value: True,
-) -> Value:
-    """Return `value` if it is of one of the `types` and `valid` says so; else raise TypeError or ValueError.
-
-    Args:
-        name, accepted: for the message.
-        types: the accepted types; bool counts as itself only, not as int.
-    """
-    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-        raise TypeError(f"{name} is {value!r}; accepted is {accepted}")
-    if not valid(value):
-        raise ValueError(f"{name} is {value!r}; accepted is {accepted}")
-    return value
 
 
 def is_http_method(text: str) -> bool:

@@ -10,8 +10,8 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
 
-from ._version import __version__
-from .terminal import Wrong
+from .._version import __version__
+from .console import Wrong
 
 _EXAMPLES = """\
 examples:
@@ -304,7 +304,7 @@ class Target(NamedTuple):
 
     def transport(self) -> Any:
         """Return the transport for it; raise `Wrong` where it does not take its arguments."""
-        from .transport import InsecureKerberosTransport, KerberosTransport
+        from ..transport import InsecureKerberosTransport, KerberosTransport
 
         kind = KerberosTransport if self.scheme == "https" else InsecureKerberosTransport
         try:
@@ -354,7 +354,7 @@ def _context(cafile: Optional[str], any_certificate: bool) -> Any:
 def _jar(path: str) -> Any:
     from http.cookiejar import MozillaCookieJar
 
-    from .session import strict_policy
+    from .._negotiate.cookies import strict_policy
 
     return MozillaCookieJar(path, policy=strict_policy())
 

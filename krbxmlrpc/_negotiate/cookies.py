@@ -17,13 +17,19 @@ import time
 import warnings
 from contextlib import nullcontext
 from http.client import HTTPMessage
-from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy, FileCookieJar, LoadError
-from http.cookiejar import http2time  # type: ignore[attr-defined]  # typeshed does not know it
+from http.cookiejar import (  # type: ignore[attr-defined]  # typeshed does not know http2time
+    Cookie,
+    CookieJar,
+    DefaultCookiePolicy,
+    FileCookieJar,
+    LoadError,
+    http2time,
+)
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 from urllib.parse import urlsplit
 from urllib.request import Request
 
-from .forks import survives_forks
+from .._forks import survives_forks
 
 logger = logging.getLogger("krbxmlrpc")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Collection, NamedTuple, Optional, Union
 
-from .arguments import checked
-from .errors import (
+from .._checks import checked
+from ..errors import (
     CallOutcomeUnknown,
     InvalidResponse,
     KerberosXMLRPCError,

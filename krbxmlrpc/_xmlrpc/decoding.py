@@ -15,7 +15,7 @@ from xmlrpc.client import Fault, ResponseError, Unmarshaller
 import defusedxml
 from defusedxml.xmlrpc import DefusedExpatParser
 
-from .errors import InvalidResponse, ResponseTooLarge, UnsafeResponse
+from ..errors import InvalidResponse, ResponseTooLarge, UnsafeResponse
 
 PIECE = 64 * 1024
 """How many bytes are read, and decompressed, at a time."""

@@ -19,9 +19,12 @@ from http.client import HTTPException, responses
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 from urllib.parse import unquote
 
-from .challenge import negotiate_details, www_auth
-from .connections import Address, Connection, authority, parse_address
-from .errors import (
+from .._http.address import Address, authority, parse_address
+from .._http.connection import Connection
+from .._http.response import MalformedReply
+from .._http.www_authenticate import negotiate_details, www_auth
+from .._kerberos.ticket import Ticket
+from ..errors import (
     KDCUnreachable,
     KerberosXMLRPCError,
     MutualAuthenticationError,
@@ -29,10 +32,8 @@ from .errors import (
     ServerUnreachable,
     ServiceUnknown,
 )
-from .exchange import MAX_LEGS
-from .http1 import MalformedReply
-from .refusals import gssapi_facts, reason_of
-from .ticket import Ticket
+from .http_errors import gssapi_facts, reason_of
+from .policy import MAX_LEGS
 
 ENVIRONMENT = "environment"
 """Says that the variables of the environment name the proxy."""
@@ -377,7 +378,7 @@ class Tunnel(Connection):
                 raise ValueError("the connection ended between two legs of the exchange")
             if legs > MAX_LEGS:
                 raise ValueError(f"the exchange goes on after {MAX_LEGS} requests")
-            if not ticket.answer_challenge(answer.challenges):
+            if not ticket.answer_token(answer.negotiate or ""):
                 raise ValueError("it accepted the ticket, and does not let its owner pass")
         except (ValueError, RuntimeError, MutualAuthenticationError) as error:
             raise refusal(self._proxy, self.address, ticket.auth_header, answer, error) from error

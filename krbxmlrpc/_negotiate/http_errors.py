@@ -13,8 +13,9 @@ from http.client import responses
 from typing import Any, Dict, List, Optional
 from urllib.parse import urlsplit, urlunsplit
 
-from .challenge import www_auth
-from .errors import (
+from .._http.response import MalformedReply
+from .._http.www_authenticate import www_auth
+from ..errors import (
     AuthenticationRejected,
     BrokenReply,
     CallOutcomeUnknown,
@@ -26,8 +27,7 @@ from .errors import (
     ServerUnreachable,
     UnexpectedStatus,
 )
-from .exchange import Call, Reply, Step
-from .http1 import MalformedReply
+from .policy import Call, Reply, Step
 
 CLOCK_TOLERANCE = 300.0
 """Seconds by which clocks may differ for Kerberos (RFC 4120, section 8.2: 5 minutes)."""

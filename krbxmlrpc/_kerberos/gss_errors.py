@@ -13,9 +13,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any, Dict, NamedTuple, Optional, Type
 
-from . import krb5conf
-from .ccache import cache_file, cache_state, is_forbidden, ticket_end
-from .errors import (
+from ..errors import (
     ClockSkew,
     GSSStatus,
     KDCUnreachable,
@@ -24,6 +22,8 @@ from .errors import (
     ServiceUnknown,
     TicketExpired,
 )
+from . import krb5_conf
+from .ccache import cache_file, cache_state, is_forbidden, ticket_end
 
 # RFC 2744, section 3.9.1: routine errors stand in bits 16 to 23 of the major code.
 _GSS_S_NO_CRED = 7 << 16
@@ -140,7 +140,7 @@ def _expired_since(path: Optional[str]) -> Optional[datetime]:
 def _configuration_trouble() -> Optional[str]:
     """Return which krb5.conf cannot be read, and why; None where each can."""
     named = os.environ.get("KRB5_CONFIG")
-    for path in krb5conf.paths(named):
+    for path in krb5_conf.paths(named):
         if not os.access(path, os.R_OK):
             why = "may not be read by this user" if os.path.exists(path) else "does not exist"
             return f"{path}{', which KRB5_CONFIG names,' if named else ''} {why}"
@@ -211,7 +211,7 @@ def _realm_hint(code: int) -> str:
     if _configuration_trouble():
         return "have krb5.conf of your realm's administrator, and let KRB5_CONFIG name it unless it is in /etc"
     named = os.environ.get("KRB5_CONFIG")
-    read = f"KRB5_CONFIG names {named}" if named else f"KRB5_CONFIG is not set, so it is {krb5conf.DEFAULT}, as a rule"
+    read = f"KRB5_CONFIG names {named}" if named else f"KRB5_CONFIG is not set, so it is {krb5_conf.DEFAULT}, as a rule"
     return (
         "check that krb5.conf is well-formed and has the realm and its KDC, and that this machine can reach that KDC. "
         f"The krb5.conf looked at: {read}"

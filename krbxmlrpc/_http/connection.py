@@ -6,48 +6,33 @@ been read to its end; in any other state it is dropped. So the next call never m
 
 from __future__ import annotations
 
-import codecs
-import functools
 import math
-import re
 import select
 import socket
 import ssl
 import time
-import weakref
-from collections import deque
 from contextlib import suppress
 from http.client import NotConnected
 from typing import (
     Any,
-    Callable,
-    Deque,
-    Dict,
     Iterable,
     Iterator,
     List,
-    NamedTuple,
     Optional,
     Protocol,
     Tuple,
     Union,
     runtime_checkable,
 )
-from urllib.parse import urlsplit
 
-from .errors import CertificateRejected, ServerUnreachable
-from .forks import no_fork, survives_forks
-from .http1 import READ, MalformedReply, Response, keep_alive_seconds, without_interim
-
-MAX_IDLE = 32
-"""How many idle connections are kept for one server."""
+from .._forks import no_fork
+from ..errors import CertificateRejected, ServerUnreachable
+from .address import Address, authority, host_header
+from .response import READ, MalformedReply, Response, keep_alive_seconds, without_interim
 
 KEEP_ALIVE_MARGIN = 1.0
 """Seconds before the end of the idle time that a server announced from which on its connection is not used: a call
 must not arrive when it is just closing."""
-
-LOOK_AFTER = 5.0
-"""Seconds after which it is looked whether a connection that nobody needs is still open; Apache closes it by then."""
 
 DRAIN_LIMIT = 64 * 1024
 """How many bytes of an unwanted body are read to keep the connection; more than that costs more than a new one."""
@@ -58,20 +43,12 @@ DRAIN_SECONDS = 5.0
 SEND_PIECE = 64 * 1024
 """Bytes of a large request that are sent between two looks at whether the server has answered already."""
 
-# What urlsplit passes over: what is beside brackets, a zone (RFC 6874), whose case counts, outside of them, and, up to
-# Python 3.9, digits of other scripts in the port.
-_SERVER = re.compile(r"(?:[^\[\]%:]*|\[[^\[\]]*\])(?::[0-9]*)?")
-
 # Of OpenSSL's x509_vfy.h.
 _WRONG_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED
 _SELF_SIGNED = 18  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
 _WRONG_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
 
 Data = Union[bytes, bytearray, memoryview]
-
-# Host names are encoded by it. Looked up here, because the first look imports a module, and a child forked while
-# another thread does so would wait for the end of that import for ever.
-codecs.lookup("idna")
 
 
 @runtime_checkable
@@ -83,46 +60,6 @@ class Pieces(Protocol):
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield them."""
-
-
-class Address(NamedTuple):
-    """Where a server is."""
-
-    host: str
-    """Its name: ASCII, lower case, without brackets and trailing dot; for Host, SNI, certificate and service."""
-    port: int
-    """Its TCP port."""
-    dns_name: str
-    """The name to resolve; a trailing dot (which keeps search domains out) is still there."""
-
-
-@functools.lru_cache(maxsize=256)
-def parse_address(netloc: str, default_port: int) -> Address:
-    """Read the ``host:port`` of a URL (RFC 3986, section 3.2).
-
-    Raises:
-        ValueError: there is no host, the port is not one, or there are credentials, which are not in the message.
-    """
-    if "@" in netloc:
-        shown = netloc.rpartition("@")[2]
-        raise ValueError(
-            f"the URL of {shown!r} holds credentials (user:password@): take them out, the Kerberos ticket authenticates"
-        )
-    try:
-        parts = urlsplit(f"//{netloc}")
-        dns_name, port = parts.hostname or "", default_port if parts.port is None else parts.port
-        if not dns_name.isascii():
-            dns_name = dns_name.encode("idna").decode("ascii")
-    except ValueError:
-        dns_name, port, parts = "", 0, urlsplit("")
-    host = dns_name[:-1] if dns_name.endswith(".") else dns_name
-    plain = host and not host.endswith(".") and host.isprintable() and " " not in host
-    if not plain or parts.netloc != netloc or not _SERVER.fullmatch(netloc):
-        # Not shown from the colon on: a password with / in it makes "user:pass" of a URL's "user:pass/word@host".
-        raise ValueError(
-            f"the URL has a server {netloc.partition(':')[0]!r} that cannot be called; accepted is host or host:port"
-        )
-    return Address(host, port, dns_name)
 
 
 class Connection:
@@ -154,7 +91,7 @@ class Connection:
         self.era: object = None
         self.idle_since = 0.0
         self._context = context
-        self._host = _host_header(address, 80 if context is None else 443)
+        self._host = host_header(address, 80 if context is None else 443)
         self._where = authority(address)  # for messages
         self._poll: Any = None
         self._keep_alive: Optional[int] = None  # seconds that the server keeps it when it is idle, if it says so
@@ -421,17 +358,6 @@ class _UntilDeadline:
         return data
 
 
-def _host_header(address: Address, default_port: int) -> str:
-    """Return the value of ``Host`` (RFC 9110, section 7.2)."""
-    whole = authority(address)
-    return whole.rpartition(":")[0] if address.port == default_port else whole
-
-
-def authority(address: Address) -> str:
-    """Return ``host:port``, an IPv6 address in brackets (RFC 3986, section 3.2)."""
-    return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
-
-
 def _pieces(body: Union[Data, Pieces, None]) -> Tuple[bytes, Optional[Iterable[Data]]]:
     """Return what of a body is sent together with the head, and the rest in pieces, where there is more."""
     if body is not None and not isinstance(body, (bytes, bytearray, memoryview)):
@@ -500,103 +426,3 @@ def _certificate_hint(code: int) -> str:
         "certificate; proxies that look into TLS sign with one of their own; or the server leaves out a certificate "
         "between its own and the CA's"
     )
-
-
-class Connections:
-    """The connections of one transport. Any thread may take an idle one: it is then that thread's alone.
-
-    There is no lock: all that threads share is changed in single steps that the interpreter does not divide.
-    """
-
-    def __init__(self) -> None:
-        self._idle: Dict[str, Deque[Connection]] = {}
-        self._open: "weakref.WeakSet[Connection]" = weakref.WeakSet()  # those in use, too
-        self._era = object()  # changes when all are closed
-        survives_forks(self)
-
-    def acquire(self, netloc: str, opener: Callable[[str], Connection]) -> Connection:
-        """Return a connection to ``host:port`` that can take a request: the last one released, or a new one.
-
-        Args:
-            opener: makes a new one. It is not kept: a reference cycle with the transport would keep both alive.
-
-        Raises:
-            ServerUnreachable, CertificateRejected: a new one is needed and cannot be had.
-        """
-        idle = self._idle.get(netloc)
-        while idle:
-            try:
-                connection = idle.pop()
-            except IndexError:  # another thread was quicker
-                break
-            if connection.is_usable():
-                return connection
-            self._drop(connection)
-        connection = opener(netloc)
-        connection.era = self._era
-        self._open.add(connection)
-        connection.connect()
-        return connection
-
-    def release(self, netloc: str, connection: Connection) -> None:
-        """Take a connection back: keep it if its reply has been read to its end, else drop it."""
-        if not connection.is_reusable():
-            self._drop(connection)
-            return
-        connection.rest()
-        idle = self._idle.setdefault(netloc, deque())
-        idle.append(connection)
-        self._drop_oldest_if_over(idle)
-        # Only now, when nothing is held that another thread could not see, is it certain what others have changed.
-        while len(idle) > MAX_IDLE:
-            self._drop_oldest(idle)
-        if connection.era is not self._era:
-            self._close_idle()
-
-    def _drop_oldest_if_over(self, idle: Deque[Connection]) -> None:
-        """Drop the connection that nobody has needed for longest, if the server has closed it: others get their turn.
-
-        Not more than one at a time, and not before it may well be over, because to look costs a system call.
-        """
-        try:
-            if time.monotonic() < idle[0].idle_since + LOOK_AFTER:
-                return
-            oldest = idle.popleft()
-        except IndexError:
-            return
-        if oldest.is_usable():
-            idle.appendleft(oldest)
-        else:
-            self._drop(oldest)
-
-    def _drop_oldest(self, idle: Deque[Connection]) -> None:
-        try:
-            self._drop(idle.popleft())
-        except IndexError:  # another thread was quicker
-            pass
-
-    def _drop(self, connection: Connection) -> None:
-        """Close a connection that is not to be used again."""
-        self._open.discard(connection)
-        connection.close()
-
-    def close(self) -> None:
-        """Close all idle connections now, and those in use when their calls end; later calls open new ones."""
-        self._era = object()
-        self._close_idle()
-
-    def _close_idle(self) -> None:
-        for idle in list(self._idle.values()):
-            while idle:
-                self._drop_oldest(idle)
-
-    def after_fork(self) -> None:
-        """Let go, in a child process, of the parent's connections: closing them here leaves them open there."""
-        self._idle = {}
-        for connection in list(self._open):
-            self._drop(connection)
-
-    def __len__(self) -> int:
-        return sum(map(len, self._idle.values()))
-
-    __del__ = close

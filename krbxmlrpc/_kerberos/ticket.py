@@ -1,33 +1,27 @@
-"""One Negotiate exchange. The class `KerberosTicket` is the only place that talks to pykerberos.
+"""One ticket for one service: what it sends, and what the server's tokens prove.
 
-A ticket takes header values and gives header values, so it can be used with any HTTP library: it knows nothing of HTTP
-connections and XML-RPC. Which GSSAPI library makes the tokens is the subclass's affair; what they prove is decided in
-the base class, once.
+A ticket takes tokens and gives tokens: it knows nothing of HTTP and XML-RPC. Which GSSAPI library makes the tokens is
+the subclass's affair (`pykerberos`, `credentials`); what they prove is decided here, once.
 """
 
 from __future__ import annotations
 
 import binascii
-import os
 import re
 from typing import Any, List, Optional, Tuple
 
-import kerberos
-
-from .arguments import checked
-from .challenge import HeaderValues, negotiate_details
-from .errors import GSSStatus, KerberosXMLRPCError, MutualAuthenticationError, NoCredentials
-from .failures import GSSFailure, Source, no_ticket, other_mechanism
-from .forks import no_fork
+from .._checks import checked
+from ..errors import GSSStatus, KerberosXMLRPCError, MutualAuthenticationError, NoCredentials
+from .gss_errors import GSSFailure, Source, no_ticket, other_mechanism
 from .tokens import Offer, check_reply, decode_token, read_offer
 
-_MECHANISMS = {"spnego": kerberos.GSS_MECH_OID_SPNEGO, "krb5": kerberos.GSS_MECH_OID_KRB5}
+MECHANISMS = ("spnego", "krb5")
 
 _SERVICE = re.compile(r"[^@/\s]+(?:@[^@/\s]+|/[^@/\s]+@[^@/\s]+)")
 
 
 class Ticket:
-    """One ticket, whichever library gets it; `KerberosTicket` describes it.
+    """One ticket for one service, to be sent once, and the check that the answer comes from that service.
 
     A subclass says how a GSSAPI context begins, how it takes a step, and whose it is: `_begin`, `_step` and `_client`.
     """
@@ -90,28 +84,21 @@ class Ticket:
         """Return where the ticket was looked for."""
         raise NotImplementedError
 
-    def verify_response(self, www_authenticate: Optional[HeaderValues]) -> None:
-        """Return if the reply with this header comes from the service, else raise. Can be called once.
+    def verify_token(self, token: str) -> None:
+        """Return if this token comes from the service, else raise. Can be called once.
 
         It returns only when the exchange is complete; whatever the outcome, the ticket is used up.
 
         Args:
-            www_authenticate: the value of the reply's ``WWW-Authenticate`` header with any number of challenges, or a
-                list of such values, or None: there was no such header.
+            token: the server's token, in base64.
 
         Raises:
-            TypeError: it is anything else.
-            ValueError: the header has no Negotiate challenge, or that has no token, or one that is not base64.
+            ValueError: the token is not base64.
             RuntimeError: the ticket has been used before.
             MutualAuthenticationError: the token does not prove that it comes from the service.
 
         Source: RFC 4559, section 4.2; RFC 4178, section 4.2.2; RFC 4120, section 3.2.5.
         """
-        context = self._take_context()
-        self._verify(context, _required_token(www_authenticate))
-
-    def verify_token(self, token: str) -> None:
-        """Do what `verify_response` does, given the token alone: for a caller who has read the header already."""
         self._verify(self._take_context(), token)
 
     def _verify(self, context: Any, token: str) -> None:
@@ -124,7 +111,7 @@ class Ticket:
         self._check(data, final=True)
         self.principal = self._client(context)
 
-    def answer_challenge(self, www_authenticate: Optional[HeaderValues]) -> bool:
+    def answer_token(self, token: str) -> bool:
         """Take the token of a 401; return whether there is an answer to it, another leg: `auth_header` then is it.
 
         That has to go out on the same connection. Without an answer the exchange has ended: the server accepted the
@@ -132,16 +119,17 @@ class Ticket:
         has proved itself, and `principal` is set. Where this raises, the ticket is used up.
 
         Args:
-            www_authenticate: as for `verify_response`.
+            token: the server's token, in base64.
 
         Raises:
-            TypeError, ValueError, RuntimeError: as for `verify_response`.
+            ValueError, RuntimeError: as for `verify_token`.
             MutualAuthenticationError: GSSAPI refuses the token, or it is not as the standards prescribe.
 
         Source: RFC 4559, section 4.2; RFC 4178, sections 4.2 and 5.
         """
-        context = self._take_context()
-        token = _required_token(www_authenticate)
+        return self._answer(self._take_context(), token)
+
+    def _answer(self, context: Any, token: str) -> bool:
         data = decode_token(token)
         complete, answer = self._stepped(context, token)
         self._check(data, final=not answer)
@@ -203,91 +191,12 @@ class Ticket:
         return f"<{type(self).__name__} for {self.service}{'' if self._context else ', used'}>"
 
 
-class KerberosTicket(Ticket):
-    """One ticket for one service, to be sent once, and the check that the answer comes from that service.
-
-    It frees the caller from GSSAPI, and makes no assumption about the HTTP library::
-
-        ticket = KerberosTicket("HTTP@hub.example.com")
-        response = requests.get(url, headers={"Authorization": ticket.auth_header})
-        ticket.verify_response(response.headers.get("www-authenticate"))
-
-    Args:
-        service: ``"HTTP@host"`` or ``"HTTP/host@REALM"``.
-        principal: whose ticket to use, from the collection of credential caches; default: the default cache's.
-        delegate: whether the server receives a ticket with which it can act as the user (RFC 4120, section 2.8).
-            It needs a forwardable ticket-granting ticket.
-        mutual: whether the server is asked for a proof of its own; without, no reply can be verified.
-        mechanism: ``"spnego"`` (RFC 4178, what RFC 4559 asks for) or ``"krb5"`` (RFC 4121, a bare Kerberos token).
-        channel_bindings: what ties the exchange to the TLS connection that it goes over, as `tls_server_end_point`
-            returns it; None: nothing.
-
-    Attributes:
-        service, mutual: as given.
-        auth_header: the value of the ``Authorization`` header to send, ``"Negotiate …"``.
-        principal: the client's principal once the server has proved itself, else None.
-
-    Raises:
-        TypeError, ValueError: an argument is not as described.
-        NoCredentials, TicketExpired, ServiceUnknown, KDCUnreachable, ClockSkew: no ticket could be had.
-        KerberosXMLRPCError: no ticket could be had, for a reason that GSSAPI names in ``major`` and ``minor``.
-
-    Source: RFC 4559, section 4.
-    """
-
-    def _check_principal(self, mechanism: str) -> None:
-        if self._asked_principal is not None and mechanism == "krb5":
-            # Where another mechanism is installed, GSSAPI may find credentials of the principal for that one only, and
-            # krb5 then takes the default ones: somebody else's. SPNEGO does not let that happen.
-            self._opened("spnego")
-
-    def _begin(self, mechanism: str) -> Tuple[Any, str]:
-        flags = kerberos.GSS_C_MUTUAL_FLAG if self.mutual else 0
-        flags |= kerberos.GSS_C_DELEG_FLAG if self._delegate else 0
-        try:
-            with no_fork:
-                _, context = kerberos.authGSSClientInit(
-                    self.service, principal=self._asked_principal, gssflags=flags, mech_oid=_MECHANISMS[mechanism]
-                )
-        except kerberos.GSSError as error:
-            raise _failure(error) from error
-        return context, self._step(context, "")[1]
-
-    def _step(self, context: Any, token: str) -> Tuple[bool, str]:
-        bindings = {}
-        if self._channel_bindings is not None:
-            bindings["channel_bindings"] = kerberos.channelBindings(application_data=self._channel_bindings)
-        try:
-            with no_fork:
-                state = kerberos.authGSSClientStep(context, token, **bindings)
-        except kerberos.GSSError as error:
-            raise _failure(error) from error
-        return state == kerberos.AUTH_GSS_COMPLETE, kerberos.authGSSClientResponse(context) or ""
-
-    def _client(self, context: Any) -> str:
-        return str(kerberos.authGSSClientUserName(context))
-
-    def _source(self) -> Source:
-        cache, keytab = (os.environ.get(name, "") for name in ("KRB5CCNAME", "KRB5_CLIENT_KTNAME"))
-        looked = f"KRB5CCNAME names {cache}" if cache else "KRB5CCNAME is not set, so it was the default one"
-        looked += f"; KRB5_CLIENT_KTNAME names the keytab {keytab}" if keytab else ""
-        kinit, several = "run kinit", ""
-        if self._asked_principal is not None:
-            kinit = f"run kinit {self._asked_principal}"
-            several = "; a collection, KRB5CCNAME=DIR:/path, keeps those of several principals"
-        return Source(
-            cache,
-            f"{kinit}, or set KRB5_CLIENT_KTNAME to a keytab; klist -A shows which principals there are tickets for"
-            f"{several}. The credential cache looked at: {looked}",
-        )
-
-
 def check_ticket_arguments(service: object, principal: object, delegate: object, mechanism: object) -> None:
     """Raise TypeError or ValueError where one of these is not as `KerberosTicket` describes it."""
     checked("service", service, "'HTTP@host' or 'HTTP/host@REALM'", (str,), _is_service)
     checked("principal", principal, "a name like 'user' or 'user@REALM', or None", (str, type(None)), _is_principal)
     checked("delegate", delegate, "True or False", (bool,))
-    checked("mechanism", mechanism, "'spnego' or 'krb5'", (str,), _MECHANISMS.__contains__)
+    checked("mechanism", mechanism, "'spnego' or 'krb5'", (str,), MECHANISMS.__contains__)
 
 
 def _is_service(name: str) -> bool:
@@ -296,24 +205,3 @@ def _is_service(name: str) -> bool:
 
 def _is_principal(name: Optional[str]) -> bool:
     return name is None or (name != "" and name.isprintable())
-
-
-def _required_token(www_authenticate: Optional[HeaderValues]) -> str:
-    """Return the token of the Negotiate challenge."""
-    # None is what HTTP libraries give for a header that is not there.
-    token = None if www_authenticate is None else negotiate_details(www_authenticate)
-    if token is None:
-        raise ValueError("WWW-Authenticate has no Negotiate challenge")
-    if not token:
-        raise ValueError("the Negotiate challenge in WWW-Authenticate has no token")
-    return token
-
-
-def _failure(error: kerberos.GSSError) -> GSSFailure:
-    """Return what pykerberos reports."""
-    try:
-        major, minor = error.args
-        return GSSFailure(GSSStatus(*major), GSSStatus(*minor))
-    except (TypeError, ValueError):  # it loses both where GSSAPI's words are not UTF-8
-        unknown = GSSStatus("GSSAPI failed without words", 0)
-        return GSSFailure(unknown, unknown)

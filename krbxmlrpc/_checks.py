@@ -1,0 +1,27 @@
+"""Checks one value: the error names the argument, its value and the accepted values. It knows no argument itself."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Tuple, Type, TypeVar
+
+Value = TypeVar("Value")
+
+
+def checked(
+    name: str,
+    value: Value,
+    accepted: str,
+    types: Tuple[Type[Any], ...],
+    valid: Callable[[Any], object] = lambda value: True,
+) -> Value:
+    """Return `value` if it has one of the `types` and `valid` accepts it; else raise TypeError or ValueError.
+
+    Args:
+        name, accepted: for the message.
+        types: the accepted types; bool counts as itself only, not as int.
+    """
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        raise TypeError(f"{name} is {value!r}; accepted is {accepted}")
+    if not valid(value):
+        raise ValueError(f"{name} is {value!r}; accepted is {accepted}")
+    return value

@@ -1,0 +1,75 @@
+"""Tickets by pykerberos, from the credentials of the process. The only place that talks to pykerberos."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Tuple
+
+import kerberos
+
+from .._forks import no_fork
+from ..errors import GSSStatus
+from .gss_errors import GSSFailure, Source
+from .ticket import Ticket
+
+_MECHANISMS = {"spnego": kerberos.GSS_MECH_OID_SPNEGO, "krb5": kerberos.GSS_MECH_OID_KRB5}
+
+
+class PykerberosTicket(Ticket):
+    """A ticket from the credentials that the environment names."""
+
+    def _check_principal(self, mechanism: str) -> None:
+        if self._asked_principal is not None and mechanism == "krb5":
+            # Where another mechanism is installed, GSSAPI may find credentials of the principal for that one only, and
+            # krb5 then takes the default ones: somebody else's. SPNEGO does not let that happen.
+            self._opened("spnego")
+
+    def _begin(self, mechanism: str) -> Tuple[Any, str]:
+        flags = kerberos.GSS_C_MUTUAL_FLAG if self.mutual else 0
+        flags |= kerberos.GSS_C_DELEG_FLAG if self._delegate else 0
+        try:
+            with no_fork:
+                _, context = kerberos.authGSSClientInit(
+                    self.service, principal=self._asked_principal, gssflags=flags, mech_oid=_MECHANISMS[mechanism]
+                )
+        except kerberos.GSSError as error:
+            raise _failure(error) from error
+        return context, self._step(context, "")[1]
+
+    def _step(self, context: Any, token: str) -> Tuple[bool, str]:
+        bindings = {}
+        if self._channel_bindings is not None:
+            bindings["channel_bindings"] = kerberos.channelBindings(application_data=self._channel_bindings)
+        try:
+            with no_fork:
+                state = kerberos.authGSSClientStep(context, token, **bindings)
+        except kerberos.GSSError as error:
+            raise _failure(error) from error
+        return state == kerberos.AUTH_GSS_COMPLETE, kerberos.authGSSClientResponse(context) or ""
+
+    def _client(self, context: Any) -> str:
+        return str(kerberos.authGSSClientUserName(context))
+
+    def _source(self) -> Source:
+        cache, keytab = (os.environ.get(name, "") for name in ("KRB5CCNAME", "KRB5_CLIENT_KTNAME"))
+        looked = f"KRB5CCNAME names {cache}" if cache else "KRB5CCNAME is not set, so it was the default one"
+        looked += f"; KRB5_CLIENT_KTNAME names the keytab {keytab}" if keytab else ""
+        kinit, several = "run kinit", ""
+        if self._asked_principal is not None:
+            kinit = f"run kinit {self._asked_principal}"
+            several = "; a collection, KRB5CCNAME=DIR:/path, keeps those of several principals"
+        return Source(
+            cache,
+            f"{kinit}, or set KRB5_CLIENT_KTNAME to a keytab; klist -A shows which principals there are tickets for"
+            f"{several}. The credential cache looked at: {looked}",
+        )
+
+
+def _failure(error: kerberos.GSSError) -> GSSFailure:
+    """Return what pykerberos reports."""
+    try:
+        major, minor = error.args
+        return GSSFailure(GSSStatus(*major), GSSStatus(*minor))
+    except (TypeError, ValueError):  # it loses both where GSSAPI's words are not UTF-8
+        unknown = GSSStatus("GSSAPI failed without words", 0)
+        return GSSFailure(unknown, unknown)
