@@ -12,6 +12,7 @@
 
 from ._http.www_authenticate import www_auth
 from ._kerberos.channel_bindings import tls_server_end_point
+from ._negotiate.call import Authentication, LoginPage, LoginSession, OutsideLogin, SessionOrTicket
 from ._negotiate.policy import MutualAuthentication
 from ._negotiate.ticket import KerberosTicket
 from ._version import __version__
@@ -41,6 +42,7 @@ from .errors import (
 from .transport import InsecureKerberosTransport, KerberosTransport, Resource
 
 __all__ = [
+    "Authentication",
     "AuthenticationRejected",
     "BrokenReply",
     "CallOutcomeUnknown",
@@ -54,16 +56,20 @@ __all__ = [
     "KerberosTicket",
     "KerberosTransport",
     "KerberosXMLRPCError",
+    "LoginPage",
+    "LoginSession",
     "MutualAuthentication",
     "MutualAuthenticationError",
     "NegotiateNotOffered",
     "NoCredentials",
     "NoSession",
+    "OutsideLogin",
     "ProxyRefused",
     "Resource",
     "ResponseTooLarge",
     "ServerUnreachable",
     "ServiceUnknown",
+    "SessionOrTicket",
     "TicketExpired",
     "UnexpectedStatus",
     "UnsafeResponse",

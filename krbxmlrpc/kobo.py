@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import ssl
 import xmlrpc.client
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple, Union
 from urllib.parse import urljoin, urlsplit
 from xmlrpc.client import Fault
 
-from ._http.connection import SEND_PIECE
-from ._negotiate.http_errors import failure
-from ._negotiate.policy import Call, Sent, Step
-from ._negotiate.retries import method_name
-from .transport import InsecureKerberosTransport, KerberosTransport, _NegotiateTransport
+from . import Authentication, InsecureKerberosTransport, KerberosTransport, LoginPage, LoginSession, OutsideLogin
 
 try:
     import kobo.cli  # type: ignore[import-untyped]  # kobo has no type hints
@@ -37,54 +34,42 @@ TIMEOUT_VARIABLE = "KOBO_XMLRPC_TIMEOUT"
 _LOGIN_REQUIRED = (1, "PermissionDenied: Login required.")
 _ADMIN_ONLY = (1, "PermissionDenied: Admin only.")
 
-_LOGINS = "auth.login_"  # so the names begin of those methods that begin a session (kobo.hub.xmlrpc.auth)
+_LOGIN_CALL = re.compile(rb"<methodName>\s*auth\.login_")  # the methods that begin a session (kobo.hub.xmlrpc.auth)
+
+_PIECE = 64 * 1024  # bytes of an upload that are read at a time
+
+_Transports = (KerberosTransport, InsecureKerberosTransport)
 
 _TRANSPORT_ARGUMENTS = {"retry_count": "retries", "retry_timeout": "retry_interval"}
 _BY_TICKET = ("krbv", "gssapi")
 _LATER = object()
 
 
-class _HubTransport(_NegotiateTransport):
-    """What both transports share; `HubTransport` describes it."""
+def has_ended(fault: Fault, session: LoginSession) -> bool:
+    """Say whether a method did not run because the session had ended.
 
-    def request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
-        """Make one call; log in again, and repeat it, once, if it did not run because the session had ended."""
-        seen = self._session.logins(host)
-        try:
-            return super().request(host, handler, request_body, verbose)
-        except Fault as fault:
-            if self._login_path is None or not self._has_ended(fault, host, handler):
-                raise
-        self._log_in(self._call(host, handler, b"", verbose), seen)
-        return super().request(host, handler, request_body, verbose)
-
-    def _call(self, netloc: object, handler: object, content: Any, verbose: bool) -> Call:
-        if verbose and (method_name(content) or "").startswith(_LOGINS):
-            verbose = False  # what these return is the value of the session's cookie
-        return super()._call(netloc, handler, content, verbose)
-
-    def _has_ended(self, fault: Fault, host: str, handler: str) -> bool:
-        """Say whether a method did not run because the session had ended."""
-        reason = (fault.faultCode, fault.faultString)
-        if reason != _ADMIN_ONLY:
-            return reason == _LOGIN_REQUIRED
-        # For the hub, who has not logged in is no administrator. It says which, or has taken the cookie back.
-        seen = self._session.logins(host)
-        asked = xmlrpc.client.dumps((), "auth.renew_session").encode()
-        (ended,) = super().request(host, handler, asked)
-        return bool(ended) or self._session.logins(host) != seen
-
-    def _make(self, call: Call) -> Any:
-        if self._login_path is not None:
-            return super()._make(call)
-        self._session.prove(call.netloc)  # nobody else than TLS could
-        step, result = self._attempt(call, Sent.COOKIES, self._session.cookies(self._place(call)))
-        if step is not Step.ACCEPT:
-            raise failure(Step.UNEXPECTED, call, result)
-        return result
+    Args:
+        fault: the answer to the call.
+        session: the session of the call.
+    """
+    reason = (fault.faultCode, fault.faultString)
+    if reason != _ADMIN_ONLY:
+        return reason == _LOGIN_REQUIRED
+    # A hub takes a user without a session for one who is no administrator. It tells them apart when it is asked, or has
+    # deleted the cookie, so that the question went over a new session.
+    return bool(session.call("auth.renew_session")) or session.is_renewed
 
 
-class HubTransport(_HubTransport, KerberosTransport):
+def _authentication(login_path: Optional[str]) -> Authentication:
+    return OutsideLogin() if login_path is None else LoginPage(login_path, has_ended)
+
+
+def _begins_session(request_body: Any) -> bool:
+    """Say whether a call returns the value of the session's cookie, which must not be printed."""
+    return isinstance(request_body, bytes) and _LOGIN_CALL.search(request_body) is not None
+
+
+class HubTransport(KerberosTransport):
     """A `krbxmlrpc.KerberosTransport` for hubs of kobo's, which tell by a Fault that a session has ended.
 
     With a ``login_path`` it logs in there by a ticket, before the first call, and again where a call is answered by
@@ -99,12 +84,28 @@ class HubTransport(_HubTransport, KerberosTransport):
     ``kobo.django.xmlrpc.decorators`` and ``kobo.hub.decorators``.
     """
 
+    def make_authentication(self, login_path: Optional[str], preemptive: bool) -> Authentication:
+        """Return the way in which calls authenticate: at the login page, or by a login that the caller makes."""
+        return _authentication(login_path)
 
-class InsecureHubTransport(_HubTransport, InsecureKerberosTransport):
+    def request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
+        """Make one call; of a login by password or key nothing is printed."""
+        return super().request(host, handler, request_body, verbose and not _begins_session(request_body))
+
+
+class InsecureHubTransport(InsecureKerberosTransport):
     """`HubTransport` over plain HTTP, for loopback and lab use.
 
     What is lost by that tells `krbxmlrpc.InsecureKerberosTransport`.
     """
+
+    def make_authentication(self, login_path: Optional[str], preemptive: bool) -> Authentication:
+        """Return the way in which calls authenticate: at the login page, or by a login that the caller makes."""
+        return _authentication(login_path)
+
+    def request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
+        """Make one call; of a login by password or key nothing is printed."""
+        return super().request(host, handler, request_body, verbose and not _begins_session(request_body))
 
 
 class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
@@ -169,7 +170,7 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
 
     def _login_gssapi(self) -> None:
         """Log in at the transport's ``login_path``."""
-        if not isinstance(self._transport, _NegotiateTransport):
+        if not isinstance(self._transport, _Transports):
             raise ImproperlyConfigured(
                 f"AUTH_METHOD {self._auth_method} needs a transport that logs in: HubTransport(login_path=...), or none"
             )
@@ -177,7 +178,7 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
 
     _login_krbv = _login_gssapi
 
-    def _new_transport(self) -> _NegotiateTransport:
+    def _new_transport(self) -> Union[HubTransport, InsecureHubTransport]:
         """Return the transport that the configuration asks for."""
         arguments = self._login_arguments() if self._auth_method in _BY_TICKET else {}
         if TIMEOUT_VARIABLE in os.environ:
@@ -250,7 +251,7 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
 
         Source: kobo's ``kobo.django.upload``; RFC 7578 (``multipart/form-data``).
         """
-        if not isinstance(self._transport, _NegotiateTransport):
+        if not isinstance(self._transport, _Transports):
             answered: Tuple[Any, int, bytes] = super().upload_file(file_name, target_dir)
             return answered
         checksum = kobo.shortcuts.compute_file_checksums(file_name, ["sha256"])["sha256"].lower()
@@ -307,7 +308,7 @@ class _Form:
         left = self._size
         with open(self._file_name, "rb") as file:
             while left:
-                piece = file.read(min(SEND_PIECE, left))
+                piece = file.read(min(_PIECE, left))
                 if not piece:
                     raise ValueError(f"{self._file_name} has become shorter while it was uploaded")
                 left -= len(piece)

@@ -9,10 +9,9 @@ import json
 import re
 from typing import Any, Dict, Optional, Tuple, Union
 
+from . import InsecureKerberosTransport, InvalidResponse, KerberosTransport, Resource
 from ._checks import checked
 from ._http.address import parse_address
-from .errors import InvalidResponse
-from .transport import InsecureKerberosTransport, KerberosTransport, Resource
 
 _JSON = re.compile(r"(?:(?:application|text)/|[^/;]+/[^/;]+\+)json\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 

@@ -1,18 +1,12 @@
-"""Decides what one call does: the XML-RPC transports that authenticate with Kerberos.
+"""The transports: their arguments, the hooks of `xmlrpc.client.Transport`, `fetch`, `login` and `close`.
 
-What a reply means is decided in `exchange`, and whether a call is repeated in `retries`; connections are opened and
-kept by `connections`, cookies by `session`; bodies are decoded by `decoding`, and GSSAPI is behind `ticket`. Here they
-are put together.
+A call leaves this module for `_negotiate.call`, and comes back to it by the hooks that subclasses may override.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
-import logging
 import ssl
-import time
-from http.client import HTTPException
 from http.cookiejar import CookieJar
 from typing import Any, Collection, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type, Union
 from xmlrpc.client import SafeTransport, Transport
@@ -20,40 +14,18 @@ from xmlrpc.client import SafeTransport, Transport
 from ._checks import checked
 from ._http.address import parse_address
 from ._http.connection import Connection, Pieces
-from ._http.pool import Connections
+from ._http.pool import Pool
 from ._http.response import Response
-from ._http.www_authenticate import negotiate_details
-from ._kerberos.channel_bindings import tls_server_end_point
+from ._http.verbose import print_headers, shown
 from ._kerberos.credentials import ticket_maker
-from ._kerberos.ticket import Ticket, check_ticket_arguments
-from ._negotiate.cookies import Session
-from ._negotiate.http_errors import (
-    closed_early,
-    denied,
-    failure,
-    login_without_session,
-    lost,
-    not_bindable,
-    not_proved,
-    rejected,
-    session_refused,
-    undecoded,
-)
-from ._negotiate.policy import (
-    Allowance,
-    Call,
-    Expects,
-    MutualAuthentication,
-    Reply,
-    Sent,
-    Step,
-    may_keep_cookies,
-    next_step,
-    to_be_verified,
-    wanted,
-)
+from ._kerberos.ticket import check_ticket_arguments
+from ._negotiate.call import Authentication, Calling, Client, LoginPage, SessionOrTicket
+from ._negotiate.cookies import CookieStore
+from ._negotiate.exchange import Memory
+from ._negotiate.policy import Allowance, Call, Expects, MutualAuthentication
 from ._negotiate.proxy import ENVIRONMENT, Proxies
-from ._negotiate.retries import Idempotent, checked_retries, is_answer, method_name
+from ._negotiate.retries import Idempotent, checked_retries
+from ._negotiate.wire import TicketSource
 from ._settings import (
     PATH,
     Header,
@@ -67,23 +39,6 @@ from ._settings import (
 )
 from ._version import __version__
 from ._xmlrpc.decoding import body, decode, make_parser
-from .errors import CallOutcomeUnknown, KerberosXMLRPCError, MutualAuthenticationError
-
-logger = logging.getLogger("krbxmlrpc")
-
-_SHOWN_HEADERS = {
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "date",
-    "keep-alive",
-    "server",
-    "transfer-encoding",
-    "user-agent",
-}
-
 
 _WITH_CONTENT = ("POST", "PUT", "PATCH")
 """Methods whose requests say how long their body is, also where it is empty (RFC 9110, section 8.6)."""
@@ -139,16 +94,14 @@ class _NegotiateTransport(Transport):
         checked("preemptive", preemptive, "True or False", (bool,))
         checked("max_response_bytes", max_response_bytes, "a positive number of bytes", (int,), (0).__lt__)
         checked("context", context, *self._accepted_context)
-        self._retries = checked_retries(retries, retry_interval, idempotent)
+        checked_retries(retries, retry_interval, idempotent)
         super().__init__(
             use_datetime=use_datetime, use_builtin_types=use_builtin_types, headers=checked_headers(headers)
         )
         self.context = context
-        self.principal: Optional[str] = None
         self._service = service
         self._mode = checked_mode(mutual_authentication)
         self._login_path = checked_login_path(login_path, self._mode)
-        self._preemptive = preemptive
         self._timeout = checked_timeout(timeout)
         self._max_response_bytes = max_response_bytes
         self._principal = principal
@@ -156,11 +109,18 @@ class _NegotiateTransport(Transport):
         # Made without the transport: what a connection refers to must not keep that alive.
         new_ticket = ticket_maker(principal, mechanism, ccache, keytab)
         self._proxies = Proxies(proxy, self._proxy_variable, new_ticket)
-        self._new_ticket = functools.partial(
+        new_ticket = functools.partial(
             new_ticket, delegate=delegate, mutual=self._mode is not MutualAuthentication.DISABLED
         )
-        self._connections = Connections()
-        self._session = Session(checked_jar(cookiejar))
+        self._client = Client(
+            scheme=self._scheme,
+            mode=self._mode,
+            retries=checked_retries(retries, retry_interval, idempotent),
+            pool=Pool(),
+            tickets=TicketSource(new_ticket, bound=self._channel_bindings is not None),
+            memory=Memory(CookieStore(checked_jar(cookiejar))),
+        )
+        self._authentication = self.make_authentication(self._login_path, preemptive)
         self._last_url: Optional[Tuple[str, str]] = None
 
     # -- what the standard transport does, done otherwise -------------------------------------------------------------
@@ -183,7 +143,7 @@ class _NegotiateTransport(Transport):
 
     def single_request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
         """Make one call, as `KerberosTransport` describes it; arguments as for `request`."""
-        return self._repeated(self._call(host, handler, request_body, bool(verbose)))
+        return self._made(self._call(host, handler, request_body, bool(verbose)))
 
     def fetch(
         self, method: str, host: str, path: str, content: Union[bytes, Pieces] = b"", headers: Iterable[Header] = ()
@@ -216,30 +176,15 @@ class _NegotiateTransport(Transport):
         if not isinstance(content, bytes) and (isinstance(content, Collection) or not isinstance(content, Pieces)):
             raise TypeError(f"content is of type {type(content).__name__}; accepted is bytes, or an object of pieces")
         call = self._call(host, path, content, False)
-        answer: Resource = self._repeated(
+        answer: Resource = self._made(
             call._replace(method=method, headers=tuple(checked_headers(headers)), expects=Expects.RESOURCE)
         )
         return answer
 
-    def _repeated(self, call: Call) -> Any:
-        """Make a call, and again as often as `retries` says and its outcome allows."""
-        unknown: Optional[CallOutcomeUnknown] = None
-        try:
-            for repetitions in itertools.count():
-                try:
-                    return self._make(call)
-                except KerberosXMLRPCError as error:
-                    wait = self._retries.wait(error, repetitions, _name(call))
-                    if wait is None:
-                        if unknown is None or isinstance(error, CallOutcomeUnknown) or is_answer(error):
-                            raise
-                        raise unknown from error  # this time it has not run, but before that it may have
-                    if isinstance(error, CallOutcomeUnknown):
-                        unknown = error
-                time.sleep(wait)
-                call = call._replace(allowance=Allowance())
-        finally:
-            unknown = None  # it holds this frame, and with it the transport
+    def _made(self, call: Call) -> Any:
+        """Make a call in the way of this transport; return its values."""
+        self._last_url = call.netloc, call.handler
+        return self._authentication.make(Calling(call, self._client, self))
 
     def send_request(
         self,
@@ -271,7 +216,7 @@ class _NegotiateTransport(Transport):
         """
         on: Any = connection
         if on is None:
-            on = self._connections.acquire(host, self.make_connection)
+            on = self._client.pool.acquire(host, self.make_connection)
             on.begin(debug)
         lines: List[Any] = self._headers + self._extra_headers
         on.putrequest(method, handler, skip_accept_encoding=bool(self.accept_gzip_encoding))
@@ -287,7 +232,7 @@ class _NegotiateTransport(Transport):
             lines.append(("Authorization", authorization))
         if debug:
             print("send:", f"{method} {handler.partition('?')[0]}, body of {len(request_body)} bytes")
-            _print_headers(lines)
+            print_headers(lines)
         self.send_headers(on, lines)
         if request_body or method in _WITH_CONTENT:
             self.send_content(on, request_body)
@@ -300,8 +245,13 @@ class _NegotiateTransport(Transport):
         pieces = self._pieces(response)
         parser, unmarshaller = self.getparser()
         if getattr(response, "debuglevel", 0):
-            pieces = _shown(pieces)
+            pieces = shown(pieces)
         return decode(pieces, parser, unmarshaller, response.getheader("Content-Type", ""))
+
+    def read_resource(self, response: Response) -> Resource:
+        """Return the answer to `fetch`."""
+        content_type = response.getheader("Content-Type", "")
+        return Resource(response.status, content_type, b"".join(self._pieces(response)))
 
     def _pieces(self, response: Any) -> Iterator[bytes]:
         return body(response.read, response.getheader("Content-Encoding", ""), self._max_response_bytes)
@@ -309,6 +259,14 @@ class _NegotiateTransport(Transport):
     def getparser(self) -> Tuple[Any, Any]:
         """Return an XML parser that refuses what XML-RPC never needs, and the unmarshaller that it feeds."""
         return make_parser(self._use_datetime, self._use_builtin_types)
+
+    def make_authentication(self, login_path: Optional[str], preemptive: bool) -> Authentication:
+        """Return the way in which calls authenticate; the constructor asks for it. An adapter overrides this.
+
+        Args:
+            login_path, preemptive: as the constructor was given them.
+        """
+        return SessionOrTicket(preemptive) if login_path is None else LoginPage(login_path)
 
     def make_connection(self, host: Any) -> Any:
         """Return a new ``Connection`` to a server, not yet connected."""
@@ -329,16 +287,17 @@ class _NegotiateTransport(Transport):
             NoSession: the login set no cookie that goes with the calls.
             KerberosXMLRPCError: as from a call. ``retries`` is for calls: this is not repeated.
         """
-        if self._login_path is None:
+        page = self._authentication
+        if not isinstance(page, LoginPage):
             raise ValueError("login() logs in at login_path=, and this transport was built without")
         known = self._last_url is not None and host in (None, self._last_url[0])
-        url = self._last_url if known else host and (host, self._login_path)
+        url = self._last_url if known else host and (host, page.path)
         if not url:
             raise ValueError("login() does not know where before the first call: pass host=")
-        call = self._call(*url, b"", False)
-        self._log_in(call, self._session.logins(call.netloc))
+        calling = Calling(self._call(*url, b"", False), self._client, self)
+        page.log_in(calling, calling.logins())
         if known:
-            self._cookies_of_login(call)
+            page.cookies_of_login(calling)
 
     def close(self) -> None:
         """Close the kept connections, and save the cookies if they have a file. The transport can still be used.
@@ -349,18 +308,31 @@ class _NegotiateTransport(Transport):
         Raises:
             OSError: the cookies cannot be saved.
         """
-        self._connections.close()
-        self._session.save()
+        self._client.pool.close()
+        self._client.memory.cookies.save()
+
+    @property
+    def authenticated_as(self) -> Optional[str]:
+        """The client principal that the last verified exchange authenticated (`str`), or None.
+
+        The argument ``principal`` tells whose ticket to use; this tells whom the server let in.
+        """
+        return self._client.memory.authenticated_as
+
+    @property
+    def principal(self) -> Optional[str]:
+        """The former name of `authenticated_as`. Use that: the constructor has a ``principal`` that means another."""
+        return self.authenticated_as
 
     @property
     def cookiejar(self) -> CookieJar:
-        """The cookies: the caller's own jar, or the transport's."""
-        return self._session.jar
+        """The jar with the cookies, the caller's own or the transport's."""
+        return self._client.memory.cookies.jar
 
     def __repr__(self) -> str:
         return (
             f"<{type(self).__name__} service={self._service or 'HTTP@ and the host of the URL'} "
-            f"mutual_authentication={self._mode.value} connections={len(self._connections)}>"
+            f"mutual_authentication={self._mode.value} connections={len(self._client.pool)}>"
         )
 
     def _tls(self) -> Optional[ssl.SSLContext]:
@@ -378,249 +350,6 @@ class _NegotiateTransport(Transport):
             raise ValueError("the path of the URL has to start with / and be printable ASCII: percent-encode the rest")
         service = self._service or f"HTTP@{host}"
         return Call(netloc, handler, content, host, service, Allowance(), self._principal, verbose)
-
-    def _make(self, call: Call) -> Any:
-        """Make a call once: on a session if there is one, else with a ticket."""
-        if self._login_path is not None:
-            return self._make_logged_in(call)
-        place = self._place(call)
-        cookies = self._session.cookies(place)
-        if self._session.carries(place, cookies):
-            step, result = self._attempt(call, Sent.COOKIES, cookies)
-            if step is Step.ACCEPT:
-                return result
-            self._session.refused(place, cookies)
-            cookies = self._session.cookies(place)  # another thread may have got new ones
-        elif not self._preemptive:
-            step, result = self._attempt(call, Sent.NOTHING, cookies)
-            if step is Step.ACCEPT:
-                return result
-        return self._authenticated(call, cookies)
-
-    def _authenticated(self, call: Call, cookies: str) -> Any:
-        """Send a call or a login with a ticket, unless the server takes the connection for one; return the values."""
-        step, result = self._attempt(call, Sent.CONNECTION, cookies)
-        if step is not Step.ACCEPT:
-            result = self._attempt(call, Sent.TICKET, cookies)[1]
-        return result
-
-    def _make_logged_in(self, call: Call) -> Any:
-        """Make a call on the session of a login; log in before if there is none, and again, once, if it has ended."""
-        self._last_url = call.netloc, call.handler
-        place = self._place(call)
-        seen = self._session.logins(call.netloc)
-        cookies = self._session.cookies(place)
-        if not cookies:
-            cookies = self._logged_in(call, seen)
-            seen = self._session.logins(call.netloc)
-        step, result = self._attempt(call, Sent.COOKIES, cookies)
-        if step is not Step.ACCEPT and call.allowance.left > 2:  # a login may take a second one, and the call has one
-            step, result = self._attempt(call, Sent.COOKIES, self._logged_in(call, seen))
-        if step is not Step.ACCEPT:
-            raise session_refused(call, result, self._login_path)
-        return result
-
-    def _logged_in(self, call: Call, seen: int) -> str:
-        """Log in for a call, unless that was done since there were `seen` logins; return the cookies for the call."""
-        self._log_in(call, seen)
-        return self._cookies_of_login(call)
-
-    def _log_in(self, call: Call, seen: int) -> None:
-        login = self._login(call)
-        place = self._place(login)
-        try:
-            self._session.log_in_once(
-                call.netloc, seen, lambda: self._authenticated(login, self._session.cookies(place))
-            )
-        except KerberosXMLRPCError as error:
-            error.at_login = True
-            raise
-
-    def _cookies_of_login(self, call: Call) -> str:
-        """Return the cookies that go with a call after a login."""
-        cookies = self._session.cookies(self._place(call))
-        if not cookies:
-            raise login_without_session(call, self._login(call), self._session.paths(call.host))
-        return cookies
-
-    def _login(self, call: Call) -> Call:
-        return call._replace(
-            method="GET", handler=self._login_path or "", body=b"", headers=(), expects=Expects.WELCOME
-        )
-
-    def _place(self, call: Call) -> str:
-        """Return the URL by which cookies are chosen."""
-        return f"{self._scheme}://{call.url}"
-
-    # -- an exchange --------------------------------------------------------------------------------------------------
-
-    def _attempt(self, call: Call, sent: Sent, cookies: str) -> Tuple[Step, Any]:
-        """Send a call; return ACCEPT and the values, or RENEW and the reply. Raise what else comes of it.
-
-        With a ticket, all legs of its exchange go over one connection, which is kept if it can be. Where the connection
-        is known to want something else than CONNECTION or NOTHING, it gets that; CONNECTION is a ticket else.
-        """
-        for _ in range(2):
-            connection = self._connections.acquire(call.netloc, self.make_connection)
-            try:
-                carried = self._wanted(call, sent, connection)
-                ticket = self._ticket(call, connection) if carried is Sent.TICKET else None
-                if ticket is None or connection.is_usable():  # to get a ticket may have taken long
-                    return self._exchange(call, carried, cookies, ticket, connection)
-                connection.give_up()
-            finally:
-                self._connections.release(call.netloc, connection)
-        raise closed_early(call)
-
-    def _wanted(self, call: Call, sent: Sent, connection: Connection) -> Sent:
-        """Return what a call has to carry on this connection, where it is to carry `sent` on any; see `_attempt`."""
-        if sent not in (Sent.NOTHING, Sent.CONNECTION):
-            return sent
-        url, known = connection.wanted
-        if url == call.url:
-            return known  # type: ignore[no-any-return]
-        return Sent.NOTHING if sent is Sent.NOTHING else Sent.TICKET
-
-    def _exchange(
-        self, call: Call, sent: Sent, cookies: str, ticket: Optional[Ticket], connection: Connection
-    ) -> Tuple[Step, Any]:
-        """Do what `_attempt` does, on a connection."""
-        legs = call.legs
-        for _ in range(legs):
-            call.allowance.left -= 1
-            response = self._round_trip(call, sent, cookies, ticket, connection)
-            try:
-                step = self._judge(call, sent, cookies, ticket, response, connection)
-            except MutualAuthenticationError:
-                connection.give_up()
-                raise
-            if step is Step.ACCEPT and not call.is_login:
-                return step, self._decode(call, response)
-            if step is Step.UNPROVEN:
-                connection.give_up()
-            else:
-                connection.drain()
-            if step is Step.ACCEPT:
-                return step, None
-            reply = _reply(response, ticket)
-            if step is Step.RENEW:
-                return step, reply
-            if ticket is None or step is not Step.ANOTHER_LEG:
-                raise failure(step, call, reply)
-            self._answer(call, ticket, reply, connection)
-        why = ValueError(f"the exchange goes on after {legs} requests")
-        raise rejected(call, reply, why, "tell the server's operator: Kerberos takes one request, SPNEGO three")
-
-    def _ticket(self, call: Call, connection: Connection) -> Ticket:
-        bindings = None
-        if self._channel_bindings is not None:
-            try:
-                bindings = tls_server_end_point(connection.certificate())
-            except ValueError as error:
-                raise not_bindable(call, error) from error
-        try:
-            return self._new_ticket(call.service, channel_bindings=bindings)
-        except KerberosXMLRPCError as error:
-            error.host = call.host
-            raise
-
-    def _round_trip(
-        self, call: Call, sent: Sent, cookies: str, ticket: Optional[Ticket], connection: Connection
-    ) -> Response:
-        """Send one request and return the reply, its head read."""
-        connection.begin(call.verbose)
-        started = time.monotonic()
-        status: Any = "no reply"
-        try:
-            self.send_request(
-                call.netloc,
-                call.handler,
-                call.body,
-                call.verbose,
-                connection=connection,
-                authorization=None if ticket is None else ticket.auth_header,
-                cookies=cookies,
-                method=call.method,
-                headers=call.headers,
-            )
-            response = connection.getresponse()
-            status = response.status
-        except (OSError, HTTPException) as error:
-            if connection.request_started:
-                raise lost(call, "when it was on its way", error) from error
-            raise
-        finally:
-            if logger.isEnabledFor(logging.DEBUG):
-                logger.debug(
-                    "%s %s://%s %s %.3f s, %s connection, %s",
-                    call.method,
-                    self._scheme,
-                    call.url,
-                    status,
-                    time.monotonic() - started,
-                    "kept" if connection.kept else "new",
-                    sent.value,
-                )
-        if call.verbose:
-            print("reply:", response.status)
-            _print_headers(response.getheaders())
-        return response
-
-    def _judge(
-        self,
-        call: Call,
-        sent: Sent,
-        carried: str,
-        ticket: Optional[Ticket],
-        response: Response,
-        connection: Connection,
-    ) -> Step:
-        """Verify what has to be verified, keep the cookies that are the server's; return what to do with the reply."""
-        values = response.values("www-authenticate")
-        negotiate = negotiate_details(values) if values else None
-        verified = False
-        if ticket is not None:
-            if to_be_verified(sent, response.status, negotiate, self._mode):
-                _verify(call, ticket, negotiate or "")
-            if ticket.principal is not None:
-                verified = True
-                self.principal = ticket.principal
-                self._session.prove(call.netloc)
-        step = next_step(sent, response.status, negotiate, verified, self._mode, call.expects)
-        if sent is not Sent.COOKIES:
-            connection.wanted = call.url, wanted(sent, verified, step, response.values("persistent-auth"))
-        elif step is Step.ACCEPT:
-            self._session.accepted(call.netloc)
-        cookies = response.values("set-cookie")
-        if cookies and may_keep_cookies(sent, verified, step):
-            self._session.keep(self._place(call), cookies, fresh=ticket is not None, sent=carried)
-        return step
-
-    def _answer(self, call: Call, ticket: Ticket, reply: Reply, connection: Connection) -> None:
-        """Prepare the next leg of an exchange that takes several; raise where there is none."""
-        if not connection.is_reusable():
-            why = ValueError("the connection ended between two legs of the exchange")
-            hint = "the server, or a proxy before it, has to keep connections: KeepAlive On, in Apache"
-            raise rejected(call, reply, why, hint)
-        if ticket.principal is not None:
-            raise rejected(call, reply, ValueError("the server asks for more when the exchange is complete"))
-        try:
-            answered = ticket.answer_token(negotiate_details(reply.headers.get_all("WWW-Authenticate", [])) or "")
-        except (ValueError, RuntimeError, MutualAuthenticationError) as error:
-            raise rejected(call, reply, error) from error
-        if not answered:
-            raise denied(call, reply._replace(principal=ticket.principal))
-
-    def _decode(self, call: Call, response: Response) -> Any:
-        try:
-            if call.expects is Expects.RESOURCE:
-                content_type = response.getheader("Content-Type", "")
-                return Resource(response.status, content_type, b"".join(self._pieces(response)))
-            return self.parse_response(response)
-        except KerberosXMLRPCError as error:
-            raise undecoded(call, error)
-        except (OSError, HTTPException) as error:
-            raise lost(call, "while the reply was read", error) from error
 
 
 class KerberosTransport(_NegotiateTransport, SafeTransport):
@@ -678,10 +407,6 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
         headers: as there, to go with each request; ``Authorization`` and ``Cookie`` are not accepted.
         context: as there: the ``ssl.SSLContext``; default: the system's CAs are trusted.
 
-    Attributes:
-        principal: whom the last verified exchange authenticated, or None.
-        cookiejar: where cookies are kept.
-
     Raises:
         TypeError, ValueError: an argument is wrong (a damaged file of cookies, too), or (from a call)
             the URL is: it has credentials, or no host; or ``https_proxy`` is; or a cookie or a header has what HTTP
@@ -725,38 +450,3 @@ class InsecureKerberosTransport(_NegotiateTransport):
 
     def _tls(self) -> Optional[ssl.SSLContext]:
         return None
-
-
-def _name(call: Call) -> Optional[str]:
-    """Return by what `idempotent` knows a call."""
-    return method_name(call.body) if call.expects is Expects.VALUES else call.method
-
-
-def _reply(response: Response, ticket: Optional[Ticket]) -> Reply:
-    if ticket is None:
-        return Reply(response.status, response.reason, response.headers)
-    return Reply(response.status, response.reason, response.headers, ticket.auth_header, ticket.principal)
-
-
-def _verify(call: Call, ticket: Ticket, token: str) -> None:
-    """Verify the token of a reply."""
-    if ticket.principal is not None:  # by an earlier leg
-        raise not_proved(call, ValueError("it sent a token when the exchange was complete"))
-    try:
-        ticket.verify_token(token)
-    except (ValueError, MutualAuthenticationError) as error:
-        raise not_proved(call, error) from error
-
-
-def _shown(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    for piece in pieces:
-        print("body:", repr(piece))
-        yield piece
-
-
-def _print_headers(headers: Iterable[Tuple[Any, Any]]) -> None:
-    """Print headers for `verbose`; where a value could be a secret, only how long it is."""
-    for name, value in headers:
-        name = name if isinstance(name, str) else name.decode("latin-1")
-        shown = value if name.lower() in _SHOWN_HEADERS else f"({len(str(value))} characters, not shown)"
-        print("header:", ascii(f"{name}: {shown}")[1:-1])

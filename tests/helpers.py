@@ -131,7 +131,7 @@ def descriptors():
 
 def idle_connections(proxy):
     """Return the idle connections of a proxy, the one that was used last at the end."""
-    return [connection for idle in proxy("transport")._connections._idle.values() for connection in idle]
+    return [held.connection for idle in proxy("transport")._client.pool._idle.values() for held in idle]
 
 
 def wait_until_readable(connection):

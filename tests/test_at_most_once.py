@@ -23,9 +23,9 @@ from krbxmlrpc import (
     KerberosTransport,
     ServerUnreachable,
     UnexpectedStatus,
-    transport as transport_module,
 )
 from krbxmlrpc._http.connection import Connection
+from krbxmlrpc._negotiate import call as call_module
 
 NOT_RUN = (Phase.REQUEST_HEAD, Phase.REQUEST_BODY)
 RUN = (Phase.EXECUTED, Phase.REPLY_HEAD, Phase.REPLY_BODY)
@@ -113,7 +113,7 @@ def call_through(forwarder, server_context, user):
 def waits(monkeypatch):
     """The seconds that were waited for before repetitions, in place of waiting."""
     seconds = []
-    monkeypatch.setattr(transport_module.time, "sleep", seconds.append)
+    monkeypatch.setattr(call_module.time, "sleep", seconds.append)
     return seconds
 
 
@@ -347,7 +347,7 @@ def test_a_refused_call_is_repeated_whatever_it_is(hub, ca, call_through, case, 
             if len(waits) == 2:
                 stack.enter_context(late)
 
-        monkeypatch.setattr(transport_module.time, "sleep", wait)
+        monkeypatch.setattr(call_module.time, "sleep", wait)
         proxy = call_through(through=late, retries=3, retry_interval=0.25)
         assert proxy.execute(case) == "done"
         assert waits == [0.25, 0.5]

@@ -11,7 +11,7 @@ from helpers import DEADLINE, Threads, descriptors, idle_connections, in_threads
 from realm.scripted import ScriptedServer, early, honest, message, values
 
 from krbxmlrpc import CallOutcomeUnknown, InsecureKerberosTransport, KerberosTransport, UnexpectedStatus
-from krbxmlrpc._http import connection as connections_module
+from krbxmlrpc._http import connection as connections_module, pool
 from krbxmlrpc._http.address import parse_address
 from krbxmlrpc._http.connection import SEND_PIECE, Connection
 from krbxmlrpc._http.pool import LOOK_AFTER, MAX_IDLE
@@ -35,6 +35,7 @@ def clock(monkeypatch):
     """The clock that connections see."""
     clock = Clock()
     monkeypatch.setattr(connections_module, "time", clock)
+    monkeypatch.setattr(pool, "time", clock)
     return clock
 
 
@@ -144,7 +145,7 @@ def test_so_many_stay_idle_and_not_more(call_server, server):
     assert sorted(used(server)) == list(range(callers))
     assert f"connections={MAX_IDLE}>" in repr(proxy("transport"))
     assert all(connection.is_usable() for connection in idle_connections(proxy))
-    assert len(proxy("transport")._connections._open) == MAX_IDLE  # the others are closed, not forgotten
+    assert len(proxy("transport")._client.pool._open) == MAX_IDLE  # the others are closed, not forgotten
     assert proxy.method() == "an honest answer"
     assert used(server)[-1] < callers
     proxy("close")()
@@ -160,7 +161,7 @@ def test_threads_that_release_in_the_same_moment_do_not_go_over_the_bound(call_s
         together.wait(DEADLINE)
         rest(connection)
 
-    monkeypatch.setattr(connections_module, "MAX_IDLE", 1)
+    monkeypatch.setattr(pool, "MAX_IDLE", 1)
     monkeypatch.setattr(Connection, "rest", rest_together)
     server.play(*[all_there(3)] * 3)
     proxy = call_server()
@@ -316,7 +317,7 @@ def test_close_while_many_threads_call_breaks_no_call_and_leaves_nothing_open(ca
     proxy("close")()
     assert "connections=0>" in repr(proxy("transport"))
     assert len(descriptors()) == len(before)
-    assert not proxy("transport")._connections._open
+    assert not proxy("transport")._client.pool._open
 
 
 # -- an answer that comes before all of the request has left ----------------------------------------------------------
@@ -481,10 +482,10 @@ def test_a_connection_that_is_not_good_any_more_when_the_ticket_is_there_does_no
     proxy = call_server(mutual_authentication="optional")
     assert proxy.method() == "an honest answer"
     transport, (connection,) = proxy("transport"), idle_connections(proxy)
-    make = transport._new_ticket
+    make = transport._client.tickets.new_ticket
 
     def take_long(*arguments, **options):
-        transport._new_ticket = make
+        transport._client.tickets.new_ticket = make
         if talks:
             asked.set()
             assert said.wait(DEADLINE)
@@ -493,7 +494,7 @@ def test_a_connection_that_is_not_good_any_more_when_the_ticket_is_there_does_no
             clock.now += 9.5
         return make(*arguments, **options)
 
-    transport._new_ticket = take_long
+    transport._client.tickets.new_ticket = take_long
     assert proxy.method() == "an honest answer"
     assert used(server) == [0, 1]
 
@@ -501,7 +502,8 @@ def test_a_connection_that_is_not_good_any_more_when_the_ticket_is_there_does_no
 def test_a_request_that_cannot_be_sent_fails_as_such_and_is_not_kept_in_mind():
     """What it failed by holds frames, and with them a transport."""
     connection = Connection(parse_address("hub", 80), 5.0, None)
-    connection.sock, other = socket.socketpair()
+    ours, other = socket.socketpair()
+    connection.use(ours)
     other.close()
     connection.putrequest("POST", "/")
     connection.endheaders(b"call")

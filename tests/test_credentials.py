@@ -208,7 +208,7 @@ def test_a_child_gets_tickets_from_the_keytab_too(call_plain, alice):
 def test_a_child_is_not_kept_by_a_turn_that_a_thread_has_taken(call_plain, alice):
     proxy = call_plain(keytab=alice.keytab)
     assert proxy.whoami() == ALICE
-    with proxy("transport")._new_ticket.args[0].turn():
+    with proxy("transport")._client.tickets.new_ticket.args[0].turn():
         assert in_child(proxy.whoami) == ALICE
 
 

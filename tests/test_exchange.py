@@ -19,14 +19,14 @@ from krbxmlrpc._negotiate.policy import (
     Sent,
     Step,
     may_keep_cookies,
+    needed_next,
     next_step,
     to_be_verified,
-    wanted,
 )
 
 REQUIRED, OPTIONAL, DISABLED = MutualAuthentication
 ANY = tuple(MutualAuthentication)
-NOTHING, COOKIES, CONNECTION, TICKET = Sent
+NOTHING, COOKIES, CONNECTION, TICKET, _ = Sent
 STRANGE = (201, 204, 301, 302, 400, 403, 404, 500, 503)
 
 # row, what was sent, statuses, what stands behind Negotiate, modes: to be verified?, then what
@@ -103,23 +103,23 @@ def test_cookies_are_kept_only_of_replies_that_are_the_servers(step):
 
 
 def test_a_connection_is_the_users_when_a_server_that_has_proved_itself_says_so():
-    assert wanted(TICKET, True, Step.ACCEPT, ["True"]) is CONNECTION
-    assert wanted(TICKET, False, Step.ACCEPT, ["true"]) is TICKET
-    assert wanted(NOTHING, False, Step.ACCEPT, ["true"]) is NOTHING
+    assert needed_next(TICKET, True, Step.ACCEPT, ["True"]) is CONNECTION
+    assert needed_next(TICKET, False, Step.ACCEPT, ["true"]) is TICKET
+    assert needed_next(NOTHING, False, Step.ACCEPT, ["true"]) is NOTHING
     for values in ([], ["false"], [""], ["true", "true"], ["true, false"]):
-        assert wanted(TICKET, True, Step.ACCEPT, values) is TICKET
+        assert needed_next(TICKET, True, Step.ACCEPT, values) is TICKET
 
 
 def test_a_connection_stays_the_users_until_the_server_says_otherwise():
-    assert wanted(CONNECTION, False, Step.ACCEPT, []) is CONNECTION
-    assert wanted(CONNECTION, False, Step.UNEXPECTED, ["true"]) is CONNECTION
-    assert wanted(CONNECTION, False, Step.ACCEPT, ["false"]) is TICKET
-    assert wanted(CONNECTION, False, Step.RENEW, ["true"]) is TICKET
+    assert needed_next(CONNECTION, False, Step.ACCEPT, []) is CONNECTION
+    assert needed_next(CONNECTION, False, Step.UNEXPECTED, ["true"]) is CONNECTION
+    assert needed_next(CONNECTION, False, Step.ACCEPT, ["false"]) is TICKET
+    assert needed_next(CONNECTION, False, Step.RENEW, ["true"]) is TICKET
 
 
 def test_what_has_once_asked_for_a_ticket_is_not_tried_without():
-    assert wanted(NOTHING, False, Step.RENEW, []) is TICKET
-    assert wanted(NOTHING, False, Step.ACCEPT, []) is NOTHING
+    assert needed_next(NOTHING, False, Step.RENEW, []) is TICKET
+    assert needed_next(NOTHING, False, Step.ACCEPT, []) is NOTHING
 
 
 def test_a_login_leaves_one_request_for_the_call():

@@ -61,7 +61,7 @@ def test_no_connection_of_the_parent_stays_open_in_the_child(call_server, server
     server.play(answer)
     call = Threads(proxy.method)
     assert arrived.wait(DEADLINE)
-    ours = {_inode(connection) for connection in proxy("transport")._connections._open}
+    ours = {_inode(connection) for connection in proxy("transport")._client.pool._open}
     assert ours & set(descriptors().values()) == ours
     left = in_child(lambda: (ours & set(descriptors().values()), repr(proxy("transport"))))
     forked.set()
@@ -149,7 +149,7 @@ def test_the_lock_of_a_login_is_free_in_the_child(call_server, server):
 def test_every_lock_of_a_session_is_free_in_the_child(call_hub, hub, user):
     """One thread holds them all, as if it stopped between two steps of its own."""
     proxy = call_hub("/session", login_path="/session")
-    session = proxy("transport")._session
+    session = proxy("transport")._client.memory.cookies
     held, forked = threading.Event(), threading.Event()
 
     def hold():
@@ -185,7 +185,7 @@ def test_a_child_of_a_child_and_a_fork_in_another_thread(call_hub, user):
 def test_what_is_told_of_forks_keeps_no_transport_alive(hub, hub_context, user, without_collector):
     transport = KerberosTransport(context=hub_context)
     ServerProxy(hub.url("/session"), transport=transport).whoami()
-    watched = [weakref.ref(thing) for thing in (transport, transport._connections, transport._session)]
+    watched = [weakref.ref(thing) for thing in (transport, transport._client.pool, transport._client.memory.cookies)]
     del transport
     assert [reference() for reference in watched] == [None] * 3
 

@@ -719,8 +719,8 @@ def test_through_a_proxy(connect, squid, tmp_path, case, kobo_hub):
     assert hub.notes.whoami() == "user"
     (tmp_path / case).write_bytes(b"content")
     assert hub.upload_file(str(tmp_path / case), "")[1] == 200
-    (connection,) = hub._transport._connections._idle[hub._hub_url.split("/")[2]]
-    tunnel = connection.sock.getsockname()[1]
+    (held,) = hub._transport._client.pool._idle[hub._hub_url.split("/")[2]]
+    tunnel = held.connection.sock.getsockname()[1]
     hub._transport.close()
     assert len(squid.logged(tunnel, 1)) == 1
 
@@ -728,7 +728,7 @@ def test_through_a_proxy(connect, squid, tmp_path, case, kobo_hub):
 def test_kobos_names_for_retries_and_timeout(connect, monkeypatch):
     monkeypatch.setenv("KOBO_XMLRPC_TIMEOUT", "77")
     transport = connect(transport_args={"retry_count": 2, "retry_timeout": 5})._transport
-    assert (transport._timeout, transport._retries.most, transport._retries.interval) == (77, 2, 5)
+    assert (transport._timeout, transport._client.retries.most, transport._client.retries.interval) == (77, 2, 5)
     assert connect(transport_args={"timeout": 66.0})._transport._timeout == 66.0
     monkeypatch.setenv("KOBO_XMLRPC_TIMEOUT", "long")
     with pytest.raises(ImproperlyConfigured, match="KOBO_XMLRPC_TIMEOUT is 'long'"):

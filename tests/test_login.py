@@ -23,7 +23,7 @@ from krbxmlrpc import (
     UnexpectedStatus,
 )
 from krbxmlrpc._kerberos import credentials
-from krbxmlrpc._negotiate.cookies import Session
+from krbxmlrpc._negotiate.cookies import CookieStore
 from krbxmlrpc.testing.loopback import Hangup
 
 pytestmark = pytest.mark.usefixtures("library")
@@ -103,7 +103,7 @@ def test_a_login_that_is_asked_for_has_to_begin_a_session_for_the_calls(member):
     proxy.whoami()
     transport = proxy("transport")
     transport.cookiejar.clear()
-    transport._login_path = "/login?path=/elsewhere"
+    transport._authentication.path = "/login?path=/elsewhere"
     with pytest.raises(NoSession):
         transport.login()
 
@@ -315,7 +315,7 @@ def test_a_cookie_that_another_reply_has_set_is_not_taken_for_a_login(open_serve
     assert proxy.method() == "on a session"
 
     def over_when_the_jar_has_changed(request, send):
-        proxy("transport")._session.keep(server.url("/calls"), ["node=2; Path=/"], fresh=False)
+        proxy("transport")._client.memory.cookies.keep(server.url("/calls"), ["node=2; Path=/"], fresh=False)
         send(message(401))
 
     server.play(over_when_the_jar_has_changed, honest(headers=[("Set-Cookie", "session=2; Path=/")]), CALL)
@@ -377,7 +377,7 @@ class Watched:
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_threads_that_ask_for_a_login_at_a_time_share_it_unless_it_fails(fails):
-    session = Session(None)
+    session = CookieStore(None)
     lock = session._login_locks["hub"] = Watched()
     began = []
 

@@ -548,8 +548,8 @@ def test_an_unwanted_body_that_does_not_come_is_not_waited_for_long(
     assert "403" in str(soon(ServerProxy(server.url(), transport=transport).method))
     assert "404" in str(soon(ServerProxy(server.url(), transport=transport).method))
     assert [request.connection for request in server.requests] == [0, 1]
-    (idle,) = transport._connections._idle.values()
-    assert idle[0].sock.gettimeout() == timeout
+    (idle,) = transport._client.pool._idle.values()
+    assert idle[0].connection.sock.gettimeout() == timeout
     transport.close()
 
 
@@ -837,9 +837,9 @@ def test_an_idle_connection_that_the_server_closed_is_not_an_error(call, server)
     server.play(answer_and_close, honest())
     call()
     # Wait until the end of the connection has arrived.
-    (idle,) = call.transport._connections._idle.values()
-    idle[0].sock.settimeout(20)
-    select.select([idle[0].sock], [], [])
+    (idle,) = call.transport._client.pool._idle.values()
+    idle[0].connection.sock.settimeout(20)
+    select.select([idle[0].connection.sock], [], [])
     assert call() == "an honest answer"
     assert [request.connection for request in server.requests] == [0, 1]
 

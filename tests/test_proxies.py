@@ -32,8 +32,8 @@ from krbxmlrpc import (
     UnexpectedStatus,
 )
 from krbxmlrpc._kerberos import credentials
-from krbxmlrpc._negotiate.policy import MAX_LEGS
-from krbxmlrpc._negotiate.proxy import Meaning, Tunnel as Tunneled, meaning, parse_proxy
+from krbxmlrpc._negotiate.policy import MAX_LEGS, Expects, MutualAuthentication, Sent, Step, next_step, to_be_verified
+from krbxmlrpc._negotiate.proxy import ProxyWire, Tunnel as Tunneled, parse_proxy
 from krbxmlrpc.testing.loopback import Hangup
 
 CREDENTIALS = f"{quote(squids.USER, safe='')}:{quote(squids.PASSWORD, safe='')}@"
@@ -218,27 +218,30 @@ def test_credentials_are_decoded_and_sent_as_basic(userinfo, sent):
 
 
 @pytest.mark.parametrize(
-    "authorization, status, negotiate, expected",
+    "sent, status, negotiate, expected",
     [
-        (None, 200, None, Meaning.OPEN),
-        ("Basic x", 204, None, Meaning.OPEN),
-        ("Negotiate x", 299, "token", Meaning.OPEN),
-        (None, 407, "", Meaning.TICKET),
-        (None, 407, "token", Meaning.TICKET),
-        (None, 407, None, Meaning.REFUSED),
-        ("Basic x", 407, "", Meaning.REFUSED),
-        ("Basic x", 407, "token", Meaning.REFUSED),
-        ("Negotiate x", 407, "", Meaning.REFUSED),
-        ("Negotiate x", 407, None, Meaning.REFUSED),
-        ("Negotiate x", 407, "token", Meaning.ANOTHER_LEG),
-        (None, 401, "", Meaning.REFUSED),
-        (None, 302, None, Meaning.REFUSED),
-        (None, 500, None, Meaning.UNAVAILABLE),
-        ("Negotiate x", 503, "token", Meaning.UNAVAILABLE),
+        (Sent.NOTHING, 200, None, Step.ACCEPT),
+        (Sent.PASSWORD, 204, None, Step.ACCEPT),
+        (Sent.TICKET, 299, "token", Step.ACCEPT),
+        (Sent.NOTHING, 407, "", Step.RENEW),
+        (Sent.NOTHING, 407, "token", Step.RENEW),
+        (Sent.NOTHING, 407, None, Step.NOT_OFFERED),
+        (Sent.PASSWORD, 407, "", Step.REJECTED),
+        (Sent.PASSWORD, 407, "token", Step.REJECTED),
+        (Sent.TICKET, 407, "", Step.REJECTED),
+        (Sent.TICKET, 407, None, Step.NOT_OFFERED),
+        (Sent.TICKET, 407, "token", Step.ANOTHER_LEG),
+        (Sent.NOTHING, 401, "", Step.UNEXPECTED),
+        (Sent.NOTHING, 302, None, Step.UNEXPECTED),
+        (Sent.NOTHING, 500, None, Step.UNEXPECTED),
+        (Sent.TICKET, 503, "token", Step.UNEXPECTED),
     ],
 )
-def test_what_an_answer_means(authorization, status, negotiate, expected):
-    assert meaning(authorization, status, negotiate) is expected
+def test_what_an_answer_means(sent, status, negotiate, expected):
+    mode = MutualAuthentication.OPTIONAL
+    assert next_step(sent, status, negotiate, False, mode, Expects.TUNNEL) is expected
+    proves = sent is Sent.TICKET and expected is Step.ACCEPT
+    assert to_be_verified(sent, status, negotiate, mode, Expects.TUNNEL) is proves
 
 
 # -- a real proxy -----------------------------------------------------------------------------------------------------
@@ -652,14 +655,14 @@ def test_what_breaks_at_the_proxy_may_be_repeated(proxy, through, server, dialle
 @pytest.mark.parametrize("end", [hang_up, reset])
 def test_a_tunnel_that_ends_before_tls_begins_is_never_used_without(proxy, through, server, dialled, monkeypatch, end):
     """Python's ssl may leave such a socket open, or without TLS."""
-    ask_proxy = Tunneled._ask
+    read_head = ProxyWire.read_head
 
-    def ask_and_wait(self, authorization):
-        answer = ask_proxy(self, authorization)
-        assert select.select([self.sock], [], [], DEADLINE)[0]
-        return answer
+    def read_and_wait(self):
+        response = read_head(self)
+        assert select.select([self._tunnel.sock], [], [], DEADLINE)[0]
+        return response
 
-    monkeypatch.setattr(Tunneled, "_ask", ask_and_wait)
+    monkeypatch.setattr(ProxyWire, "read_head", read_and_wait)
     proxy.play(tunnel_to_nowhere(end))
     with pytest.raises(ServerUnreachable, match="cannot set up TLS with localhost:.* through the proxy"):
         through().method()
@@ -696,7 +699,7 @@ def test_a_forgotten_transport_closes_its_tunnel_at_once(proxy, server, server_c
     proxy.play(*asked, Tunnel())
     transport = KerberosTransport(context=server_context, proxy=f"localhost:{proxy.port}")
     ServerProxy(server.url(), transport=transport).method()
-    (connection,) = [idle[0] for idle in transport._connections._idle.values()]
+    (connection,) = [idle[0].connection for idle in transport._client.pool._idle.values()]
     del transport
     assert connection.sock is None
 

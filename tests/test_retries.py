@@ -15,7 +15,8 @@ from krbxmlrpc import (
     ServerUnreachable,
     UnexpectedStatus,
 )
-from krbxmlrpc._negotiate.retries import MAX_WAIT, checked_retries, is_answer, method_name
+from krbxmlrpc._negotiate.retries import MAX_WAIT, checked_retries, is_answer
+from krbxmlrpc._xmlrpc.calls import method_name
 
 UNSENT = ServerUnreachable("nobody listens")
 UNKNOWN = CallOutcomeUnknown("it broke")

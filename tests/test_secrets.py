@@ -138,7 +138,7 @@ def call(witness, server, server_context):
             return
         url = url or server.url(f"/xmlrpc?key={QUERY}")
         witness.hear(lambda: ServerProxy(url, transport=made, verbose=True).method())
-        for held in (made, made._connections, made._session, *made._connections._open):
+        for held in (made, made._client.pool, made._client.memory.cookies, *made._client.pool._open):
             witness.text.write(repr(held))
         made.close()
 

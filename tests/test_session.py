@@ -22,7 +22,7 @@ from krbxmlrpc import (
     NoCredentials,
     UnexpectedStatus,
 )
-from krbxmlrpc._negotiate.cookies import JUST, MAX_PLACES, Session
+from krbxmlrpc._negotiate.cookies import JUST, MAX_PLACES, CookieStore
 
 pytestmark = pytest.mark.usefixtures("library")
 
@@ -50,7 +50,7 @@ def cookie(name="session", value="secret", domain="localhost.local", path="/", *
 
 def proved_session(jar=None):
     """Return the cookies of a transport to which some hosts have proved themselves."""
-    session = Session(jar)
+    session = CookieStore(jar)
     for host in ("hub", "hub.test", "HUB.test:8443", "sub.hub.test", "test", "nothub.test", "hub.co.uk"):
         session.prove(host)
     return session
@@ -178,7 +178,7 @@ def test_cookies_that_are_not_taken(line):
 @pytest.mark.parametrize("domain", [".local", "local", "hub.local.local"])
 @pytest.mark.parametrize("host", ["hub", "hub.local", "127.0.0.1"])
 def test_hosts_without_a_dot_and_addresses_have_no_domain_in_common(host, domain):
-    session = Session(None)
+    session = CookieStore(None)
     for name in (host, "other", "other.local", "10.0.0.1"):
         session.prove(name)
         session.keep(f"https://{name}/", ["a=own", "b=own; Path=/"], fresh=True)
@@ -241,7 +241,7 @@ VALID_ATTRIBUTES = st.lists(
 @given(COOKIE_TOKEN, COOKIE_OCTETS | COOKIE_OCTETS.map('"{}"'.format), VALID_ATTRIBUTES)
 def test_a_valid_cookie_comes_back_as_it_is(name, value, attributes):
     url = fuzz_cookies.url("hub.example.test")
-    session = Session(None)
+    session = CookieStore(None)
     session.prove("hub.example.test")
     session.keep(url, ["; ".join([f"{name}={value}", *attributes])], fresh=True)
     assert session.cookies(url) == f"{name}={value}"
@@ -437,7 +437,7 @@ def test_a_cookie_that_another_thread_is_just_removing_is_passed_over():
 
     jar = Losing()
     jar.set_cookie(cookie(domain="hub.local"))
-    session = Session(jar)
+    session = CookieStore(jar)
     assert session.cookies("https://hub/") == "session=secret"
     jar.lost = (None,)
     assert session.cookies("https://hub/") == "session=secret"
@@ -471,9 +471,9 @@ def test_a_lock_that_a_signal_handler_needs_is_not_held_against_it(tmp_path):
                 transport.close()
             super().save(*arguments, **options)
 
-    transport._session.jar = Closing(tmp_path / "cookies")
-    transport._session.prove("hub")
-    transport._session.keep("https://hub/", ["a=1"], fresh=True)
+    transport._client.memory.cookies.jar = Closing(tmp_path / "cookies")
+    transport._client.memory.cookies.prove("hub")
+    transport._client.memory.cookies.keep("https://hub/", ["a=1"], fresh=True)
     assert "a" in (tmp_path / "cookies").read_text()
 
 
@@ -508,7 +508,7 @@ def test_a_session_that_carried_nothing_but_faults_has_carried_calls(open_server
 
 def transport_rides(proxy):
     """Say whether calls to the host of a proxy may ride on a session."""
-    return not proxy("transport")._session._useless
+    return not proxy("transport")._client.memory.cookies._useless
 
 
 def test_a_session_that_is_renewed_under_the_same_name_carries_again(open_server, server):
@@ -606,7 +606,7 @@ def test_a_file_is_replaced_in_one_step_and_only_where_cookies_changed(tmp_path,
     session.jar.clear()
     session.save()
     assert path.stat().st_ino != after.st_ino
-    assert list(Session(kind(path)).jar) == []
+    assert list(CookieStore(kind(path)).jar) == []
 
 
 def test_cookies_of_the_jar_itself_are_saved_at_close(tmp_path):
@@ -665,7 +665,7 @@ def test_a_call_does_not_lose_its_answer_where_the_cookies_cannot_be_saved(call_
 def test_a_cookie_that_lasts_too_long_for_a_date_is_saved(tmp_path, kind):
     session = proved_session(kind(tmp_path / "cookies"))
     session.keep("https://hub.test/", ["a=1; Max-Age=" + "9" * 20, "b=2; Max-Age=" + "9" * 12], fresh=True)
-    again = Session(kind(tmp_path / "cookies"))
+    again = CookieStore(kind(tmp_path / "cookies"))
     assert again.cookies("https://hub.test/") == session.cookies("https://hub.test/") == "a=1; b=2"
 
 

@@ -219,8 +219,8 @@ def test_the_transport_works_again_after_close(call_hub, user):
 def test_a_forgotten_transport_closes_its_connection_at_once(hub, hub_context, user, without_collector):
     transport = KerberosTransport(context=hub_context)
     ServerProxy(hub.url(), transport=transport).whoami()
-    (idle,) = transport._connections._idle.values()
-    connection = idle[0]
+    (idle,) = transport._client.pool._idle.values()
+    connection = idle[0].connection
     del transport
     assert connection.sock is None
 

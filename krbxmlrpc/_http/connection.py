@@ -1,11 +1,8 @@
-"""Opens, keeps, checks and drops the HTTP(S) connections to servers; knows nothing of how calls authenticate.
-
-A connection belongs to one call at a time: it is taken out of the idle ones, used, and released once the reply has
-been read to its end; in any other state it is dropped. So the next call never meets a half-read reply.
-"""
+"""One HTTP(S) connection to a server, with TLS if there is a context. It does not know how calls authenticate."""
 
 from __future__ import annotations
 
+import enum
 import math
 import select
 import socket
@@ -62,6 +59,34 @@ class Pieces(Protocol):
         """Yield them."""
 
 
+class State(enum.Enum):
+    """The state of a connection. `Connection._enter` makes all transitions."""
+
+    CLOSED = enum.auto()
+    """There is no socket: the connection is not open yet, or has been closed."""
+    READY = enum.auto()
+    """The connection can take a request, and nothing of one has left."""
+    SENDING = enum.auto()
+    """A part of a request, or all of it, has left."""
+    CUT_SHORT = enum.auto()
+    """The server has not taken all of the request: it answered early, or sending failed."""
+    REPLYING = enum.auto()
+    """The head of the reply has been read, and perhaps the body."""
+    GIVEN_UP = enum.auto()
+    """The connection must not be used again."""
+
+
+_FROM = {
+    State.CLOSED: frozenset(State),
+    State.READY: frozenset({State.CLOSED, State.READY, State.REPLYING}),
+    State.SENDING: frozenset({State.READY, State.SENDING}),
+    State.CUT_SHORT: frozenset({State.SENDING}),
+    State.REPLYING: frozenset({State.SENDING, State.CUT_SHORT}),
+    State.GIVEN_UP: frozenset(State) - {State.CLOSED},
+}
+"""The states from which each state can be reached."""
+
+
 class Connection:
     """A connection to one server, with TLS if there is a context.
 
@@ -70,26 +95,19 @@ class Connection:
     a ticket, or a leg of an exchange, must not go out on another connection unnoticed.
 
     Attributes:
-        request_started: whether anything of a request has left since `begin`.
         kept: whether an earlier request has used it.
         debuglevel: whether `verbose` was asked for the call that it is used for.
         sock: the socket; None when it is not connected.
         timeout: seconds that each socket operation may take.
-        wanted: for its user to note what the next request on it has to carry, and for which URL.
-        era: for `Connections` to see whether all were closed since it was opened.
-        idle_since: when it last became idle, by the monotonic clock (seconds).
     """
 
     def __init__(self, address: Address, timeout: Optional[float], context: Optional[ssl.SSLContext]) -> None:
         self.address = address
         self.timeout = timeout
-        self.request_started = False
         self.kept = False
         self.debuglevel = 0
         self.sock: Any = None
-        self.wanted: Tuple[str, Any] = ("", None)
-        self.era: object = None
-        self.idle_since = 0.0
+        self._state = State.CLOSED
         self._context = context
         self._host = host_header(address, 80 if context is None else 443)
         self._where = authority(address)  # for messages
@@ -99,8 +117,7 @@ class Connection:
         self._lines: List[str] = []
         self._method = ""  # of the request
         self._received = b""  # of the reply, while the request was being sent
-        self._cut_short = False
-        self._failure: Optional[OSError] = None
+        self._failure: Optional[OSError] = None  # of sending
         self._response: Optional[Response] = None
 
     def connect(self) -> None:
@@ -140,6 +157,7 @@ class Connection:
 
     def use(self, sock: Any) -> None:
         """Make this connected socket the connection's."""
+        self._enter(State.READY)
         self.sock = sock
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
@@ -183,9 +201,23 @@ class Connection:
     def begin(self, debuglevel: int = 0) -> None:
         """Note that a new request starts."""
         self.debuglevel = debuglevel
-        self.kept = self.request_started
-        self.request_started = False
-        self._response = None
+        if self._state is not State.CLOSED:  # then to send is an error
+            self._enter(State.READY)
+
+    @property
+    def request_started(self) -> bool:
+        """Whether anything of a request has left since `begin`."""
+        return self._state not in (State.CLOSED, State.READY)
+
+    def _enter(self, state: State) -> None:
+        """Change the state; nothing else does. A RuntimeError means that this package has a mistake."""
+        before, self._state = self._state, state
+        if before not in _FROM[state]:
+            raise RuntimeError(f"a connection cannot become {state.name} when it is {before.name}")
+        if state is State.READY:
+            self.kept = self.kept or before is State.REPLYING
+        if state is not State.REPLYING:
+            self._response = None
 
     # -- a request ----------------------------------------------------------------------------------------------------
 
@@ -223,12 +255,13 @@ class Connection:
             if isinstance(error, socket.timeout) and not self._poll.poll(0):
                 raise
             self._failure = error
+            self._enter(State.CUT_SHORT)
 
     def send(self, data: Data) -> None:
         """Send bytes of a request."""
         if self.sock is None:
             raise NotConnected("the connection is closed")
-        self.request_started = True
+        self._enter(State.SENDING)
         sent = self.sock.send(data)  # nearly always all of it, and SSLSocket.sendall takes its time
         if sent < len(data):
             self.sock.sendall(memoryview(data)[sent:])
@@ -243,7 +276,7 @@ class Connection:
             if not events:
                 raise socket.timeout("timed out")
             if events[0][1] != select.POLLOUT and self._has_answered():
-                self._cut_short = True
+                self._enter(State.CUT_SHORT)
                 return
             self.send(piece)
 
@@ -270,15 +303,17 @@ class Connection:
         if self.sock is None:
             raise NotConnected("the connection is closed")
         received, self._received = self._received, b""
-        response = self._response = Response(self.sock, self.debuglevel, received, self._method)
+        response = Response(self.sock, self.debuglevel, received, self._method)
         try:
             response.begin()
         except (OSError, MalformedReply):
             if self._failure is None:
                 raise
             raise self._failure from None
-        if self._cut_short or self._failure:  # then the request is not complete
+        if self._state is State.CUT_SHORT:
             response.persistent = False
+        self._enter(State.REPLYING)
+        self._response = response
         announced = keep_alive_seconds(response.getheader("Keep-Alive", ""))
         self._keep_alive = self._keep_alive if announced is None else announced
         return response
@@ -304,7 +339,8 @@ class Connection:
 
     def give_up(self) -> None:
         """See to it that the connection is not used again."""
-        self._response = None
+        if self._state is not State.CLOSED:
+            self._enter(State.GIVEN_UP)
 
     def is_reusable(self) -> bool:
         """Say whether the last reply has been read to its end, and the connection persists."""
@@ -312,9 +348,9 @@ class Connection:
 
     def rest(self) -> None:
         """Note that the connection is idle from now on."""
+        self._enter(State.READY)
         seconds = math.inf if self._keep_alive is None else self._keep_alive
-        self.idle_since = time.monotonic()
-        self._expires = self.idle_since + seconds - min(KEEP_ALIVE_MARGIN, seconds / 2)
+        self._expires = time.monotonic() + seconds - min(KEEP_ALIVE_MARGIN, seconds / 2)
 
     def is_usable(self) -> bool:
         """Say whether an idle connection can take a request: it is open, and nothing has come that nobody asked for."""
@@ -335,6 +371,7 @@ class Connection:
 
     def close(self) -> None:
         """Close it."""
+        self._enter(State.CLOSED)
         self._failure = None  # it holds frames, and with them the transport
         sock, self.sock = self.sock, None
         if sock is not None:

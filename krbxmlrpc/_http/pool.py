@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections import deque
-from typing import Callable, Deque, Dict
+from typing import Callable, Deque, Dict, NamedTuple
 
 from .._forks import survives_forks
 from .connection import Connection
@@ -21,16 +21,24 @@ LOOK_AFTER = 5.0
 """Seconds after which it is looked whether a connection that nobody needs is still open; Apache closes it by then."""
 
 
-class Connections:
+class _Idle(NamedTuple):
+    """A connection that no call uses."""
+
+    connection: Connection
+    since: float
+    """When it became idle, by the monotonic clock (seconds)."""
+
+
+class Pool:
     """The connections of one transport. Any thread may take an idle one: it is then that thread's alone.
 
     There is no lock: all that threads share is changed in single steps that the interpreter does not divide.
     """
 
     def __init__(self) -> None:
-        self._idle: Dict[str, Deque[Connection]] = {}
+        self._idle: Dict[str, Deque[_Idle]] = {}
         self._open: "weakref.WeakSet[Connection]" = weakref.WeakSet()  # those in use, too
-        self._era = object()  # changes when all are closed
+        self._current: "weakref.WeakSet[Connection]" = weakref.WeakSet()  # those opened since all were closed
         survives_forks(self)
 
     def acquire(self, netloc: str, opener: Callable[[str], Connection]) -> Connection:
@@ -45,15 +53,16 @@ class Connections:
         idle = self._idle.get(netloc)
         while idle:
             try:
-                connection = idle.pop()
+                connection = idle.pop().connection
             except IndexError:  # another thread was quicker
                 break
             if connection.is_usable():
                 return connection
             self._drop(connection)
+        current = self._current
         connection = opener(netloc)
-        connection.era = self._era
         self._open.add(connection)
+        current.add(connection)
         connection.connect()
         return connection
 
@@ -64,33 +73,33 @@ class Connections:
             return
         connection.rest()
         idle = self._idle.setdefault(netloc, deque())
-        idle.append(connection)
+        idle.append(_Idle(connection, time.monotonic()))
         self._drop_oldest_if_over(idle)
         # Only now, when nothing is held that another thread could not see, is it certain what others have changed.
         while len(idle) > MAX_IDLE:
             self._drop_oldest(idle)
-        if connection.era is not self._era:
+        if connection not in self._current:
             self._close_idle()
 
-    def _drop_oldest_if_over(self, idle: Deque[Connection]) -> None:
+    def _drop_oldest_if_over(self, idle: Deque[_Idle]) -> None:
         """Drop the connection that nobody has needed for longest, if the server has closed it: others get their turn.
 
         Not more than one at a time, and not before it may well be over, because to look costs a system call.
         """
         try:
-            if time.monotonic() < idle[0].idle_since + LOOK_AFTER:
+            if time.monotonic() < idle[0].since + LOOK_AFTER:
                 return
             oldest = idle.popleft()
         except IndexError:
             return
-        if oldest.is_usable():
+        if oldest.connection.is_usable():
             idle.appendleft(oldest)
         else:
-            self._drop(oldest)
+            self._drop(oldest.connection)
 
-    def _drop_oldest(self, idle: Deque[Connection]) -> None:
+    def _drop_oldest(self, idle: Deque[_Idle]) -> None:
         try:
-            self._drop(idle.popleft())
+            self._drop(idle.popleft().connection)
         except IndexError:  # another thread was quicker
             pass
 
@@ -101,7 +110,7 @@ class Connections:
 
     def close(self) -> None:
         """Close all idle connections now, and those in use when their calls end; later calls open new ones."""
-        self._era = object()
+        self._current = weakref.WeakSet()
         self._close_idle()
 
     def _close_idle(self) -> None:

@@ -67,7 +67,7 @@ class _Place:
         self.over: Optional[str] = None  # what does not authenticate, or not any more
 
 
-class Session:
+class CookieStore:
     """The cookies of one transport.
 
     Args:
@@ -81,7 +81,8 @@ class Session:
     def __init__(self, jar: Optional[CookieJar]) -> None:
         self.jar = CookieJar(strict_policy()) if jar is None else jar
         self._places: Dict[str, _Place] = {}
-        self._proved: Set[str] = set()  # hosts (with ports) that have proved themselves
+        self._proved: Set[str] = set()  # hosts (with ports) that have proved their identity
+        self._unproved: Set[str] = set()  # hosts (with ports) that the caller accepts without a proof
         self._untried: Dict[str, Dict[str, float]] = {}  # by host: cookies that no call has ridden on, and since when
         self._useless: Set[str] = set()  # hosts whose cookies do not authenticate
         self._logins: Dict[str, int] = {}
@@ -110,11 +111,15 @@ class Session:
         ready = place.ready
         if ready is None or ready.content != content or time.time() >= ready.expires:
             ready = place.ready = self._consult(url, content)
-        return ready.header if ready.given or place.host in self._proved else ""
+        return ready.header if ready.given or place.host in self._proved or place.host in self._unproved else ""
 
     def prove(self, host: str) -> None:
         """Note that a host has proved itself."""
         self._proved.add(host)
+
+    def accept_unproved(self, host: str) -> None:
+        """Note that the caller accepts a host without a proof of its identity: only TLS vouches for the host."""
+        self._unproved.add(host)
 
     def carries(self, url: str, cookies: str) -> bool:
         """Say whether a call may ride on these cookies: nothing tells that they do not authenticate."""

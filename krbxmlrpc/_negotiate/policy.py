@@ -54,6 +54,18 @@ class Expects(enum.Enum):
     RESOURCE = enum.auto()
     """That of an application that speaks by statuses: an error is its answer, too, if it is certain that it is its own.
     """
+    TUNNEL = enum.auto()
+    """That of a proxy to CONNECT (RFC 9110, section 9.3.6)."""
+
+    @property
+    def challenge_status(self) -> int:
+        """The status that asks for authentication (RFC 9110, sections 15.5.2 and 15.5.8)."""
+        return 407 if self is Expects.TUNNEL else 401
+
+    @property
+    def challenge_header(self) -> str:
+        """The header with the challenges, in lower case (RFC 9110, sections 11.6.1 and 11.7.1)."""
+        return "proxy-authenticate" if self is Expects.TUNNEL else "www-authenticate"
 
 
 class Call(NamedTuple):
@@ -84,6 +96,11 @@ class Call(NamedTuple):
     def is_login(self) -> bool:
         """Whether it is a login, not a call."""
         return self.expects is Expects.WELCOME
+
+    @property
+    def is_resource(self) -> bool:
+        """Whether it is a request that is not XML-RPC."""
+        return self.expects is Expects.RESOURCE
 
     @property
     def legs(self) -> int:
@@ -121,6 +138,8 @@ class Sent(enum.Enum):
     CONNECTION = "connection"
     """Nothing, on a connection of which the server has said that it knows by now who calls (``Persistent-Auth``)."""
     TICKET = "ticket"
+    PASSWORD = "password"
+    """User and password, for a proxy only (RFC 7617)."""
 
     @property
     def rides(self) -> bool:
@@ -141,7 +160,13 @@ class Step(enum.Enum):
     UNEXPECTED = enum.auto()
 
 
-def to_be_verified(sent: Sent, status: int, negotiate: Optional[str], mode: MutualAuthentication) -> bool:
+def to_be_verified(
+    sent: Sent,
+    status: int,
+    negotiate: Optional[str],
+    mode: MutualAuthentication,
+    expects: Expects = Expects.VALUES,
+) -> bool:
     """Say whether the token of a reply has to be verified before anything else is done with the reply.
 
     Args:
@@ -149,8 +174,11 @@ def to_be_verified(sent: Sent, status: int, negotiate: Optional[str], mode: Mutu
         status: the reply's HTTP status.
         negotiate: what stands behind Negotiate in its WWW-Authenticate: a token, ``""``, or None where it is absent.
         mode: whether the server has to prove itself.
+        expects: what the answer is to be. Only a proxy that opens the tunnel has something to prove.
     """
-    return bool(negotiate) and sent is Sent.TICKET and status != 401 and mode is not MutualAuthentication.DISABLED
+    if not negotiate or sent is not Sent.TICKET or mode is MutualAuthentication.DISABLED:
+        return False
+    return status < 300 if expects is Expects.TUNNEL else status != expects.challenge_status
 
 
 def next_step(
@@ -167,9 +195,11 @@ def next_step(
         verified: whether the server has proved itself, by this reply or in an earlier leg.
         expects: what the answer is to be.
     """
-    if status == 401:
+    if status == expects.challenge_status:
         if sent.rides:
             return Step.RENEW
+        if sent is Sent.PASSWORD:
+            return Step.REJECTED
         if negotiate is None:
             return Step.NOT_OFFERED
         if sent is Sent.NOTHING:
@@ -185,6 +215,8 @@ def _is_answer(status: int, expects: Expects, believed: bool) -> bool:
     """Say whether a status is that of an answer; a redirection is none but of a login page."""
     if expects is Expects.VALUES:
         return status == 200
+    if expects is Expects.TUNNEL:
+        return 200 <= status < 300
     if expects is Expects.WELCOME:
         return 200 <= status < 400
     return 200 <= status < 300 or (status >= 400 and believed)
@@ -195,12 +227,12 @@ def may_keep_cookies(sent: Sent, verified: bool, step: Step) -> bool:
     return verified or (sent.rides and step is Step.ACCEPT)
 
 
-def wanted(sent: Sent, verified: bool, step: Step, values: List[str]) -> Sent:
+def needed_next(sent: Sent, verified: bool, step: Step, values: List[str]) -> Sent:
     """Return what the next request on this connection, to the same URL, has to carry unless it rides on a session.
 
-    Kerberos authenticates each request unless a server says that it takes all that comes on the connection for the
-    user's. Nobody is believed who has not proved himself; and who has said so once needs not repeat it. A server may
-    also do so and not say it: what has once asked for a ticket is not tried without one again.
+    Kerberos authenticates each request unless a server announces that it takes all requests of the connection for the
+    user's. The announcement counts only from a server that has proved its identity, and need not be repeated. A server
+    may also do so without an announcement: if a server has once asked for a ticket, it gets one each time.
 
     Args:
         sent, verified, step: as of `may_keep_cookies`.

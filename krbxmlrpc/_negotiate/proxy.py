@@ -7,7 +7,6 @@ proxy's reply means is decided by plain functions, without I/O; tickets for a pr
 from __future__ import annotations
 
 import base64
-import enum
 import functools
 import logging
 import re
@@ -16,13 +15,13 @@ import ssl
 import time
 import urllib.request
 from http.client import HTTPException, responses
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 from urllib.parse import unquote
 
 from .._http.address import Address, authority, parse_address
 from .._http.connection import Connection
-from .._http.response import MalformedReply
-from .._http.www_authenticate import negotiate_details, www_auth
+from .._http.response import MalformedReply, Response
+from .._http.www_authenticate import www_auth
 from .._kerberos.ticket import Ticket
 from ..errors import (
     KDCUnreachable,
@@ -32,8 +31,9 @@ from ..errors import (
     ServerUnreachable,
     ServiceUnknown,
 )
+from .exchange import Negotiation
 from .http_errors import gssapi_facts, reason_of
-from .policy import MAX_LEGS
+from .policy import MAX_LEGS, Expects, MutualAuthentication, Sent, Step
 
 ENVIRONMENT = "environment"
 """Says that the variables of the environment name the proxy."""
@@ -158,70 +158,26 @@ class Proxies:
         return parse_proxy(f"{self._variable} (or {self._variable.upper()}) of the environment", url)
 
 
-# -- what it answers --------------------------------------------------------------------------------------------------
-
-
-class Answer(NamedTuple):
-    """What a proxy answers to CONNECT."""
-
-    status: int
-    challenges: Tuple[str, ...]
-    """The values of its ``Proxy-Authenticate``."""
-    kept: bool
-    """Whether the connection stands where the next reply, or the tunnel, begins."""
-
-    @property
-    def negotiate(self) -> Optional[str]:
-        """What stands behind Negotiate: a token, or ``""``; None where it is absent."""
-        return negotiate_details(self.challenges)
-
-
-class Meaning(enum.Enum):
-    """What to do after an answer."""
-
-    OPEN = enum.auto()
-    """The tunnel is open."""
-    TICKET = enum.auto()
-    """Send a ticket."""
-    ANOTHER_LEG = enum.auto()
-    REFUSED = enum.auto()
-    UNAVAILABLE = enum.auto()
-    """It cannot, now."""
-
-
-def meaning(authorization: Optional[str], status: int, negotiate: Optional[str]) -> Meaning:
-    """Say what an answer means.
-
-    Args:
-        authorization: what was sent as ``Proxy-Authorization``, if anything.
-        status: of the answer.
-        negotiate: what stands behind Negotiate in its ``Proxy-Authenticate``: a token, ``""``, or None: it is absent.
-    """
-    if 200 <= status < 300:
-        return Meaning.OPEN
-    if status >= 500:
-        return Meaning.UNAVAILABLE
-    if status != 407 or negotiate is None:
-        return Meaning.REFUSED
-    if authorization is None:
-        return Meaning.TICKET
-    return Meaning.ANOTHER_LEG if negotiate and authorization.startswith("Negotiate ") else Meaning.REFUSED
+# -- the errors ------------------------------------------------------------------------------------------------------
 
 
 def refusal(
     proxy: Proxy,
     server: Address,
     authorization: Optional[str],
-    answer: Answer,
+    status: int,
+    challenges: Sequence[str],
     error: Optional[Exception] = None,
 ) -> KerberosXMLRPCError:
     """Return the error for an answer that opens no tunnel; of what the proxy says nothing is quoted.
 
     Args:
-        authorization: as for `meaning`.
+        authorization: what was sent as ``Proxy-Authorization``, if anything.
+        status: the HTTP status of the answer.
+        challenges: the values of its ``Proxy-Authenticate``.
         error: what was wrong with its token, or with the exchange, if anything.
     """
-    status, schemes = answer.status, tuple(www_auth(answer.challenges))
+    schemes = tuple(www_auth(challenges))
     what = f"the proxy {proxy} answered {status} {responses.get(status, '')}".rstrip()
     if status >= 500:
         return ServerUnreachable(
@@ -270,6 +226,60 @@ def service_of(proxy: Proxy) -> str:
 
 
 # -- the tunnel -------------------------------------------------------------------------------------------------------
+
+
+class TunnelNegotiation(Negotiation):
+    """The exchange with a proxy that opens a tunnel. A proof of its identity is verified if there is one.
+
+    There need not be one, because TLS proves the identity of the server.
+    """
+
+    def __init__(self, wire: ProxyWire, proxy: Proxy, server: Address, statuses: List[str]) -> None:
+        super().__init__(Expects.TUNNEL, MutualAuthentication.OPTIONAL, wire)
+        self._proxy = proxy
+        self._server = server
+        self._statuses = statuses
+        self.has_reply = False
+
+    def _ask(self, sent: Sent, ticket: Optional[Ticket]) -> Response:
+        credentials = self._proxy.credentials if sent is Sent.PASSWORD else None
+        started = time.monotonic()
+        status = "no reply"
+        try:
+            self._wire.send(credentials if ticket is None else ticket.auth_header, "")
+            response = self._wire.read_head()
+            status = str(response.status)
+            self.has_reply = True
+            return response
+        finally:
+            self._statuses.append(status)
+            target, seconds = authority(self._server), time.monotonic() - started
+            logger.debug("CONNECT %s by the proxy %s %s %.3f s", target, self._proxy, status, seconds)
+
+    def refusal(
+        self, response: Response, authorization: Optional[str], error: Optional[Exception] = None
+    ) -> KerberosXMLRPCError:
+        """Return the error for a reply that opens no tunnel."""
+        challenges = response.values(self._expects.challenge_header)
+        return refusal(self._proxy, self._server, authorization, response.status, challenges, error)
+
+    def _not_proved(self, ticket: Ticket, error: Exception) -> KerberosXMLRPCError:
+        return MutualAuthenticationError(
+            f"the proxy {self._proxy} has not proved that it is {ticket.service}: {reason_of(error)}",
+            hint="somebody may stand between this machine and the proxy",
+            reason=reason_of(error),
+            service=ticket.service,
+            host=self._proxy.address.host,
+        )
+
+    def _refused(
+        self, response: Response, ticket: Optional[Ticket], error: Exception, hint: Optional[str] = None
+    ) -> KerberosXMLRPCError:
+        return self.refusal(response, None if ticket is None else ticket.auth_header, error)
+
+    def _denied(self, response: Response, ticket: Ticket) -> KerberosXMLRPCError:
+        why = ValueError("it accepted the ticket, and does not let its owner pass")
+        return self.refusal(response, ticket.auth_header, why)
 
 
 class Tunnel(Connection):
@@ -323,78 +333,37 @@ class Tunnel(Connection):
         return sock
 
     def _open_tunnel(self) -> None:
-        """Have the proxy open the tunnel."""
+        """Have the proxy open the tunnel: with user and password if there are any, else with a ticket if it asks."""
         credentials = self._proxy.credentials
         self._dial()
-        answer = self._ask(credentials)
-        found = meaning(credentials, answer.status, answer.negotiate)
-        if found is Meaning.TICKET:
-            self._negotiate(answer.kept)
-        elif found is not Meaning.OPEN:
-            raise refusal(self._proxy, self.address, credentials, answer)
+        wire, negotiation = self._new_exchange()
+        step, response = negotiation.negotiate(Sent.NOTHING if credentials is None else Sent.PASSWORD, None, 1)
+        if step is Step.RENEW:
+            self._negotiate(wire.is_reusable())
+        elif step is not Step.ACCEPT:
+            raise negotiation.refusal(response, credentials)
 
     def _negotiate(self, kept: bool) -> None:
         """Have it opened by a ticket, on the kept connection or a new one; all legs of the exchange go over that."""
-        ticket = self._ticket()
+        wire, negotiation = self._new_exchange()
+        ticket = wire.get_ticket()
         if not kept:
             self._dial()
         try:
-            answer = self._ask(ticket.auth_header)
+            step, response = negotiation.negotiate(Sent.TICKET, ticket, MAX_LEGS)
         except (BrokenPipeError, ConnectionResetError):
-            if not kept:
+            if not kept or negotiation.has_reply:
                 raise
             # It did not say that it would close the connection.
-            ticket = self._ticket()
+            ticket = wire.get_ticket()
             self._dial()
-            answer = self._ask(ticket.auth_header)
-        legs = 1
-        while meaning(ticket.auth_header, answer.status, answer.negotiate) is Meaning.ANOTHER_LEG:
-            legs += 1
-            self._answer(ticket, answer, legs)
-            answer = self._ask(ticket.auth_header)
-        if meaning(ticket.auth_header, answer.status, answer.negotiate) is not Meaning.OPEN:
-            raise refusal(self._proxy, self.address, ticket.auth_header, answer)
-        if answer.negotiate:
-            self._verify(ticket, answer.negotiate)
+            step, response = negotiation.negotiate(Sent.TICKET, ticket, MAX_LEGS)
+        if step is not Step.ACCEPT:
+            raise negotiation.refusal(response, ticket.auth_header)
 
-    def _ticket(self) -> Ticket:
-        service = service_of(self._proxy)
-        try:
-            return self._new_ticket(service)
-        except KerberosXMLRPCError as error:
-            error.host = self._proxy.address.host
-            error.message = f"the proxy {self._proxy} asks for Negotiate: {error.message}"
-            if isinstance(error, (ServiceUnknown, KDCUnreachable)):  # the latter by an address: that is of no realm
-                error.hint = (
-                    f"the KDC was asked for {service}: name the proxy, in {_NAMED_BY}, as its keytab does; "
-                    "or put user:password@ there, if it takes Basic"
-                )
-            raise
-
-    def _answer(self, ticket: Ticket, answer: Answer, legs: int) -> None:
-        """Prepare the next leg; raise where there is none."""
-        try:
-            if not answer.kept:
-                raise ValueError("the connection ended between two legs of the exchange")
-            if legs > MAX_LEGS:
-                raise ValueError(f"the exchange goes on after {MAX_LEGS} requests")
-            if not ticket.answer_token(answer.negotiate or ""):
-                raise ValueError("it accepted the ticket, and does not let its owner pass")
-        except (ValueError, RuntimeError, MutualAuthenticationError) as error:
-            raise refusal(self._proxy, self.address, ticket.auth_header, answer, error) from error
-
-    def _verify(self, ticket: Ticket, token: str) -> None:
-        """Verify a token that came with the tunnel; there need not be one, because TLS is to prove the server."""
-        try:
-            ticket.verify_token(token)
-        except (ValueError, RuntimeError, MutualAuthenticationError) as error:
-            raise MutualAuthenticationError(
-                f"the proxy {self._proxy} has not proved that it is {ticket.service}: {reason_of(error)}",
-                hint="somebody may stand between this machine and the proxy",
-                reason=reason_of(error),
-                service=ticket.service,
-                host=self._proxy.address.host,
-            ) from error
+    def _new_exchange(self) -> Tuple[ProxyWire, TunnelNegotiation]:
+        wire = ProxyWire(self, self._proxy, self._new_ticket)
+        return wire, TunnelNegotiation(wire, self._proxy, self.address, self._statuses)
 
     def _dial(self) -> None:
         """Connect to the proxy."""
@@ -409,30 +378,70 @@ class Tunnel(Connection):
                 hint=f"check {_NAMED_BY}, and that the proxy listens there; {_BYPASS}",
             ) from error
 
-    def _ask(self, authorization: Optional[str]) -> Answer:
-        """Send a CONNECT, and return what is answered."""
-        target = authority(self.address)
-        started = time.monotonic()
-        status = "no reply"
-        talk = Connection(self._proxy.address, self.timeout, None)
-        talk.use(_BeforeTLS(self.sock))
+
+class ProxyWire:
+    """The I/O of an exchange with a proxy (`exchange.Wire`): CONNECT requests on the socket of a tunnel, before TLS.
+
+    Args:
+        tunnel: the connection that becomes the tunnel.
+        proxy, new_ticket: as for `Tunnel`.
+    """
+
+    def __init__(self, tunnel: Connection, proxy: Proxy, new_ticket: NewTicket) -> None:
+        self._tunnel = tunnel
+        self._proxy = proxy
+        self._new_ticket = new_ticket
+        self._talk = Connection(proxy.address, tunnel.timeout, None)
+        self._kept = False
+        self._target = authority(tunnel.address)
+
+    def get_ticket(self) -> Ticket:
+        """Get a ticket for the service of the proxy."""
+        service = service_of(self._proxy)
         try:
-            talk.putrequest("CONNECT", target, skip_host=True, skip_accept_encoding=True)
-            talk.putheader("Host", target)
-            if authorization is not None:
-                talk.putheader("Proxy-Authorization", authorization)
-            talk.endheaders()
-            response = talk.getresponse()
-            status = str(response.status)
-            talk.drain()
-            if response.status < 300 and not talk.is_reusable():
-                raise MalformedReply("something comes behind the reply, and nothing was asked yet")
-            return Answer(response.status, tuple(response.values("proxy-authenticate")), talk.is_reusable())
+            return self._new_ticket(service)
+        except KerberosXMLRPCError as error:
+            error.host = self._proxy.address.host
+            error.message = f"the proxy {self._proxy} asks for Negotiate: {error.message}"
+            if isinstance(error, (ServiceUnknown, KDCUnreachable)):  # the latter by an address: that is of no realm
+                error.hint = (
+                    f"the KDC was asked for {service}: name the proxy, in {_NAMED_BY}, as its keytab does; "
+                    "or put user:password@ there, if it takes Basic"
+                )
+            raise
+
+    def send(self, authorization: Optional[str], cookies: str) -> None:
+        """Send a CONNECT. A proxy gets no cookies."""
+        self._talk = Connection(self._proxy.address, self._tunnel.timeout, None)
+        self._talk.use(_BeforeTLS(self._tunnel.sock))
+        self._talk.putrequest("CONNECT", self._target, skip_host=True, skip_accept_encoding=True)
+        self._talk.putheader("Host", self._target)
+        if authorization is not None:
+            self._talk.putheader("Proxy-Authorization", authorization)
+        try:
+            self._talk.endheaders()
+        except BaseException:
+            self._talk.close()
+            raise
+
+    def read_head(self) -> Response:
+        """Read the reply: the head, and the body if there is one."""
+        try:
+            response = self._talk.getresponse()
+            self._talk.drain()
+            self._kept = self._talk.is_reusable()
         finally:
-            talk.close()
-            self._statuses.append(status)
-            seconds = time.monotonic() - started
-            logger.debug("CONNECT %s by the proxy %s %s %.3f s", target, self._proxy, status, seconds)
+            self._talk.close()  # it may hold an error, and with that frames
+        if response.status < 300 and not self._kept:
+            raise MalformedReply("something comes behind the reply, and nothing was asked yet")
+        return response
+
+    def drain(self) -> None:
+        """Do nothing: the body has been read."""
+
+    def is_reusable(self) -> bool:
+        """Say whether the connection stands at the beginning of the next reply, or of the tunnel."""
+        return self._kept
 
 
 class _BeforeTLS:

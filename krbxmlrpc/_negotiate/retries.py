@@ -6,7 +6,6 @@ that it may run twice.
 
 from __future__ import annotations
 
-import re
 from typing import Any, Callable, Collection, NamedTuple, Optional, Union
 
 from .._checks import checked
@@ -26,11 +25,6 @@ MAX_WAIT = 3600.0
 """Seconds that a wait before a repetition does not exceed, however often it was doubled."""
 
 Idempotent = Union[bool, Collection[str], Callable[[str], object]]
-
-# As xmlrpc.client.dumps writes it. From the start, so that nothing in the arguments is taken for the method.
-_METHOD = re.compile(
-    rb"(?:<\?xml[^>]{0,100}\?>)?\s{0,9}<methodCall>\s{0,9}<methodName>([ -%'-;=-~]{1,999})</methodName>", re.DOTALL
-)
 
 
 class Retries(NamedTuple):
@@ -89,11 +83,3 @@ def _checked_idempotent(idempotent: Any) -> Callable[[Optional[str]], object]:
     for name in idempotent:
         checked("idempotent", name, accepted, (str,))
     return frozenset(idempotent).__contains__
-
-
-def method_name(body: Any) -> Optional[str]:
-    """Return the method of an encoded call, None where it cannot be told."""
-    found = _METHOD.match(body) if isinstance(body, bytes) else None
-    if found is None:
-        return None
-    return found[1].decode("ascii")

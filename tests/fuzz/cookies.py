@@ -2,7 +2,7 @@
 
 from http.cookiejar import LWPCookieJar
 
-from krbxmlrpc._negotiate.cookies import Session, strict_policy
+from krbxmlrpc._negotiate.cookies import CookieStore, strict_policy
 
 FRIENDS = {
     "hub.example.test": {"other.example.test"},
@@ -27,7 +27,7 @@ def one_input(data):
 
 def check(host, lines):
     """Check that cookies go only where they may, and do no harm."""
-    session = Session(LWPCookieJar(policy=strict_policy()))
+    session = CookieStore(LWPCookieJar(policy=strict_policy()))
     strangers = OTHERS - FRIENDS[host]
     for name in (host, *OTHERS):
         session.prove(name)

@@ -5,11 +5,13 @@ import unicodedata
 
 from krbxmlrpc import KerberosXMLRPCError, ProxyRefused, ServerUnreachable
 from krbxmlrpc._http.address import Address, parse_address
-from krbxmlrpc._negotiate.proxy import Answer, Meaning, meaning, parse_proxy, refusal
+from krbxmlrpc._http.www_authenticate import negotiate_details
+from krbxmlrpc._negotiate.policy import Expects, MutualAuthentication, Sent, Step, next_step
+from krbxmlrpc._negotiate.proxy import parse_proxy, refusal
 
 SERVER = Address("hub", 443, "hub")
 PROXY = parse_proxy("proxy", "http://user:5ECRET@proxy:3128")
-SENT = (None, PROXY.credentials, "Negotiate 5ECRET")
+SENT = {Sent.NOTHING: None, Sent.PASSWORD: PROXY.credentials, Sent.TICKET: "Negotiate 5ECRET"}
 
 
 def one_input(data):
@@ -22,14 +24,14 @@ def one_input(data):
 
 def check_answer(status, challenges):
     """Check what an answer means, and what is said of it."""
-    answer = Answer(status, challenges, True)
-    for sent in SENT:
-        found = meaning(sent, status, answer.negotiate)
-        assert (found is Meaning.OPEN) is (status < 300)
-        if found in (Meaning.TICKET, Meaning.ANOTHER_LEG):
-            assert status == 407 and sent is not PROXY.credentials
-        if found in (Meaning.REFUSED, Meaning.UNAVAILABLE):
-            error = refusal(PROXY, SERVER, sent, answer)
+    negotiate = negotiate_details(list(challenges))
+    for sent, authorization in SENT.items():
+        step = next_step(sent, status, negotiate, False, MutualAuthentication.OPTIONAL, Expects.TUNNEL)
+        assert (step is Step.ACCEPT) is (status < 300)
+        if step in (Step.RENEW, Step.ANOTHER_LEG):
+            assert status == 407 and sent is not Sent.PASSWORD
+        elif step is not Step.ACCEPT:
+            error = refusal(PROXY, SERVER, authorization, status, challenges)
             assert isinstance(error, ServerUnreachable if status >= 500 else ProxyRefused)
             check_text(f"{error} {error!r}")
             assert isinstance(error, KerberosXMLRPCError) and "proxy:3128" in str(error)

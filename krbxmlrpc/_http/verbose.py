@@ -1,0 +1,33 @@
+"""Prints messages for ``verbose``, without what could be a secret."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Iterator, Tuple
+
+_SHOWN_HEADERS = {
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "keep-alive",
+    "server",
+    "transfer-encoding",
+    "user-agent",
+}
+
+
+def print_headers(headers: Iterable[Tuple[Any, Any]]) -> None:
+    """Print headers; if a value could be a secret, print only its length."""
+    for name, value in headers:
+        name = name if isinstance(name, str) else name.decode("latin-1")
+        shown = value if name.lower() in _SHOWN_HEADERS else f"({len(str(value))} characters, not shown)"
+        print("header:", ascii(f"{name}: {shown}")[1:-1])
+
+
+def shown(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Print the pieces of a body as they pass."""
+    for piece in pieces:
+        print("body:", repr(piece))
+        yield piece

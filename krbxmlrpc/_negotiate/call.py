@@ -1,0 +1,289 @@
+"""One call: the ways in which it authenticates, and its repetition.
+
+A way is an object: `SessionOrTicket`, `LoginPage` or `OutsideLogin`. A transport has one way for all of its calls; an
+adapter chooses it in `KerberosTransport.make_authentication`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from xmlrpc.client import Fault, dumps
+
+from .._http.pool import Pool
+from .._xmlrpc.calls import method_name
+from ..errors import CallOutcomeUnknown, KerberosXMLRPCError
+from .exchange import Exchange, Memory
+from .http_errors import failure, login_without_session, session_refused
+from .policy import Allowance, Call, Expects, MutualAuthentication, Sent, Step
+from .retries import Retries, is_answer
+from .wire import BlockingWire, Hooks, TicketSource
+
+SessionEnded = Callable[[Fault, "LoginSession"], object]
+
+
+class Client(NamedTuple):
+    """What all calls of one transport share."""
+
+    scheme: str
+    mode: MutualAuthentication
+    retries: Retries
+    pool: Pool
+    tickets: TicketSource
+    memory: Memory
+
+
+class Authentication:
+    """A way of making calls. The three below are all that krbxmlrpc has."""
+
+    def make(self, calling: Calling) -> Any:
+        """Make a call, and return its values."""
+        raise NotImplementedError
+
+
+class SessionOrTicket(Authentication):
+    """A call goes on a session if there is one, else it carries a ticket. The way of a transport without login page.
+
+    Args:
+        preemptive: whether the ticket is sent before the server asks for one.
+    """
+
+    def __init__(self, preemptive: bool = True) -> None:
+        self._preemptive = preemptive
+
+    def make(self, calling: Calling) -> Any:
+        """Make a call, and return its values."""
+        return calling.repeated(self._once)
+
+    def _once(self, calling: Calling) -> Any:
+        cookies = calling.cookies()
+        if calling.are_session(cookies):
+            step, result = calling.attempt(Sent.COOKIES, cookies)
+            if step is Step.ACCEPT:
+                return result
+            calling.note_refused(cookies)
+            cookies = calling.cookies()  # another thread may have got new ones
+        elif not self._preemptive:
+            step, result = calling.attempt(Sent.NOTHING, cookies)
+            if step is Step.ACCEPT:
+                return result
+        return calling.authenticated(cookies)
+
+
+class LoginPage(Authentication):
+    """A ticket begins a session at a login page, and calls carry the cookies of that session.
+
+    The first call logs in; a later call logs in again, once, when the session has ended.
+
+    Args:
+        path: the path of the page, with a query if there is one.
+        session_ended: for applications that report the end of a session by a Fault. It is called with the
+            `xmlrpc.client.Fault` of a call and a `LoginSession`; if it returns a true value, the transport logs in and
+            makes the call once more. It must return a true value only if the Fault proves that the method did not run.
+            Default: no Fault means that.
+    """
+
+    def __init__(self, path: str, session_ended: Optional[SessionEnded] = None) -> None:
+        self.path = path
+        self._session_ended = session_ended
+
+    def make(self, calling: Calling) -> Any:
+        """Make a call, and return its values."""
+        seen = calling.logins()
+        try:
+            return calling.repeated(self._once)
+        except Fault as fault:
+            if self._session_ended is None or not self._session_ended(fault, LoginSession(calling, self._once)):
+                raise
+        calling.renew_allowance()
+        self.log_in(calling, seen)
+        calling.renew_allowance()
+        return calling.repeated(self._once)
+
+    def log_in(self, calling: Calling, seen: int) -> None:
+        """Log in, unless that was done since there were `seen` logins."""
+        calling.log_in(self._login(calling), seen)
+
+    def cookies_of_login(self, calling: Calling) -> str:
+        """Return the cookies that go with a call after a login.
+
+        Raises:
+            NoSession: there are none.
+        """
+        cookies = calling.cookies()
+        if not cookies:
+            raise login_without_session(calling.call, self._login(calling), calling.cookie_paths())
+        return cookies
+
+    def _once(self, calling: Calling) -> Any:
+        seen = calling.logins()
+        cookies = calling.cookies()
+        if not cookies:
+            self.log_in(calling, seen)
+            cookies = self.cookies_of_login(calling)
+            seen = calling.logins()
+        step, result = calling.attempt(Sent.COOKIES, cookies)
+        if step is not Step.ACCEPT and calling.has_room_for_login():
+            self.log_in(calling, seen)
+            step, result = calling.attempt(Sent.COOKIES, self.cookies_of_login(calling))
+        if step is not Step.ACCEPT:
+            raise session_refused(calling.call, result, self.path)
+        return result
+
+    def _login(self, calling: Calling) -> Call:
+        """Return the request that logs in for a call."""
+        return calling.call._replace(method="GET", handler=self.path, body=b"", headers=(), expects=Expects.WELCOME)
+
+
+class OutsideLogin(Authentication):
+    """Calls carry the cookies of a session that the caller began, for example by a call with a password.
+
+    There is no ticket and no Kerberos: only TLS vouches for the server. Cookies go to it, and are kept from it, without
+    proof of its identity.
+    """
+
+    def make(self, calling: Calling) -> Any:
+        """Make a call, and return its values."""
+        return calling.repeated(self._once)
+
+    def _once(self, calling: Calling) -> Any:
+        calling.accept_unproved_server()
+        step, result = calling.attempt(Sent.COOKIES, calling.cookies())
+        if step is not Step.ACCEPT:
+            raise failure(Step.UNEXPECTED, calling.call, result)
+        return result
+
+
+class LoginSession:
+    """The session of a call that ended in a Fault, for the predicate of `LoginPage`."""
+
+    def __init__(self, calling: Calling, make: Callable[[Calling], Any]) -> None:
+        self._calling = calling
+        self._make = make
+        self._seen = calling.logins()
+
+    @property
+    def is_renewed(self) -> bool:
+        """Whether the transport has logged in since the call ended."""
+        return self._calling.logins() != self._seen
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Call another method on the session; return its value.
+
+        Raises:
+            xmlrpc.client.Fault, KerberosXMLRPCError: as from any call.
+        """
+        (value,) = self._calling.another(dumps(arguments, method).encode()).repeated(self._make)
+        return value
+
+
+class Calling:
+    """A call under way: the attempts at it, and what its way may ask."""
+
+    def __init__(self, call: Call, client: Client, hooks: Hooks) -> None:
+        self.call = call
+        self._client = client
+        self._hooks = hooks
+        self._place = f"{client.scheme}://{call.url}"
+
+    def repeated(self, make: Callable[[Calling], Any]) -> Any:
+        """Make the call, and again as often as `Retries` says and the outcome allows."""
+        retries = self._client.retries
+        unknown: Optional[CallOutcomeUnknown] = None
+        try:
+            for repetitions in itertools.count():
+                try:
+                    return make(self)
+                except KerberosXMLRPCError as error:
+                    wait = retries.wait(error, repetitions, _name(self.call))
+                    if wait is None:
+                        if unknown is None or isinstance(error, CallOutcomeUnknown) or is_answer(error):
+                            raise
+                        raise unknown from error  # this time it has not run, but before that it may have
+                    if isinstance(error, CallOutcomeUnknown):
+                        unknown = error
+                time.sleep(wait)
+                self.renew_allowance()
+        finally:
+            unknown = None  # it holds this frame, and with it the transport
+
+    def renew_allowance(self) -> None:
+        """Let the call take as many requests as a new one."""
+        self.call = self.call._replace(allowance=Allowance())
+
+    def another(self, body: bytes) -> Calling:
+        """Return another call to the same URL."""
+        call = self.call._replace(body=body, verbose=False, allowance=Allowance())
+        return Calling(call, self._client, self._hooks)
+
+    # -- attempts -----------------------------------------------------------------------------------------------------
+
+    def attempt(self, sent: Sent, cookies: str) -> Tuple[Step, Any]:
+        """Make one attempt: return ACCEPT and the values, or RENEW and the reply; raise what else comes of it."""
+        return self._exchange(self.call, sent, cookies).run()
+
+    def authenticated(self, cookies: str) -> Any:
+        """Make the call with a ticket, unless the server takes the connection for one; return the values."""
+        return self._authenticated(self.call, cookies)
+
+    def log_in(self, login: Call, seen: int) -> None:
+        """Log in with a ticket, unless that was done since there were `seen` logins."""
+        store = self._client.memory.cookies
+        try:
+            store.log_in_once(
+                login.netloc, seen, lambda: self._authenticated(login, store.cookies(self._place_of(login)))
+            )
+        except KerberosXMLRPCError as error:
+            error.at_login = True
+            raise
+
+    def has_room_for_login(self) -> bool:
+        """Say whether the call may still take a login, which can take two requests, and the call itself."""
+        return self.call.allowance.left > 2
+
+    def _authenticated(self, call: Call, cookies: str) -> Any:
+        step, result = self._exchange(call, Sent.CONNECTION, cookies).run()
+        if step is not Step.ACCEPT:
+            result = self._exchange(call, Sent.TICKET, cookies).run()[1]
+        return result
+
+    def _exchange(self, call: Call, sent: Sent, cookies: str) -> Exchange:
+        client = self._client
+        wire = BlockingWire(call, self._hooks, client.pool, client.tickets)
+        return Exchange(call, sent, cookies, self._place_of(call), client.mode, client.memory, wire)
+
+    def _place_of(self, call: Call) -> str:
+        """Return the URL by which cookies are chosen."""
+        return self._place if call is self.call else f"{self._client.scheme}://{call.url}"
+
+    # -- cookies ------------------------------------------------------------------------------------------------------
+
+    def cookies(self) -> str:
+        """Return the cookies that go with the call."""
+        return self._client.memory.cookies.cookies(self._place)
+
+    def are_session(self, cookies: str) -> bool:
+        """Say whether the call may go on these cookies alone."""
+        return self._client.memory.cookies.carries(self._place, cookies)
+
+    def note_refused(self, cookies: str) -> None:
+        """Note that the call was refused on these cookies."""
+        self._client.memory.cookies.refused(self._place, cookies)
+
+    def logins(self) -> int:
+        """Return how many logins there have been."""
+        return self._client.memory.cookies.logins(self.call.netloc)
+
+    def cookie_paths(self) -> List[str]:
+        """Return for which paths of the server there are cookies."""
+        return self._client.memory.cookies.paths(self.call.host)
+
+    def accept_unproved_server(self) -> None:
+        """Have the server get its cookies without a proof of its identity."""
+        self._client.memory.cookies.accept_unproved(self.call.netloc)
+
+
+def _name(call: Call) -> Optional[str]:
+    """Return the name by which `Retries` knows a call."""
+    return method_name(call.body) if call.expects is Expects.VALUES else call.method

@@ -1,0 +1,134 @@
+"""The driver of exchanges for blocking sockets: it takes connections from the pool and calls the transport's hooks."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterable, Optional, Protocol
+
+from .._http.connection import Connection
+from .._http.pool import Pool
+from .._http.response import Response
+from .._kerberos.channel_bindings import tls_server_end_point
+from .._kerberos.ticket import Ticket
+from ..errors import KerberosXMLRPCError
+from .http_errors import not_bindable
+from .policy import Call
+
+
+class Hooks(Protocol):
+    """The methods of a transport that a call passes through. Subclasses of the transport may override them."""
+
+    def make_connection(self, host: Any) -> Any:
+        """Return a new connection, not yet connected."""
+
+    def send_request(
+        self,
+        host: Any,
+        handler: str,
+        request_body: Any,
+        debug: bool,
+        *,
+        connection: Optional[Connection] = None,
+        authorization: Optional[str] = None,
+        cookies: str = "",
+        method: str = "POST",
+        headers: Iterable[Any] = (),
+    ) -> Any:
+        """Send a request."""
+
+    def parse_response(self, response: Any) -> Any:
+        """Decode the reply to a call."""
+
+    def read_resource(self, response: Response) -> Any:
+        """Return the answer to a request that is not a call."""
+
+
+class TicketSource:
+    """Gets tickets for servers, bound to the server's certificate if that is asked for.
+
+    Args:
+        new_ticket: makes a ticket for a service. It must not refer to the transport.
+        bound: whether tickets are bound.
+    """
+
+    def __init__(self, new_ticket: Callable[..., Ticket], bound: bool) -> None:
+        self.new_ticket = new_ticket
+        self._bound = bound
+
+    def get(self, call: Call, connection: Connection) -> Ticket:
+        """Get a ticket for the service of a call, which goes over this connection."""
+        bindings = None
+        if self._bound:
+            try:
+                bindings = tls_server_end_point(connection.certificate())
+            except ValueError as error:
+                raise not_bindable(call, error) from error
+        try:
+            return self.new_ticket(call.service, channel_bindings=bindings)
+        except KerberosXMLRPCError as error:
+            error.host = call.host
+            raise
+
+
+class BlockingWire:
+    """The I/O of one attempt at a call (`exchange.CallWire`)."""
+
+    def __init__(self, call: Call, hooks: Hooks, pool: Pool, tickets: TicketSource) -> None:
+        self.connection: Any = None
+        self._call = call
+        self._hooks = hooks
+        self._pool = pool
+        self._tickets = tickets
+
+    def open(self) -> None:
+        """Take a connection that can take a request."""
+        self.connection = self._pool.acquire(self._call.netloc, self._hooks.make_connection)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._pool.release(self._call.netloc, self.connection)
+
+    def get_ticket(self) -> Ticket:
+        """Get a ticket for the service of the call."""
+        return self._tickets.get(self._call, self.connection)
+
+    def send(self, authorization: Optional[str], cookies: str) -> None:
+        """Send the request."""
+        call = self._call
+        self._hooks.send_request(
+            call.netloc,
+            call.handler,
+            call.body,
+            call.verbose,
+            connection=self.connection,
+            authorization=authorization,
+            cookies=cookies,
+            method=call.method,
+            headers=call.headers,
+        )
+
+    def read_head(self) -> Response:
+        """Read the head of the reply."""
+        response: Response = self.connection.getresponse()
+        return response
+
+    def read_body(self, response: Response) -> Any:
+        """Decode the body of a verified reply."""
+        if self._call.is_resource:
+            return self._hooks.read_resource(response)
+        return self._hooks.parse_response(response)
+
+    def drain(self) -> None:
+        """Read an unwanted body to its end, within bounds."""
+        self.connection.drain()
+
+    def is_reusable(self) -> bool:
+        """Say whether the next request can go over the same connection."""
+        return bool(self.connection.is_reusable())
+
+    def is_usable(self) -> bool:
+        """Say whether the connection can still take a request."""
+        return bool(self.connection.is_usable())
+
+    def give_up(self) -> None:
+        """Have the connection not used again."""
+        self.connection.give_up()

@@ -1,0 +1,106 @@
+"""The direction of imports inside the package, and which modules an adapter may use (see CONTRIBUTING)."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import krbxmlrpc
+
+PACKAGE = Path(krbxmlrpc.__file__).parent
+
+LEAVES = {"errors", "_checks", "_forks", "_version"}
+"""Modules that import none of the package."""
+
+MAY_IMPORT = {
+    **{leaf: set() for leaf in LEAVES},
+    "_http": LEAVES,
+    "_kerberos": LEAVES,
+    "_xmlrpc": LEAVES,
+    "_negotiate": LEAVES | {"_http", "_kerberos", "_xmlrpc"},
+    "_settings": LEAVES | {"_negotiate", "_http", "_kerberos", "_xmlrpc"},
+    "transport": LEAVES | {"_settings", "_negotiate", "_http", "_kerberos", "_xmlrpc"},
+    "__init__": LEAVES | {"transport", "_negotiate", "_http", "_kerberos"},
+    "_cli": LEAVES | {"transport", "_settings", "_negotiate", "_http", "_kerberos", "_xmlrpc"},
+    "__main__": {"_cli"},
+    "kobo": {"__init__", "errors"},
+    "pulp": {"__init__", "_checks", "_http"},
+    "testing": {"__init__", "errors", "_kerberos"},
+}
+"""Which parts of the package each part may import. A part is a module, or a folder of modules."""
+
+
+def part(name):
+    """Return the part that a module of the package, ``krbxmlrpc.x.y``, belongs to."""
+    return name.split(".")[1] if "." in name else "__init__"
+
+
+def imported(path):
+    """Yield the modules of the package that a file imports, by their full names."""
+    package = ["krbxmlrpc", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == "krbxmlrpc")
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            base += [node.module] if node.module else []
+            whole = ".".join(base)
+            if whole == "krbxmlrpc":
+                names = [alias.name for alias in node.names]
+                are_modules = [(PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file() for name in names]
+                yield from (f"krbxmlrpc.{name}" if found else whole for name, found in zip(names, are_modules))
+            elif whole.startswith("krbxmlrpc."):
+                yield whole
+
+
+def against_the_direction(path):
+    """Return what a file imports and may not."""
+    own = part(".".join(["krbxmlrpc", *path.relative_to(PACKAGE).with_suffix("").parts]))
+    return [name for name in imported(path) if part(name) not in MAY_IMPORT[own] | {own}]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_in_one_direction(path):
+    assert against_the_direction(path) == []
+
+
+@pytest.mark.parametrize(
+    "place, line",
+    [
+        ("_http/connection.py", "from .._kerberos import ticket"),
+        ("_kerberos/tokens.py", "import krbxmlrpc._http.response"),
+        ("_xmlrpc/decoding.py", "from .._negotiate.policy import Call"),
+        ("_negotiate/policy.py", "from ..transport import KerberosTransport"),
+        ("_negotiate/call.py", "from .. import KerberosTransport"),
+        ("_settings.py", "from . import transport"),
+        ("errors.py", "from ._checks import checked"),
+        ("transport.py", "from ._cli import main"),
+        ("kobo.py", "from ._negotiate.call import LoginPage"),
+    ],
+)
+def test_an_import_against_the_direction_is_found(place, line, tmp_path, monkeypatch):
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"def later():\n    {line}\n")
+    for name in MAY_IMPORT:
+        (tmp_path / f"{name}.py").touch()
+    monkeypatch.setattr("test_structure.PACKAGE", tmp_path)
+    assert len(against_the_direction(path)) == 1
+
+
+@pytest.mark.parametrize("name", ["kobo.py", "pulp.py"])
+def test_an_adapter_uses_no_private_name_of_another_module(name):
+    tree = ast.parse((PACKAGE / name).read_text())
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names]
+    assert [found for found in names if found.startswith("_")] == []
+    own = {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    private = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__")
+    }
+    assigned = {
+        node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    }
+    of_kobo = {"_auth_method", "_client_type", "_conf", "_hub_url", "_logger", "_logout"}
+    assert private - own - assigned - of_kobo == set()
