@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Tuple, Type, TypeVar
 
+from ._hints import Hint, subject
+
 Value = TypeVar("Value")
 
 
@@ -21,7 +23,12 @@ def checked(
         types: the accepted types; bool counts as itself only, not as int.
     """
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-        raise TypeError(f"{name} is {value!r}; accepted is {accepted}")
+        raise TypeError(_message(name, value, accepted))
     if not valid(value):
-        raise ValueError(f"{name} is {value!r}; accepted is {accepted}")
+        raise ValueError(_message(name, value, accepted))
     return value
+
+
+def _message(name: str, value: object, accepted: str) -> Hint:
+    shown = repr(value)
+    return Hint("{subject} is {shown}; accepted is {accepted}", subject=subject(name), shown=shown, accepted=accepted)

@@ -1,6 +1,6 @@
 """What can go wrong, and what to do about it.
 
-This module only names failures; it knows nothing of the rest of the package. Every error is a
+This module only names failures; of the rest of the package it knows only how hints name arguments. Every error is a
 `KerberosXMLRPCError`, and so an `xmlrpc.client.Error`; where the standard library has a class for the same trouble,
 the error is one of those too, so that existing ``except`` clauses keep working.
 """
@@ -12,6 +12,8 @@ from http.client import HTTPMessage
 from ssl import SSLCertVerificationError
 from typing import Any, ClassVar, Dict, NamedTuple, Optional, Tuple, Type
 from xmlrpc.client import Error, ProtocolError, ResponseError
+
+from ._hints import Hint
 
 
 class GSSStatus(NamedTuple):
@@ -187,9 +189,9 @@ class CertificateRejected(KerberosXMLRPCError, SSLCertVerificationError):
 class CallOutcomeUnknown(KerberosXMLRPCError, ConnectionError):
     """The connection failed after (part of) the call had been sent: the call may have run on the server, or not."""
 
-    default_hint = (
-        "the call may have run: look on the server whether it did before you repeat it; methods that may run twice are "
-        "repeated for you where idempotent= names them and retries= allows it"
+    default_hint = Hint(
+        "the call may have run: look on the server whether it did before you repeat it; a method that may run twice is "
+        "repeated for you if {args.idempotent} says so and {args.retries} allows it"
     )
 
 

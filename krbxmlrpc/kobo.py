@@ -30,6 +30,20 @@ LOGIN_PAGE = "auth/krb5login/"
 TIMEOUT_VARIABLE = "KOBO_XMLRPC_TIMEOUT"
 """What in the environment says after how many seconds a client of kobo's gives up."""
 
+ARGUMENT_NAMES: Dict[str, str] = {
+    **{name: f"transport_args[{name!r}]" for name in KerberosTransport.__init__.__kwdefaults__ or ()},
+    "service": "KRB_SERVICE, KRB_REALM or transport_args['service']",
+    "principal": "KRB_PRINCIPAL",
+    "keytab": "KRB_KEYTAB",
+    "ccache": "KRB_CCACHE",
+    "context": "CA_CERT",
+    "cafile": "CA_CERT",
+    "plain_http": "http:// in HUB_URL asks for it, https:// asks for TLS",
+    "login_path": f"HUB_URL (the login page is {LOGIN_PAGE} beside it) or transport_args['login_path']",
+    "timeout": TIMEOUT_VARIABLE,
+}
+"""The names of the transport's arguments in kobo's configuration: ``argument_names`` of a `HubProxy`'s transport."""
+
 # What kobo's decorators raise in front of a method, so that it has not run (kobo.django.xmlrpc.decorators).
 _LOGIN_REQUIRED = (1, "PermissionDenied: Login required.")
 _ADMIN_ONLY = (1, "PermissionDenied: Admin only.")
@@ -179,7 +193,12 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
     _login_krbv = _login_gssapi
 
     def _new_transport(self) -> Union[HubTransport, InsecureHubTransport]:
-        """Return the transport that the configuration asks for."""
+        """Return the transport that the configuration asks for, whose hints are in the configuration's terms."""
+        transport = self._made_transport()
+        transport.argument_names = ARGUMENT_NAMES
+        return transport
+
+    def _made_transport(self) -> Union[HubTransport, InsecureHubTransport]:
         arguments = self._login_arguments() if self._auth_method in _BY_TICKET else {}
         if TIMEOUT_VARIABLE in os.environ:
             arguments["timeout"] = _seconds(os.environ[TIMEOUT_VARIABLE])

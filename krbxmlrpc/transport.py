@@ -8,10 +8,24 @@ from __future__ import annotations
 import functools
 import ssl
 from http.cookiejar import CookieJar
-from typing import Any, Collection, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type, Union
+from typing import (
+    Any,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+    Type,
+    Union,
+)
 from xmlrpc.client import SafeTransport, Transport
 
 from ._checks import checked
+from ._hints import told
 from ._http.address import parse_address
 from ._http.connection import Connection, Pieces
 from ._http.pool import Pool
@@ -39,6 +53,7 @@ from ._settings import (
 )
 from ._version import __version__
 from ._xmlrpc.decoding import body, decode, make_parser
+from .errors import KerberosXMLRPCError
 
 _WITH_CONTENT = ("POST", "PUT", "PATCH")
 """Methods whose requests say how long their body is, also where it is empty (RFC 9110, section 8.6)."""
@@ -62,6 +77,7 @@ class _NegotiateTransport(Transport):
     _default_port: int
     _accepted_context: Tuple[str, Tuple[Type[Any], ...]]
     _proxy_variable: Optional[str] = None
+    argument_names: Mapping[str, str] = {}
     user_agent = f"krbxmlrpc/{__version__}"
     verbose = False  # for a `parse_response` like the standard one; here it goes along with each call
 
@@ -184,7 +200,15 @@ class _NegotiateTransport(Transport):
     def _made(self, call: Call) -> Any:
         """Make a call in the way of this transport; return its values."""
         self._last_url = call.netloc, call.handler
-        return self._authentication.make(Calling(call, self._client, self))
+        return self._told(self._authentication.make, call)
+
+    def _told(self, make: Callable[..., Any], call: Call, *more: bool) -> Any:
+        """Make a call; if it fails, put the hint into the terms of this transport's users."""
+        try:
+            return make(Calling(call, self._client, self), *more)
+        except KerberosXMLRPCError as error:
+            error.hint = told(error.hint, self.argument_names)
+            raise
 
     def send_request(
         self,
@@ -294,10 +318,7 @@ class _NegotiateTransport(Transport):
         url = self._last_url if known else host and (host, page.path)
         if not url:
             raise ValueError("login() does not know where before the first call: pass host=")
-        calling = Calling(self._call(*url, b"", False), self._client, self)
-        page.log_in(calling, calling.logins())
-        if known:
-            page.cookies_of_login(calling)
+        self._told(page.log_in_now, self._call(*url, b"", False), bool(known))
 
     def close(self) -> None:
         """Close the kept connections, and save the cookies if they have a file. The transport can still be used.

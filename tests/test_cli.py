@@ -22,7 +22,8 @@ from realm import scripted
 
 from krbxmlrpc import KerberosTransport, __version__
 from krbxmlrpc._cli import main as cli
-from krbxmlrpc._cli.options import OPTIONS, build_parser, in_options, target_of
+from krbxmlrpc._cli.options import OPTIONS, TERMS, build_parser, target_of
+from krbxmlrpc._hints import Hint, told
 from krbxmlrpc.testing import Failure
 
 COMMAND = [sys.executable, "-W", "error", "-m", "krbxmlrpc"]
@@ -303,34 +304,76 @@ def test_errors_have_their_hint_in_the_words_of_the_command_line(fail, plain, mo
 
 
 @pytest.mark.parametrize(
-    "python, terminal",
+    "hint, python, terminal",
     [
-        ("pass context=ssl.create_default_context(cafile=...); if", "pass --cafile FILE; if"),
-        ("pass context= with it", "pass --cafile FILE with it"),
-        ("pass mutual_authentication='optional'", "pass --mutual-authentication optional"),
-        ("pass channel_bindings=None", "pass --channel-bindings None"),
-        ("or pass keytab= as well; ccache=/a/b may hold", "or pass --keytab as well; --ccache /a/b may hold"),
-        ("see service=; it", "see --service; it"),
-        ("idempotent= names them and retries= allows it", "--idempotent names them and --retries allows it"),
-        ("check login_path, a timeout, the proxy", "check --login-path, a timeout, the proxy"),
-        ("timeout is 0; accepted", "--timeout is 0; accepted"),
-        ("the proxy is away: its timeout is short", "the proxy is away: its timeout is short"),
-        ("headers holds Cookie", "--header holds Cookie"),
-        ("InsecureKerberosTransport speaks it, KerberosTransport TLS", "--insecure-http speaks it, https:// TLS"),
-        ("check proxy=, or https_proxy", "check --proxy, or https_proxy"),
+        (
+            Hint("pass {phrase.cafile}; if"),
+            "pass context=ssl.create_default_context(cafile=...); if",
+            "pass --cafile FILE; if",
+        ),
+        (Hint("pass {args.context} with it"), "pass context= with it", "pass --cafile with it"),
+        (
+            Hint("pass {args.mutual_authentication:optional}"),
+            "pass mutual_authentication='optional'",
+            "pass --mutual-authentication optional",
+        ),
+        (Hint("pass {args.channel_bindings:None}"), "pass channel_bindings=None", "pass --channel-bindings none"),
+        (
+            Hint("or pass {args.keytab} as well; {args.ccache:{ccache}} may hold", ccache="/a/b"),
+            "or pass keytab= as well; ccache='/a/b' may hold",
+            "or pass --keytab as well; --ccache /a/b may hold",
+        ),
+        (Hint("{args.ccache:{ccache}}", ccache="/a b/c"), "ccache='/a b/c'", "--ccache '/a b/c'"),
+        (Hint("see {args.service}; it"), "see service=; it", "see --service; it"),
+        (
+            Hint("if {args.idempotent} says so and {args.retries} allows it"),
+            "if idempotent= says so and retries= allows it",
+            "if --idempotent says so and --retries allows it",
+        ),
+        (Hint("pass {args.idempotent:True}"), "pass idempotent=True", "pass --idempotent"),
+        (Hint("pass {args.preemptive:False}"), "pass preemptive=False", "pass --no-preemptive"),
+        (
+            Hint("check {name.login_path}, a timeout, the proxy"),
+            "check login_path, a timeout, the proxy",
+            "check --login-path, a timeout, the proxy",
+        ),
+        (Hint("{name.timeout} is 0; accepted"), "timeout is 0; accepted", "--timeout is 0; accepted"),
+        (
+            Hint("the proxy is away: its timeout is short"),
+            "the proxy is away: its timeout is short",
+            "the proxy is away: its timeout is short",
+        ),
+        (Hint("{name.headers} holds Cookie"), "headers holds Cookie", "--header holds Cookie"),
+        (
+            Hint("plain HTTP: {phrase.plain_http}"),
+            "plain HTTP: InsecureKerberosTransport speaks it whatever the URL says, KerberosTransport speaks TLS",
+            "plain HTTP: http:// in the URL asks for it, https:// asks for TLS",
+        ),
+        (Hint("check {args.proxy}, or https_proxy"), "check proxy=, or https_proxy", "check --proxy, or https_proxy"),
+        (Hint("a name, or {phrase.left_out}"), "a name, or None", "a name, or to leave it out"),
+        (Hint("a number, or {phrase.none}"), "a number, or None", "a number, or 'none'"),
+        (Hint("see {args.use_datetime}"), "see use_datetime=", "see use_datetime="),
     ],
 )
-def test_arguments_in_messages_are_told_as_options(python, terminal):
-    assert in_options(python) == terminal
+def test_arguments_in_messages_are_told_as_options(hint, python, terminal):
+    assert hint == python
+    assert told(hint, TERMS) == terminal
 
 
 @pytest.mark.parametrize(
     "words, complaint",
     [
         (["--timeout", "-1"], "--timeout is -1.0; accepted is a number of seconds"),
+        (["--timeout", "0"], "seconds over 0 and up to 2000000, or 'none'\n"),
         (["--timeout", "x"], "argument --timeout: invalid number of seconds value: 'x'"),
         (["--service", "x"], "--service is 'x'; accepted is 'HTTP@host'"),
+        (["--principal", ""], "--principal is ''; accepted is a name like 'user' or 'user@REALM', or to leave it out"),
         (["--login-path", "x"], "--login-path is 'x'; accepted is"),
+        (
+            ["--login-path", "/x", "--mutual-authentication", "disabled"],
+            "--login-path is '/x'; with --mutual-authentication disabled accepted is to leave it out",
+        ),
+        (["--proxy", "None"], "--proxy is 'None'; accepted is 'environment', 'direct', 'http://host:port' or"),
         (["--proxy", "socks5://user:5ecret@proxy"], "--proxy is 'socks5://***@proxy'; accepted is"),
         (["--header", "5ecret"], "argument --header: accepted is 'Name: value'"),
         (["--header", "Cookie: 5ecret"], "--header holds Cookie, which is the transport's to set"),

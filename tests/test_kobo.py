@@ -277,8 +277,10 @@ def test_service_and_realm(connect, changes, service):
 
 
 def test_a_service_that_is_not_known(connect):
-    with pytest.raises(ServiceUnknown, match="nobody@localhost"):
+    with pytest.raises(ServiceUnknown, match="nobody@localhost") as caught:
         connect(KRB_SERVICE="nobody")
+    assert "with KRB_SERVICE, KRB_REALM or transport_args['service'];" in caught.value.hint
+    assert "service=" not in caught.value.hint
     with pytest.raises(Exception) as caught:
         connect(KRB_REALM="ELSEWHERE.TEST")
     assert "ELSEWHERE.TEST" in str(caught.value)
@@ -589,9 +591,22 @@ def test_a_file_that_is_not_there(connect, tmp_path):
 @pytest.mark.parametrize("whose", ["nobody's", "another"])
 def test_a_certificate_that_is_not_trusted(connect, ca, tmp_path, requests, method, whose):
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
-    with pytest.raises(CertificateRejected):
+    with pytest.raises(CertificateRejected) as caught:
         connect(AUTH_METHOD=method, CA_CERT=None if whose == "nobody's" else str(tmp_path / "ca.pem"))
     assert requests(0) == []
+    assert "pass CA_CERT with" in caught.value.hint and "context=" not in caught.value.hint
+
+
+def test_hints_of_a_later_login_are_in_the_terms_of_the_configuration(connect, kobo_hub, case, realm, user, tmp_path):
+    ccache = tmp_path / "{cache}"
+    realm.kinit(user, realm.password("user"), env={**realm.env, "KRB5CCNAME": str(ccache)})
+    hub = connect(KRB_CCACHE=str(ccache))
+    kobo_hub.end_sessions()
+    ccache.unlink()
+    for fail in (lambda: hub.notes.write(case), hub._transport.login):
+        with pytest.raises(NoCredentials) as caught:
+            fail()
+        assert f"run kinit -c {ccache}, or pass KRB_KEYTAB as well" in caught.value.hint
 
 
 def test_verification_is_given_up_by_name_only(connect, conf):

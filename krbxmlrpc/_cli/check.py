@@ -20,6 +20,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 from urllib.request import Request
 from xmlrpc.client import Fault, dumps
 
+from .._hints import Hint
 from .._http.address import parse_address
 from .._http.connection import Connection
 from .._http.response import Response
@@ -217,7 +218,7 @@ class Examination:
         try:
             self._proxy = self._proxies.proxy_for(self._netloc)
         except ValueError as error:
-            return Finding(State.FAILED, str(error), "mend it, or pass proxy=direct")
+            return Finding(State.FAILED, str(error), Hint("mend it, or pass {args.proxy:direct}"))
         facts = {"proxy": self._proxy and str(self._proxy)}
         if self._proxy is None:
             return Finding(State.OK, "none, straight to the server", None, facts)
@@ -241,7 +242,7 @@ class Examination:
         facts.update(addresses=addresses, canonical_name=found[0][3] or None)
         words = f"{host} is {', '.join(addresses)}"
         if "service" not in self._arguments and _is_address(host):
-            remedy = "call the server by its name, or pass service=HTTP@ and that name"
+            remedy = Hint("call the server by its name, or pass {args.service:HTTP@} and that name")
             return Finding(State.WARNING, f"{words}: Kerberos knows servers by name, not by address", remedy, facts)
         return Finding(State.OK, f"{words}; service {self._service}{self._renamed(found[0][3])}", None, facts)
 
@@ -317,7 +318,7 @@ class Examination:
         if context.verify_mode is ssl.CERT_NONE:
             facts = self._presented()
             words = f"{sock.version()}, with a certificate that is not checked{_of_certificate(facts)}"
-            return Finding(State.WARNING, words, "pass context= with the CA that signed it", facts)
+            return Finding(State.WARNING, words, Hint("pass {phrase.cafile} with the CA that signed it"), facts)
         facts = {"version": sock.version(), **_certificate(sock.getpeercert())}
         words = f"{facts['version']}; the certificate is accepted{_of_certificate(facts)}"
         left = datetime.fromisoformat(facts["not_after"]) - datetime.now(timezone.utc)
@@ -362,7 +363,7 @@ class Examination:
         status = self._reply.status
         schemes = list(www_auth(self._reply.values("www-authenticate")))
         facts = {"path": (login or self._handler).partition("?")[0], "status": status, "schemes": schemes}
-        log_in = "" if login else "; where a page to log in at begins sessions, pass its path with login_path="
+        log_in = Hint("; where a page to log in at begins sessions, pass its path with {args.login_path}")
         said = f"without a ticket it answers {status} {responses.get(status, '')}".rstrip()
         if status == 401 and "negotiate" in schemes:
             return Finding(State.OK, f"{said} and offers {', '.join(schemes)}", None, facts)
@@ -370,13 +371,17 @@ class Examination:
             return Finding(
                 State.FAILED,
                 f"{said} and offers {', '.join(schemes)[:200] or 'nothing'}: Negotiate is not there",
-                f"check the path of the URL; on the server, AuthType GSSAPI has to cover it{log_in}",
+                Hint(
+                    "check the path of the URL; on the server, AuthType GSSAPI has to cover it{log_in}",
+                    log_in="" if login else log_in,
+                ),
                 facts,
             )
         where = redirect_target(self._reply.getheader("Location", "")) if 300 <= status < 400 else None
         if where is not None:
             said += f" and points to {where}"
-        return Finding(State.WARNING, said, f"Negotiate does not protect this path: check it{log_in}", facts)
+        remedy = Hint("Negotiate does not protect this path: check it{log_in}", log_in="" if login else log_in)
+        return Finding(State.WARNING, said, remedy, facts)
 
     def _asked(self, connection: Connection, login: Optional[str]) -> Response:
         """Send the harmless call, or a look at the login page, without a ticket; return the reply, its head read."""
@@ -416,7 +421,7 @@ class Examination:
             return _failed(self._failure, facts)
         if who is None:
             words = f"it answers, and does not prove that it is {self._service}"
-            remedy = "mutual_authentication='required' would demand that; now TLS alone vouches for it"
+            remedy = Hint("{args.mutual_authentication:required} would demand that; now TLS alone vouches for it")
             return Finding(State.WARNING, words, remedy, facts)
         return Finding(State.OK, f"both are proved: it is {self._service}, and you are {who}", None, facts)
 

@@ -18,9 +18,10 @@ import threading
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
+from .._hints import message_of, told
 from ..errors import KerberosXMLRPCError
 from .console import Wrong, can_show, give_up, harmless, has_colours, showable, to_json, write
-from .options import Target, build_parser, in_options, target_of, without_options
+from .options import TERMS, Target, build_parser, target_of, without_options
 from .values import as_json, read_arguments
 
 WORKED, FAULT, FAILED = 0, 1, 2
@@ -35,7 +36,7 @@ _METHOD = re.compile(r"[!-%'-;=?-~]+")  # xmlrpc.client puts it into the XML as 
 
 def complain(text: str, hint: Optional[str] = None) -> None:
     """Tell on standard error what is wrong, and what to do about it; where nobody can be told, the status says it."""
-    lines = ["krbxmlrpc: " + text.replace("\n", "\n    "), *([f"  hint: {in_options(hint)}"] if hint else [])]
+    lines = ["krbxmlrpc: " + text.replace("\n", "\n    "), *([f"  hint: {told(hint, TERMS)}"] if hint else [])]
     if sys.stderr is not None:  # closed
         try:
             print(harmless("\n".join(lines)), file=sys.stderr)
@@ -166,7 +167,7 @@ def _for_programs(finding: Any) -> Dict[str, Any]:
         "step": finding.step,
         "state": finding.state.value,
         "found": finding.found,
-        "remedy": finding.remedy and in_options(finding.remedy),
+        "remedy": told(finding.remedy, TERMS),
         "facts": dict(finding.facts),
     }
 
@@ -191,7 +192,7 @@ def _shown(finding: Any, stream: Any) -> Iterator[str]:
     mark = mark if can_show("✓✗–", stream) else word
     start = f"{mark} {finding.step:{max(map(len, STEPS))}}  "
     width = max(get_terminal_size().columns or 80, len(start) + 20) if stream.isatty() else sys.maxsize
-    for text, indent in ((finding.found, start), (in_options(finding.remedy or ""), " " * (len(start) + 2))):
+    for text, indent in ((finding.found, start), (told(finding.remedy or "", TERMS), " " * (len(start) + 2))):
         lines = wrap(
             showable(text, stream),
             width - 1,
@@ -247,7 +248,7 @@ def _run(command: Callable[[argparse.Namespace], int], options: argparse.Namespa
     except BrokenPipeError:
         return PIPE_CLOSED
     except (OSError, ValueError) as error:  # the latter where the URL is wrong
-        complain(in_options(str(error)))
+        complain(told(message_of(error), TERMS))
     return FAILED
 
 

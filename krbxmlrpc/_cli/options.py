@@ -6,10 +6,10 @@ Most options stand for an argument of `KerberosTransport` each: that says what t
 from __future__ import annotations
 
 import argparse
-import re
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
 
+from .._hints import Names, message_of, told
 from .._version import __version__
 from .console import Wrong
 
@@ -207,6 +207,41 @@ OPTIONS = [
 ]
 
 
+class _Terms(Names):
+    """Names arguments as their options."""
+
+    _options = {option.parameter: option for option in OPTIONS}
+    _phrases = {
+        "cafile": "--cafile FILE",
+        "plain_http": "http:// in the URL asks for it, https:// asks for TLS",
+        "none": "'none'",
+        "left_out": "to leave it out",
+        "direct": "'direct'",
+    }
+
+    def passed(self, argument: str, value: str = "") -> str:
+        """Return an option as it is typed, with a value if there is one."""
+        option = self._options.get(argument)
+        if option is None:
+            return super().passed(argument, value)
+        if not value or "const" in option.settings:
+            return option.name
+        import shlex
+
+        return f"{option.name} {shlex.quote('none' if value == 'None' else value)}"
+
+    def subject(self, argument: str) -> str:
+        """Return an option's name."""
+        return self.passed(argument)
+
+    def phrase(self, phrase: str) -> str:
+        """Return one of `PHRASES`."""
+        return self._phrases[phrase]
+
+
+TERMS = _Terms()
+"""The terms in which the command line tells hints."""
+
 _LITERAL = "\0"  # marks a word that is no option; no command line can have it
 
 
@@ -310,7 +345,7 @@ class Target(NamedTuple):
         try:
             return kind(**self.arguments)
         except (TypeError, ValueError, ImportError, OSError) as error:
-            raise Wrong(in_options(str(error))) from error
+            raise Wrong(told(message_of(error), TERMS)) from error
 
 
 def target_of(options: argparse.Namespace) -> Target:
@@ -357,36 +392,3 @@ def _jar(path: str) -> Any:
     from .._negotiate.cookies import strict_policy
 
     return MozillaCookieJar(path, policy=strict_policy())
-
-
-# -- what the library says, for who types options ---------------------------------------------------------------------
-
-_PARAMETERS = {option.parameter: option.name for option in OPTIONS}
-_TRANSPORTS = {"KerberosTransport": "https://", "InsecureKerberosTransport": "--insecure-http"}
-# Arguments as hints have them: with a value or just a "=", at the start, or such that they are no other word. What
-# stands in a path or in quotes is a value itself.
-_NAMED = re.compile(
-    r"(?<![\w/.:'-])(?:"
-    r"context=(?:[\w.]+\([^)]*\))?"
-    rf"|({'|'.join(_PARAMETERS)})=('[^']*'|[\w/][^\s;,:)]*)?"
-    rf"|^({'|'.join(_PARAMETERS)})(?= (?:is|has|holds) )"
-    rf"|({'|'.join([*_TRANSPORTS, *(name for name in _PARAMETERS if '_' in name)])})(?![\w/-])"
-    r")"
-)
-
-
-def in_options(text: str) -> str:
-    """Return what the library says of its arguments, and in hints, with the options of the command line in their place.
-
-    Not for what a message quotes of others: that stays as it is.
-    """
-    return _NAMED.sub(_in_options, text)
-
-
-def _in_options(found: "re.Match[str]") -> str:
-    name, value = found[1] or found[3] or found[4], found[2]
-    if name is None:
-        return "--cafile FILE"
-    if name in _TRANSPORTS:
-        return _TRANSPORTS[name]
-    return _PARAMETERS[name] + (f" {value.strip(chr(39))}" if value else "")

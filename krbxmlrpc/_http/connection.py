@@ -23,6 +23,7 @@ from typing import (
 )
 
 from .._forks import no_fork
+from .._hints import Hint
 from ..errors import CertificateRejected, ServerUnreachable
 from .address import Address, authority, host_header
 from .response import READ, MalformedReply, Response, keep_alive_seconds, without_interim
@@ -440,7 +441,10 @@ def _connect_hint(error: Exception, where: str) -> str:
     if isinstance(error, (socket.gaierror, UnicodeError)):
         return "check the host name in the URL, and this machine's DNS"
     if isinstance(error, socket.timeout):
-        return f"check that no firewall stands between this machine and {where}; timeout= sets how long to wait"
+        return Hint(
+            "check that no firewall stands between this machine and {server}; {args.timeout} sets how long to wait",
+            server=where,
+        )
     return f"check the port in the URL, and that the server listens on {where}"
 
 
@@ -449,17 +453,16 @@ def _certificate_hint(code: int) -> str:
     if code in _WRONG_TIME:
         return "the server needs a new certificate, if this machine's clock is right"
     if code in _WRONG_NAME:
-        return (
+        return Hint(
             "call the server by a name that is in its certificate; if it goes by another in Kerberos, pass that with "
-            "service="
+            "{args.service}"
         )
     if code == _SELF_SIGNED:
-        return (
-            "the server signed it itself: have its operator give you that very certificate, and pass "
-            "context=ssl.create_default_context(cafile=...) with it"
+        return Hint(
+            "the server signed it itself: have its operator give you that very certificate, and pass {phrase.cafile} "
+            "with it"
         )
-    return (
-        "if you trust the CA that signed it, pass context=ssl.create_default_context(cafile=...) with that CA's "
-        "certificate; proxies that look into TLS sign with one of their own; or the server leaves out a certificate "
-        "between its own and the CA's"
+    return Hint(
+        "if you trust the CA that signed it, pass {phrase.cafile} with that CA's certificate; proxies that look into "
+        "TLS sign with one of their own; or the server leaves out a certificate between its own and the CA's"
     )

@@ -10,6 +10,8 @@ import functools
 import hashlib
 from typing import Any
 
+from .._hints import Hint
+
 _PREFIX = b"tls-server-end-point:"
 _WEAK = ("md5", "sha1")
 
@@ -21,8 +23,10 @@ def require_cryptography() -> Any:
         import cryptography.x509
     except ImportError as error:
         raise ImportError(
-            "channel_bindings= needs the library cryptography, to read certificates: "
-            "pip install 'krbxmlrpc[channel-bindings]'"
+            Hint(
+                "{args.channel_bindings} needs the library cryptography, to read certificates: "
+                "pip install 'krbxmlrpc[channel-bindings]'"
+            )
         ) from error
     return cryptography
 

@@ -17,6 +17,7 @@ from typing import Any, Callable, ContextManager, List, Optional, Tuple
 
 from .._checks import checked
 from .._forks import no_fork, survives_forks
+from .._hints import Hint
 from ..errors import GSSStatus
 from .ccache import cache_file
 from .gss_errors import GSSFailure, Source
@@ -42,7 +43,7 @@ def ticket_maker(
         ImportError: python-gssapi is needed, and is not there.
     """
     for name, value in (("ccache", ccache), ("keytab", keytab)):
-        accepted = "a path, or a type and what it names, like 'FILE:/path', or None"
+        accepted = Hint("a path, or a type and what it names, like 'FILE:/path', or {phrase.left_out}")
         checked(name, value, accepted, (str, type(None)), lambda text: text is None or (text and text.isprintable()))
     if ccache is None and keytab is None:
         return functools.partial(PykerberosTicket, principal=principal, mechanism=mechanism)
@@ -95,8 +96,11 @@ class CredentialStore:
             import gssapi.raw
         except ImportError as error:
             raise ImportError(
-                "ccache= and keytab= need python-gssapi: pip install 'krbxmlrpc[gssapi]'. Without it, the environment "
-                "names those of the whole process: KRB5CCNAME the credential cache, KRB5_CLIENT_KTNAME the keytab"
+                Hint(
+                    "{args.ccache} and {args.keytab} need python-gssapi: pip install 'krbxmlrpc[gssapi]'. Without it, "
+                    "the environment names those of the whole process: KRB5CCNAME the credential cache, "
+                    "KRB5_CLIENT_KTNAME the keytab"
+                )
             ) from error
         self.gssapi: Any = gssapi.raw
         self._oids = {name: self.gssapi.OID.from_int_seq(oid) for name, oid in _OIDS.items()}
@@ -246,12 +250,19 @@ def _cache_in_memory(keytab: str, principal: str) -> str:
 
 def _source(principal: Optional[str], ccache: Optional[str], keytab: Optional[str]) -> Source:
     if keytab is None:
-        kinit = f"kinit -c {ccache}{f' {principal}' if principal else ''}"
-        remedy = f"run {kinit}, or pass keytab= as well; klist -c {ccache} shows whose tickets are in that cache"
+        remedy = Hint(
+            "run kinit -c {ccache}{principal}, or pass {args.keytab} as well; klist -c {ccache} shows whose tickets "
+            "are in that cache",
+            ccache=ccache or "",
+            principal=f" {principal}" if principal else "",
+        )
     else:
-        remedy = f"klist -k {keytab} shows whose keys are in it: principal= has to be one of them; kinit -kt {keytab}"
-        remedy += " with that principal shows whether the KDC takes the key" + (
-            f"; ccache={ccache} may hold another principal's tickets" if ccache else ""
+        others = Hint("; {args.ccache:{ccache}} may hold another principal's tickets", ccache=ccache or "")
+        remedy = Hint(
+            "klist -k {keytab} shows whose keys are in it: {args.principal} has to be one of them; kinit -kt {keytab} "
+            "with that principal shows whether the KDC takes the key{others}",
+            keytab=keytab,
+            others=others if ccache else "",
         )
     return Source(ccache or "", remedy, remedy, keytab)
 

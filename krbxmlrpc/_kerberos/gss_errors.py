@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any, Dict, NamedTuple, Optional, Type
 
+from .._hints import Hint
 from ..errors import (
     ClockSkew,
     GSSStatus,
@@ -151,15 +152,15 @@ def _hint(kind: Type[KerberosXMLRPCError], service: str, source: Source, minor: 
     if kind is NoCredentials:
         cache = cache_file(source.cache)
         if cache and is_forbidden(cache):
-            return (
-                "name a credential cache of this user's own, by KRB5CCNAME or ccache=, and run kinit; after su or sudo "
-                "KRB5CCNAME may still name another user's"
+            return Hint(
+                "name a credential cache of this user's own, by KRB5CCNAME or {args.ccache}, and run kinit; after su "
+                "or sudo KRB5CCNAME may still name another user's"
             )
         return source.remedy
     if kind is TicketExpired:
         return source.renewal
     if kind is ServiceUnknown:
-        return f"the KDC was asked for {service}: {_service_hint(service)}"
+        return Hint("the KDC was asked for {service}: {remedy}", service=service, remedy=_service_hint(service))
     if kind is KDCUnreachable:
         return _realm_hint(minor.code)
     if minor.code == _TYPE_NOT_AT_KDC:
@@ -183,30 +184,30 @@ def _service_hint(service: str) -> str:
     name, host, *_ = re.split("[@/]", service)
     port = re.fullmatch(r"(?:\[.*\]|[^:]*)(:[0-9]+)", host)
     if port:
-        return f"a service has no port, leave {port[1]} out of service="
+        return Hint("a service has no port, leave {port} out of {args.service}", port=port[1])
     with suppress(ValueError):
         ipaddress.ip_address(host.strip("[]"))
-        return (
+        return Hint(
             "that is an IP address, and the KDC knows servers by name: call the server by its name, or pass the name "
-            "that is in its keytab with service="
+            "that is in its keytab with {args.service}"
         )
     if name != "HTTP" and name.upper() == "HTTP":
-        return "HTTP has to be in capitals, in service="
-    return (
+        return Hint("HTTP has to be in capitals, in {args.service}")
+    return Hint(
         "if the host is an alias or behind a load balancer, pass the name that is in the server's keytab ('klist -k' "
-        "there shows it) with service=; krb5.conf's dns_canonicalize_hostname, rdns and qualify_shortname change the "
-        "name on its way"
+        "there shows it) with {args.service}; krb5.conf's dns_canonicalize_hostname, rdns and qualify_shortname change "
+        "the name on its way"
     )
 
 
 def _realm_hint(code: int) -> str:
     """Return what to do where no KDC of a realm could be found or reached."""
     if code == _NO_DEFAULT_REALM:
-        return "pass principal= with its realm, like 'user@REALM', or set default_realm in krb5.conf"
+        return Hint("pass {args.principal} with its realm, like 'user@REALM', or set default_realm in krb5.conf")
     if code == _UNKNOWN_TO_KDC:
-        return (
-            "the KDC knows no way to that realm: check the realm in service=, and [domain_realm] in krb5.conf, which "
-            "says of what realm a host is"
+        return Hint(
+            "the KDC knows no way to that realm: check the realm in {args.service}, and [domain_realm] in krb5.conf, "
+            "which says of what realm a host is"
         )
     if _configuration_trouble():
         return "have krb5.conf of your realm's administrator, and let KRB5_CONFIG name it unless it is in /etc"

@@ -11,6 +11,7 @@ import re
 from typing import Any, List, Optional, Tuple
 
 from .._checks import checked
+from .._hints import Hint
 from ..errors import GSSStatus, KerberosXMLRPCError, MutualAuthenticationError, NoCredentials
 from .gss_errors import GSSFailure, Source, no_ticket, other_mechanism
 from .tokens import Offer, check_reply, decode_token, read_offer
@@ -194,7 +195,8 @@ class Ticket:
 def check_ticket_arguments(service: object, principal: object, delegate: object, mechanism: object) -> None:
     """Raise TypeError or ValueError where one of these is not as `KerberosTicket` describes it."""
     checked("service", service, "'HTTP@host' or 'HTTP/host@REALM'", (str,), _is_service)
-    checked("principal", principal, "a name like 'user' or 'user@REALM', or None", (str, type(None)), _is_principal)
+    name = Hint("a name like 'user' or 'user@REALM', or {phrase.left_out}")
+    checked("principal", principal, name, (str, type(None)), _is_principal)
     checked("delegate", delegate, "True or False", (bool,))
     checked("mechanism", mechanism, "'spnego' or 'krb5'", (str,), MECHANISMS.__contains__)
 

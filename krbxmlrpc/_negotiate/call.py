@@ -105,6 +105,17 @@ class LoginPage(Authentication):
         """Log in, unless that was done since there were `seen` logins."""
         calling.log_in(self._login(calling), seen)
 
+    def log_in_now(self, calling: Calling, has_url: bool) -> None:
+        """Log in, for `KerberosTransport.login`.
+
+        Args:
+            calling: a call, to which the cookies are to belong.
+            has_url: whether its URL is known: then the login has to set cookies for it.
+        """
+        self.log_in(calling, calling.logins())
+        if has_url:
+            self.cookies_of_login(calling)
+
     def cookies_of_login(self, calling: Calling) -> str:
         """Return the cookies that go with a call after a login.
 

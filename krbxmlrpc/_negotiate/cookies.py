@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request
 
 from .._forks import survives_forks
+from .._hints import Hint
 
 logger = logging.getLogger("krbxmlrpc")
 
@@ -144,7 +145,9 @@ class CookieStore:
         self.jar.add_cookie_header(request)
         header = request.unredirected_hdrs.get("Cookie", "")
         if not _HEADER_VALUE.fullmatch(header):
-            raise ValueError("cookiejar holds a cookie with a character that HTTP does not allow: take it out")
+            raise ValueError(
+                Hint("{name.cookiejar} holds a cookie with a character that HTTP does not allow: take it out")
+            )
         expiries = [cookie.expires for cookie, _ in content if cookie.expires is not None]
         given = all(any(cookie is known for known, _ in self._given) for cookie, _ in content)
         return _Ready(header, content, min(expiries, default=math.inf), given)
@@ -320,8 +323,12 @@ def _load(jar: Any, path: str) -> None:
             damaged = True
     if damaged:  # raised here, because the other error holds what is in the file
         raise ValueError(
-            f"cookiejar has a file that is damaged, or not one of a {type(jar).__name__}: {path}; accepted is one that "
-            "it saved, or none: move that one away"
+            Hint(
+                "{name.cookiejar} has a file that is damaged, or not one of a {kind}: {path}; accepted is one that it "
+                "saved, or none: move that one away",
+                kind=type(jar).__name__,
+                path=path,
+            )
         )
 
 

@@ -13,6 +13,7 @@ from http.client import responses
 from typing import Any, Dict, List, Optional
 from urllib.parse import urlsplit, urlunsplit
 
+from .._hints import Hint
 from .._http.response import MalformedReply
 from .._http.www_authenticate import www_auth
 from ..errors import (
@@ -68,14 +69,18 @@ def rejected(
     if hint is None:
         principal = call.service if "/" in call.service else call.service.replace("@", "/")
         lacks = "is not there, may not be read by it, or lacks" if error is None else "lacks"
-        hint = (
-            f"most often the server's keytab {lacks} the current key: compare 'kvno {principal}' here with 'klist -k' "
-            "there; or the server goes by another name: see service=; its error log tells"
-        )
+        more = ""
         if seconds is not None:
-            hint += f"; it is not the clocks, they differ by {abs(seconds):.0f} seconds"
+            more += f"; it is not the clocks, they differ by {abs(seconds):.0f} seconds"
         if len(reply.authorization or "") > LARGE_HEADER:
-            hint += f"; or the ticket is too large for it: {_size(reply)}"
+            more += f"; or the ticket is too large for it: {_size(reply)}"
+        hint = Hint(
+            "most often the server's keytab {lacks} the current key: compare 'kvno {principal}' here with 'klist -k' "
+            "there; or the server goes by another name: see {args.service}; its error log tells{more}",
+            lacks=lacks,
+            principal=principal,
+            more=more,
+        )
     return AuthenticationRejected(what, hint=hint, **facts)
 
 
@@ -134,8 +139,10 @@ def not_bindable(call: Call, error: ValueError) -> KerberosXMLRPCError:
     """Return the error for a server to whose certificate no ticket can be bound."""
     return KerberosXMLRPCError(
         f"no channel bindings for {call.netloc}: {error}",
-        hint="RFC 5929 defines tls-server-end-point for certificates signed with RSA or ECDSA and a hash function: the "
-        "server needs such a one, or pass channel_bindings=None",
+        hint=Hint(
+            "RFC 5929 defines tls-server-end-point for certificates signed with RSA or ECDSA and a hash function: the "
+            "server needs such a one, or pass {args.channel_bindings:None}"
+        ),
         **_parties(call),
     )
 
@@ -144,8 +151,10 @@ def session_refused(call: Call, reply: Reply, login_path: Optional[str]) -> Auth
     """Return the error for a 401 to a session that has just been renewed."""
     return AuthenticationRejected(
         f"{call.url} answered 401 on the session of a new login at {login_path}",
-        hint="check that login_path is the login page of this very application, and on the server that the user may "
-        "make this call",
+        hint=Hint(
+            "check that {name.login_path} leads to the login page of this very application, and on the server that the "
+            "user may make this call"
+        ),
         **_facts(call, reply),
     )
 
@@ -155,8 +164,10 @@ def login_without_session(call: Call, login: Call, paths: List[str]) -> NoSessio
     others = f" (there are some for {', '.join(paths)[:200]!a})" if paths else ""
     return NoSession(
         f"{login.url} accepted the login for {call.service} and set no cookie that goes with {call.url}{others}",
-        hint="check login_path; the cookie's Path and Domain have to cover the URL of the calls, a Secure one needs "
-        "https, and cookies are kept only of a reply with the server's proof",
+        hint=Hint(
+            "check {name.login_path}; the cookie's Path and Domain have to cover the URL of the calls, a Secure one "
+            "needs https, and cookies are kept only of a reply with the server's proof"
+        ),
         **_parties(call),
     )
 
@@ -165,9 +176,11 @@ def _unproven(call: Call, reply: Reply) -> MutualAuthenticationError:
     why = "its reply has no Negotiate token" if reply.authorization else "it did not ask for a ticket"
     return MutualAuthenticationError(
         f"{call.url} sent no proof that it is {call.service}: {why}",
-        hint="nothing of the reply was used; check that Negotiate protects this path, and that nothing on the way "
-        "takes WWW-Authenticate out of replies; where a server cannot prove itself, and TLS is proof enough, pass "
-        "mutual_authentication='optional'",
+        hint=Hint(
+            "nothing of the reply was used; check that Negotiate protects this path, and that nothing on the way takes "
+            "WWW-Authenticate out of replies; where a server cannot prove itself, and TLS is proof enough, pass "
+            "{args.mutual_authentication:optional}"
+        ),
         reason=why,
         **_parties(call, reply),
     )
@@ -190,9 +203,9 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
     hint = _status_hint(reply)
     if location is not None:
         what += f" and points to {location}"
-        hint = (
+        hint = Hint(
             "redirections are not followed, a ticket is for one server only; call that URL if you trust it; if it is a "
-            "login page that takes tickets, name its path by login_path="
+            "login page that takes tickets, name its path by {args.login_path}"
         )
     return UnexpectedStatus(what, hint=hint, location=location, **facts)
 
@@ -236,9 +249,10 @@ def _size(reply: Reply) -> str:
 
 def _status_hint(reply: Reply) -> Optional[str]:
     if reply.status in (400, 431) and reply.authorization and not reply.verified:
-        return (
-            f"the request may be too large: {_size(reply)}; plain HTTP to a TLS port is answered like this too: "
-            "InsecureKerberosTransport speaks it whatever the URL says, KerberosTransport speaks TLS"
+        return Hint(
+            "the request may be too large: {size}; plain HTTP to a TLS port is answered like this too: "
+            "{phrase.plain_http}",
+            size=_size(reply),
         )
     if reply.status == 403:
         knows = "the server knows who you are, and" if reply.verified else "the server"

@@ -18,6 +18,7 @@ from http.client import HTTPException, responses
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 from urllib.parse import unquote
 
+from .._hints import Hint, subject
 from .._http.address import Address, authority, parse_address
 from .._http.connection import Connection
 from .._http.response import MalformedReply, Response
@@ -51,8 +52,8 @@ _URL_PARTS = re.compile(  # of any text
 )
 _UNFIT_FOR_BASIC = re.compile(r"[\0-\x1f\x7f-\x9f]")  # RFC 7617, section 2
 
-_NAMED_BY = "proxy=, or https_proxy in the environment"
-_CHECK_PROXY = f"check that this is an HTTP proxy ({_NAMED_BY})"
+_NAMED_BY = Hint("{args.proxy}, or https_proxy in the environment")
+_CHECK_PROXY = Hint("check that this is an HTTP proxy ({named_by})", named_by=_NAMED_BY)
 _BYPASS = "what is to be reached without it belongs into no_proxy"
 
 
@@ -96,7 +97,15 @@ def parse_proxy(name: str, url: str, accepted: str = _URL) -> Proxy:
         pass  # its words are about something else
     shown = (f"{scheme}://" if scheme else "") + ("***@" if "@" in url else "") + host + port + ("…" if rest else "")
     other = "; TLS to the proxy itself, and SOCKS, are not supported" if scheme.lower() not in ("", "http") else ""
-    raise ValueError(f"{name} is {shown!r}; accepted is {accepted}{other}")
+    raise ValueError(
+        Hint(
+            "{subject} is {shown}; accepted is {accepted}{other}",
+            subject=subject(name),
+            shown=repr(shown),
+            accepted=accepted,
+            other=other,
+        )
+    )
 
 
 def _basic(userinfo: str) -> str:
@@ -122,9 +131,11 @@ class Proxies:
     """
 
     def __init__(self, proxy: Optional[str], variable: Optional[str], new_ticket: NewTicket) -> None:
-        accepted = f"'{ENVIRONMENT}', '{DIRECT}', None, {_URL}"
+        accepted = Hint("'{environment}', {phrase.direct}, {url}", environment=ENVIRONMENT, url=_URL)
         if not isinstance(proxy, (str, type(None))):  # not shown: it may hold a password
-            raise TypeError(f"proxy is of type {type(proxy).__name__}; accepted is {accepted}")
+            given = type(proxy).__name__
+            message = Hint("{name.proxy} is of type {given}; accepted is {accepted}", given=given, accepted=accepted)
+            raise TypeError(message)
         self._variable = variable if proxy == ENVIRONMENT else None
         self._new_ticket = new_ticket
         self._proxy: Optional[Proxy] = None
@@ -209,14 +220,24 @@ def _sent(proxy: Proxy, authorization: Optional[str]) -> str:
 
 def _hint(status: int, schemes: Tuple[str, ...], authorization: Optional[str], server: Address) -> str:
     if status != 407:
-        return f"{_CHECK_PROXY}, and that its rules allow CONNECT to {authority(server)}; {_BYPASS}"
+        return Hint(
+            "{check}, and that its rules allow CONNECT to {server}; {bypass}",
+            check=_CHECK_PROXY,
+            server=authority(server),
+            bypass=_BYPASS,
+        )
     if authorization is None:
         if "basic" in schemes:
-            return f"put user:password@ in front of the proxy's host, in {_NAMED_BY}, percent-encoded"
+            return Hint(
+                "put user:password@ in front of the proxy's host, in {named_by}, percent-encoded", named_by=_NAMED_BY
+            )
         return "what a proxy can be given is a ticket (Negotiate), or user and password (Basic)"
     if authorization.startswith("Basic "):
-        hint = f"check user and password in {_NAMED_BY}: what is special in a URL has to be percent-encoded"
-        return hint + ("; or leave them out: it takes tickets, too" if "negotiate" in schemes else "")
+        return Hint(
+            "check user and password in {named_by}: what is special in a URL has to be percent-encoded{more}",
+            named_by=_NAMED_BY,
+            more="; or leave them out: it takes tickets, too" if "negotiate" in schemes else "",
+        )
     return "most often the proxy's keytab lacks the current key, or its rules do not let this user pass"
 
 
@@ -324,7 +345,7 @@ class Tunnel(Connection):
             raise ServerUnreachable(
                 f"the proxy {self._proxy} opens no tunnel to {authority(self.address)}: {why}",
                 host=self.address.host,
-                hint=f"{_CHECK_PROXY}; timeout= sets how long to wait for it",
+                hint=Hint("{check}; {args.timeout} sets how long to wait for it", check=_CHECK_PROXY),
             ) from error
         finally:
             if not opened:
@@ -375,7 +396,9 @@ class Tunnel(Connection):
             raise ServerUnreachable(
                 f"cannot connect to the proxy {self._proxy}: {error}",
                 host=self.address.host,
-                hint=f"check {_NAMED_BY}, and that the proxy listens there; {_BYPASS}",
+                hint=Hint(
+                    "check {named_by}, and that the proxy listens there; {bypass}", named_by=_NAMED_BY, bypass=_BYPASS
+                ),
             ) from error
 
 
@@ -404,9 +427,11 @@ class ProxyWire:
             error.host = self._proxy.address.host
             error.message = f"the proxy {self._proxy} asks for Negotiate: {error.message}"
             if isinstance(error, (ServiceUnknown, KDCUnreachable)):  # the latter by an address: that is of no realm
-                error.hint = (
-                    f"the KDC was asked for {service}: name the proxy, in {_NAMED_BY}, as its keytab does; "
-                    "or put user:password@ there, if it takes Basic"
+                error.hint = Hint(
+                    "the KDC was asked for {service}: name the proxy, in {named_by}, as its keytab does; "
+                    "or put user:password@ there, if it takes Basic",
+                    service=service,
+                    named_by=_NAMED_BY,
                 )
             raise
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Collection, NamedTuple, Optional, Union
 
 from .._checks import checked
+from .._hints import Hint
 from ..errors import (
     CallOutcomeUnknown,
     InvalidResponse,
@@ -79,7 +80,8 @@ def _checked_idempotent(idempotent: Any) -> Callable[[Optional[str]], object]:
         return lambda name: name is not None and idempotent(name)
     accepted = "a collection of method names, a function that is given a method name, or True"
     if isinstance(idempotent, (str, bytes, bytearray)) or not isinstance(idempotent, Collection):
-        raise TypeError(f"idempotent is {idempotent!r}; accepted is {accepted}")
+        shown = repr(idempotent)
+        raise TypeError(Hint("{name.idempotent} is {shown}; accepted is {accepted}", shown=shown, accepted=accepted))
     for name in idempotent:
         checked("idempotent", name, accepted, (str,))
     return frozenset(idempotent).__contains__

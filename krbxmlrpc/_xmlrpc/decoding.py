@@ -15,6 +15,7 @@ from xmlrpc.client import Fault, ResponseError, Unmarshaller
 import defusedxml
 from defusedxml.xmlrpc import DefusedExpatParser
 
+from .._hints import Hint
 from ..errors import InvalidResponse, ResponseTooLarge, UnsafeResponse
 
 PIECE = 64 * 1024
@@ -182,7 +183,7 @@ def limited(pieces: Iterable[bytes], limit: int, what: str) -> Iterator[bytes]:
             raise ResponseTooLarge(
                 f"the {what} body of the reply is over the limit of {limit} bytes",
                 limit=limit,
-                hint="if it has to be that large, raise max_response_bytes=",
+                hint=Hint("if it has to be that large, raise {args.max_response_bytes}"),
             )
         yield piece
 
@@ -271,6 +272,8 @@ def _not_xmlrpc(content_type: str, reason: str) -> InvalidResponse:
     return InvalidResponse(
         f"the body of the reply is not an XML-RPC response; its content type is {content_type[:200]!a} "
         f"({ascii(reason[:200])[1:-1]})",
-        hint="check the path of the URL; an error page answers like this too, and so does a login form: where the "
-        "server has a page for logins by ticket, name it by login_path=",
+        hint=Hint(
+            "check the path of the URL; an error page answers like this too, and so does a login form: where the "
+            "server has a page for logins by ticket, name it by {args.login_path}"
+        ),
     )

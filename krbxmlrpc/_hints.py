@@ -1,0 +1,187 @@
+"""Hints as data: sentences that name arguments, and the terms in which an audience knows these arguments.
+
+A Python program passes ``service=``. On the command line the same argument is ``--service``, and in the configuration
+of kobo it is ``KRB_SERVICE``. A `Hint` keeps the sentence apart from the terms, and `told` puts the two together.
+
+The sentence is a template of `str.format`, with these fields:
+
+==========================================  ==========================================================================
+``{args.service}``                          the argument, as it is passed: ``service=`` or ``--service``
+``{args.mutual_authentication:optional}``   the same with a value: ``mutual_authentication='optional'``
+``{args.ccache:{cache}}``                   the same with a value that the hint is given
+``{name.service}``                          the argument as the subject of a sentence: ``service`` or ``--service``
+``{phrase.cafile}``                         one of `PHRASES`: words that differ as a whole
+``{host}``                                  a value that the hint is given, as it is; another hint, in the same terms
+==========================================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, Mapping, Optional, Tuple, Union, overload
+
+ARGUMENTS = frozenset(
+    {
+        "service",
+        "principal",
+        "ccache",
+        "keytab",
+        "mutual_authentication",
+        "preemptive",
+        "delegate",
+        "mechanism",
+        "channel_bindings",
+        "login_path",
+        "cookiejar",
+        "timeout",
+        "proxy",
+        "retries",
+        "retry_interval",
+        "idempotent",
+        "max_response_bytes",
+        "use_datetime",
+        "use_builtin_types",
+        "headers",
+        "context",
+    }
+)
+"""The arguments of `KerberosTransport`. A hint can name no other."""
+
+PHRASES = {
+    # How to trust a CA.
+    "cafile": "context=ssl.create_default_context(cafile=...)",
+    # How to choose between plain HTTP ("it") and TLS.
+    "plain_http": "InsecureKerberosTransport speaks it whatever the URL says, KerberosTransport speaks TLS",
+    # None as an accepted value of an argument whose option takes a word for it, ...
+    "none": "None",
+    # ... and of an argument whose option has to be left out instead.
+    "left_out": "None",
+    # The accepted values of ``proxy`` that mean "no proxy".
+    "direct": "'direct', None",
+}
+"""The words that differ as a whole between audiences, in Python's terms."""
+
+Value = Union[str, int]
+
+
+class Names:
+    """The terms of one audience. These are Python's; a subclass has another audience's."""
+
+    def passed(self, argument: str, value: str = "") -> str:
+        """Return an argument as it is passed, with a value if there is one."""
+        return f"{argument}={value and _literal(value)}"
+
+    def subject(self, argument: str) -> str:
+        """Return an argument as the subject of a sentence."""
+        return argument
+
+    def phrase(self, phrase: str) -> str:
+        """Return one of `PHRASES`."""
+        return PHRASES[phrase]
+
+
+PYTHON = Names()
+
+
+class Renamed(Names):
+    """Python's terms, but for those arguments and phrases that a mapping has other words for."""
+
+    def __init__(self, words: Mapping[str, str]) -> None:
+        self._words = words
+
+    def passed(self, argument: str, value: str = "") -> str:
+        """Return the words for an argument; a value goes behind them, as in ``KRB_CCACHE = '/path'``."""
+        if argument not in self._words:
+            return super().passed(argument, value)
+        return self._words[argument] + (f" = {_literal(value)}" if value else "")
+
+    def subject(self, argument: str) -> str:
+        """Return the words for an argument."""
+        return self._words.get(argument) or super().subject(argument)
+
+    def phrase(self, phrase: str) -> str:
+        """Return the words for one of `PHRASES`."""
+        return self._words.get(phrase) or super().phrase(phrase)
+
+
+class Hint(str):
+    """A sentence that names arguments. As a str it is in Python's terms; `told` puts it into others.
+
+    Args:
+        template: the sentence; the fields that it can have are those of this module's docstring.
+        values: the values of its other fields. They are not templates, so they can hold anything.
+
+    Raises:
+        AttributeError: the template names an argument or a phrase that does not exist.
+        KeyError: the template has a field without a value.
+    """
+
+    template: str
+    values: Mapping[str, Value]
+
+    def __new__(cls, template: str, /, **values: Value) -> Hint:
+        hint = super().__new__(cls, _filled(template, values, PYTHON))
+        hint.template = template
+        hint.values = values
+        return hint
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return _remade, (self.template, self.values)
+
+
+def _remade(template: str, values: Mapping[str, Value]) -> Hint:
+    return Hint(template, **values)
+
+
+def subject(name: str) -> str:
+    """Return the name of an argument as the subject of a sentence: a `Hint` if the transport has that argument."""
+    return Hint(f"{{name.{name}}}") if name in ARGUMENTS else name
+
+
+@overload
+def told(text: str, names: Union[Names, Mapping[str, str]]) -> str: ...
+
+
+@overload
+def told(text: Optional[str], names: Union[Names, Mapping[str, str]]) -> Optional[str]: ...
+
+
+def told(text: Optional[str], names: Union[Names, Mapping[str, str]]) -> Optional[str]:
+    """Return a `Hint` in the terms of an audience. Return other text, and None, as it is.
+
+    Args:
+        names: the terms; or the audience's words by the names of `ARGUMENTS` and `PHRASES`. Python's words stand for
+            what the mapping does not have. If it is empty, the hint itself is returned, so that it can be told later.
+    """
+    if not isinstance(text, Hint) or not names:
+        return text
+    return _filled(text.template, text.values, names if isinstance(names, Names) else Renamed(names))
+
+
+def message_of(error: BaseException) -> str:
+    """Return the message of an error: the `Hint` that it was raised with, if there is one. (str() loses that.)"""
+    return error.args[0] if len(error.args) == 1 and isinstance(error.args[0], Hint) else str(error)
+
+
+def _literal(value: str) -> str:
+    return value if value in ("None", "True", "False") else repr(value)
+
+
+def _filled(template: str, values: Mapping[str, Value], names: Names) -> str:
+    return template.format(
+        args=SimpleNamespace(**{argument: _Argument(argument, names) for argument in ARGUMENTS}),
+        name=SimpleNamespace(**{argument: names.subject(argument) for argument in ARGUMENTS}),
+        phrase=SimpleNamespace(**{phrase: names.phrase(phrase) for phrase in PHRASES}),
+        **{name: told(value, names) if isinstance(value, str) else value for name, value in values.items()},
+    )
+
+
+class _Argument:
+    """An argument as a field of a template; what stands behind the colon is its value."""
+
+    def __init__(self, argument: str, names: Names) -> None:
+        self._argument = argument
+        self._names = names
+
+    def __format__(self, value: str) -> str:
+        return self._names.passed(self._argument, value)

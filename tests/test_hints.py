@@ -1,0 +1,236 @@
+"""Hints: they are data, so each audience is told them in its own terms."""
+
+import ast
+import copy
+import inspect
+import pickle
+import string
+from pathlib import Path
+from urllib.parse import urlsplit
+from xmlrpc.client import ServerProxy
+
+import pytest
+
+import krbxmlrpc
+from krbxmlrpc import CallOutcomeUnknown, CertificateRejected, KerberosTransport, ServiceUnknown, kobo
+from krbxmlrpc._cli.options import TERMS
+from krbxmlrpc._hints import ARGUMENTS, PHRASES, PYTHON, Hint, message_of, subject, told
+
+PACKAGE = Path(krbxmlrpc.__file__).parent
+AUDIENCES = {"Python": PYTHON, "command line": TERMS, "kobo": kobo.ARGUMENT_NAMES}
+EVIL = "{args.service} {0} {x} { }} {name.nothing!r:{y}}"
+
+
+def is_hint(node):
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Hint"
+
+
+def hints():
+    """Return all hints of the package as calls, with where they are."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.name == "_hints.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if is_hint(node):
+                found.append(pytest.param(node, id=f"{path.relative_to(PACKAGE)}:{node.lineno}"))
+    return found
+
+
+def fields(template):
+    """Return the names of a template's values, those that are values of arguments included."""
+    found = set()
+    for _, name, spec, _ in string.Formatter().parse(template):
+        if name is not None:
+            found |= {name.partition(".")[0]} | fields(spec)
+    return found - {"args", "name", "phrase"}
+
+
+@pytest.mark.parametrize("node", hints())
+def test_each_hint_of_the_package_can_be_told_to_all(node):
+    (template,) = node.args
+    assert isinstance(template, ast.Constant), "a template is a constant: what differs are its values"
+    assert {keyword.arg for keyword in node.keywords} == fields(template.value)
+    hint = Hint(template.value, **{name: EVIL for name in fields(template.value)})
+    for names in AUDIENCES.values():
+        text = told(hint, names)
+        assert text.replace(EVIL, "").replace(repr(EVIL), "").count("{") == 0
+        assert text.count(EVIL) == hint.count(EVIL)
+
+
+def test_the_hints_of_the_package_are_found():
+    assert len(hints()) > 40
+
+
+# -- terms ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "audience, sentence",
+    [
+        (
+            "Python",
+            "service is 'x': pass service=, mutual_authentication='optional', channel_bindings=None, ccache='FILE:/x' "
+            "and context=ssl.create_default_context(cafile=...)",
+        ),
+        (
+            "command line",
+            "--service is 'x': pass --service, --mutual-authentication optional, --channel-bindings none, "
+            "--ccache FILE:/x and --cafile FILE",
+        ),
+        (
+            "kobo",
+            "KRB_SERVICE, KRB_REALM or transport_args['service'] is 'x': pass KRB_SERVICE, KRB_REALM or "
+            "transport_args['service'], transport_args['mutual_authentication'] = 'optional', "
+            "transport_args['channel_bindings'] = None, KRB_CCACHE = 'FILE:/x' and CA_CERT",
+        ),
+    ],
+)
+def test_each_audience_has_its_own_terms(audience, sentence):
+    hint = Hint(
+        "{name.service} is 'x': pass {args.service}, {args.mutual_authentication:optional}, "
+        "{args.channel_bindings:None}, {args.ccache:{ccache}} and {phrase.cafile}",
+        ccache="FILE:/x",
+    )
+    assert told(hint, AUDIENCES[audience]) == sentence
+    assert (type(told(hint, AUDIENCES[audience])), str(hint) == sentence) == (str, audience == "Python")
+
+
+@pytest.mark.parametrize("argument", sorted(ARGUMENTS))
+def test_each_argument_can_be_told_to_all(argument):
+    for names in AUDIENCES.values():
+        assert told(Hint(f"{{args.{argument}}}"), names) and told(Hint(f"{{name.{argument}}}"), names)
+
+
+@pytest.mark.parametrize("phrase", sorted(PHRASES))
+def test_each_phrase_can_be_told_to_all(phrase):
+    for names in AUDIENCES.values():
+        assert told(Hint(f"{{phrase.{phrase}}}"), names)
+
+
+def test_the_arguments_are_those_of_the_transport():
+    assert ARGUMENTS == set(inspect.signature(KerberosTransport.__init__).parameters) - {"self"}
+    assert set(kobo.ARGUMENT_NAMES) <= ARGUMENTS | set(PHRASES)
+
+
+def test_the_outcome_of_a_call_is_told_truly_to_all():
+    python, terminal, hub = (told(CallOutcomeUnknown.default_hint, names) for names in AUDIENCES.values())
+    assert python.endswith("may run twice is repeated for you if idempotent= says so and retries= allows it")
+    assert terminal.endswith("is repeated for you if --idempotent says so and --retries allows it")
+    assert hub.endswith("if transport_args['idempotent'] says so and transport_args['retries'] allows it")
+
+
+def test_a_subject_that_is_no_argument_stays():
+    assert (subject("host"), type(subject("host"))) == ("host", str)
+    assert told(subject("login_path"), TERMS) == "--login-path"
+
+
+# -- templates and values ---------------------------------------------------------------------------------------------
+
+
+def test_values_are_no_templates():
+    hint = Hint("{value}, {args.ccache:{value}}", value=EVIL)
+    assert hint == f"{EVIL}, ccache={EVIL!r}"
+    assert told(hint, {"ccache": "{CCACHE}"}) == f"{EVIL}, {{CCACHE}} = {EVIL!r}"
+    assert told(hint, TERMS) == f"{EVIL}, --ccache '{EVIL}'"
+
+
+def test_a_hint_in_a_hint_is_told_in_the_same_terms():
+    inner = Hint("{args.proxy} or {host}", host="{args.service}")
+    assert told(Hint("check {what}", what=inner), TERMS) == "check --proxy or {args.service}"
+
+
+def test_what_is_no_hint_stays():
+    for text in (None, "", "service= and {args.service}"):
+        assert told(text, TERMS) is text
+
+
+def test_without_names_a_hint_can_still_be_told_later():
+    assert told(told(Hint("{args.service}"), {}), TERMS) == "--service"
+
+
+@pytest.mark.parametrize(
+    "template, error",
+    [
+        ("{args.sevrice}", AttributeError),
+        ("{name.sevrice}", AttributeError),
+        ("{phrase.sevrice}", AttributeError),
+        ("{args.cafile}", AttributeError),
+        ("{args._known}", AttributeError),
+        ("{service}", KeyError),
+        ("{}", IndexError),
+        ("{", ValueError),
+    ],
+)
+def test_a_wrong_template_fails_at_once(template, error):
+    with pytest.raises(error):
+        Hint(template)
+
+
+def test_values_have_no_names_of_fields():
+    with pytest.raises(TypeError):
+        Hint("{name}", name="x")
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_hint_survives_pickling(protocol):
+    hint = Hint("{evil} {inner}", evil=EVIL, inner=Hint("{args.service}"))
+    again = pickle.loads(pickle.dumps(hint, protocol))
+    assert (again, type(again), told(again, TERMS)) == (hint, Hint, f"{EVIL} --service")
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_hint_survives_copying(copied):
+    hint = Hint("{evil} {args.service}", evil=EVIL)
+    assert (copied(hint), told(copied(hint), TERMS)) == (hint, f"{EVIL} --service")
+
+
+def test_an_error_that_was_pickled_can_be_told():
+    error = pickle.loads(pickle.dumps(CallOutcomeUnknown("it failed")))
+    assert "--idempotent says so" in told(error.hint, TERMS)
+
+
+@pytest.mark.parametrize(
+    "error, message",
+    [
+        (ValueError(Hint("{name.proxy} is wrong")), "--proxy is wrong"),
+        (ImportError(Hint("{args.ccache} needs it")), "--ccache needs it"),
+        (ValueError("proxy is wrong"), "proxy is wrong"),
+        (OSError(2, "none", "/proxy"), "[Errno 2] none: '/proxy'"),
+        (ValueError(), ""),
+    ],
+)
+def test_the_message_of_an_error(error, message):
+    assert told(message_of(error), TERMS) == message
+
+
+# -- transports -------------------------------------------------------------------------------------------------------
+
+
+def test_a_transport_names_arguments_as_its_adapter_says(hub, hub_context, user):
+    transport = KerberosTransport(context=hub_context, service="HTTP@unknown.example.test")
+    transport.argument_names = {"service": "HUB_SERVICE"}
+    for call in (
+        ServerProxy(hub.url(), transport=transport).whoami,
+        lambda: transport.fetch("GET", urlsplit(hub.url()).netloc, "/xmlrpc"),
+    ):
+        with pytest.raises(ServiceUnknown, match="with HUB_SERVICE; krb5.conf") as caught:
+            call()
+        assert "service=" not in caught.value.hint
+
+
+def test_what_an_adapter_does_not_name_is_in_pythons_terms(hub, user):
+    transport = KerberosTransport()
+    transport.argument_names = {"service": "HUB_SERVICE"}
+    with pytest.raises(CertificateRejected, match="context=ssl.create_default_context"):
+        ServerProxy(hub.url(), transport=transport).whoami()
+    transport.argument_names = {"cafile": "HUB_CA"}
+    with pytest.raises(CertificateRejected, match="pass HUB_CA with that CA's certificate"):
+        ServerProxy(hub.url(), transport=transport).whoami()
+
+
+def test_a_login_names_arguments_as_its_adapter_says(hub, hub_context, user):
+    transport = KerberosTransport(context=hub_context, login_path="/login", service="HTTP@unknown.example.test")
+    transport.argument_names = {"service": "HUB_SERVICE"}
+    with pytest.raises(ServiceUnknown, match="with HUB_SERVICE; krb5.conf"):
+        transport.login(urlsplit(hub.url()).netloc)
