@@ -18,7 +18,7 @@ def main(url, cafile=None):
     with ServerProxy(url, transport=transport) as hub:
         print("the server says you are:", hub.whoami())
         # Without the server's proof the call would have raised MutualAuthenticationError, and nothing been parsed.
-        print("the server was verified before its reply was read, in an exchange as:", transport.principal)
+        print("the server was verified before its reply was read, in an exchange as:", transport.authenticated_as)
 
 
 if __name__ == "__main__":

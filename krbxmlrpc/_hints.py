@@ -17,35 +17,7 @@ The sentence is a template of `str.format`, with these fields:
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any, Mapping, Optional, Tuple, Union, overload
-
-ARGUMENTS = frozenset(
-    {
-        "service",
-        "principal",
-        "ccache",
-        "keytab",
-        "mutual_authentication",
-        "preemptive",
-        "delegate",
-        "mechanism",
-        "channel_bindings",
-        "login_path",
-        "cookiejar",
-        "timeout",
-        "proxy",
-        "retries",
-        "retry_interval",
-        "idempotent",
-        "max_response_bytes",
-        "use_datetime",
-        "use_builtin_types",
-        "headers",
-        "context",
-    }
-)
-"""The arguments of `KerberosTransport`. A hint can name no other."""
 
 PHRASES = {
     # How to trust a CA.
@@ -112,7 +84,8 @@ class Hint(str):
         values: the values of its other fields. They are not templates, so they can hold anything.
 
     Raises:
-        AttributeError: the template names an argument or a phrase that does not exist.
+        AttributeError: the template names a phrase that does not exist. (A test checks the names of arguments: this
+            module does not know them.)
         KeyError: the template has a field without a value.
     """
 
@@ -133,9 +106,9 @@ def _remade(template: str, values: Mapping[str, Value]) -> Hint:
     return Hint(template, **values)
 
 
-def subject(name: str) -> str:
-    """Return the name of an argument as the subject of a sentence: a `Hint` if the transport has that argument."""
-    return Hint(f"{{name.{name}}}") if name in ARGUMENTS else name
+def subject(name: str) -> Hint:
+    """Return the name of an argument as the subject of a sentence."""
+    return Hint(f"{{name.{name}}}")
 
 
 @overload
@@ -169,11 +142,43 @@ def _literal(value: str) -> str:
 
 def _filled(template: str, values: Mapping[str, Value], names: Names) -> str:
     return template.format(
-        args=SimpleNamespace(**{argument: _Argument(argument, names) for argument in ARGUMENTS}),
-        name=SimpleNamespace(**{argument: names.subject(argument) for argument in ARGUMENTS}),
-        phrase=SimpleNamespace(**{phrase: names.phrase(phrase) for phrase in PHRASES}),
+        args=_Passed(names),
+        name=_Subjects(names),
+        phrase=_Phrases(names),
         **{name: told(value, names) if isinstance(value, str) else value for name, value in values.items()},
     )
+
+
+class _Passed:
+    """The arguments as fields of a template."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def __getattr__(self, argument: str) -> _Argument:
+        return _Argument(argument, self._names)
+
+
+class _Subjects:
+    """The names of arguments as fields of a template."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def __getattr__(self, argument: str) -> str:
+        return self._names.subject(argument)
+
+
+class _Phrases:
+    """The phrases as fields of a template."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def __getattr__(self, phrase: str) -> str:
+        if phrase not in PHRASES:
+            raise AttributeError(phrase)
+        return self._names.phrase(phrase)
 
 
 class _Argument:

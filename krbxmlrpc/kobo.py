@@ -231,19 +231,19 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
     def _context(self) -> ssl.SSLContext:
         """Return the TLS context that the configuration asks for."""
         ca_cert = self._conf.get("CA_CERT") or None
-        if self._gives_up("INSECURE_TLS"):
-            if ca_cert is not None:
-                raise ImproperlyConfigured("CA_CERT names whom to trust, INSECURE_TLS says everybody: take one out")
-            context = ssl.create_default_context()
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            return context
+        any_certificate = self._gives_up("INSECURE_TLS")
+        if any_certificate and ca_cert is not None:
+            raise ImproperlyConfigured("CA_CERT names whom to trust, INSECURE_TLS says everybody: take one out")
         try:
-            return ssl.create_default_context(cafile=ca_cert)
+            context = ssl.create_default_context(cafile=ca_cert)
         except OSError as error:
             raise ImproperlyConfigured(
                 f"CA_CERT is {ca_cert!r}, which cannot be used: {error}; accepted is a file of certificates in PEM"
             ) from error
+        if any_certificate:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
 
     def _gives_up(self, name: str) -> bool:
         """Say whether the configuration gives something up."""

@@ -5,7 +5,6 @@ A call leaves this module for `_negotiate.call`, and comes back to it by the hoo
 
 from __future__ import annotations
 
-import functools
 import ssl
 from http.cookiejar import CookieJar
 from typing import (
@@ -19,7 +18,6 @@ from typing import (
     NamedTuple,
     Optional,
     Tuple,
-    Type,
     Union,
 )
 from xmlrpc.client import SafeTransport, Transport
@@ -31,25 +29,24 @@ from ._http.connection import Connection, Pieces
 from ._http.pool import Pool
 from ._http.response import Response
 from ._http.verbose import print_headers, shown
-from ._kerberos.credentials import ticket_maker
-from ._kerberos.ticket import check_ticket_arguments
 from ._negotiate.call import Authentication, Calling, Client, LoginPage, SessionOrTicket
 from ._negotiate.cookies import CookieStore
 from ._negotiate.exchange import Memory
 from ._negotiate.policy import Allowance, Call, Expects, MutualAuthentication
-from ._negotiate.proxy import ENVIRONMENT, Proxies
-from ._negotiate.retries import Idempotent, checked_retries
+from ._negotiate.proxy import ENVIRONMENT
+from ._negotiate.retries import Idempotent
 from ._negotiate.wire import TicketSource
 from ._settings import (
     PATH,
+    ChannelBindings,
     Header,
-    checked_channel_bindings,
+    Mechanism,
+    Mode,
+    Settings,
     checked_headers,
-    checked_jar,
-    checked_login_path,
-    checked_mode,
-    checked_timeout,
     is_http_method,
+    tls_context,
+    with_arguments,
 )
 from ._version import __version__
 from ._xmlrpc.decoding import body, decode, make_parser
@@ -75,8 +72,6 @@ class _NegotiateTransport(Transport):
 
     _scheme: str
     _default_port: int
-    _accepted_context: Tuple[str, Tuple[Type[Any], ...]]
-    _proxy_variable: Optional[str] = None
     argument_names: Mapping[str, str] = {}
     user_agent = f"krbxmlrpc/{__version__}"
     verbose = False  # for a `parse_response` like the standard one; here it goes along with each call
@@ -88,11 +83,11 @@ class _NegotiateTransport(Transport):
         principal: Optional[str] = None,
         ccache: Optional[str] = None,
         keytab: Optional[str] = None,
-        mutual_authentication: Union[str, MutualAuthentication] = MutualAuthentication.REQUIRED,
+        mutual_authentication: Mode = MutualAuthentication.REQUIRED,
         preemptive: bool = True,
         delegate: bool = False,
-        mechanism: str = "spnego",
-        channel_bindings: Optional[str] = None,
+        mechanism: Mechanism = "spnego",
+        channel_bindings: ChannelBindings = None,
         login_path: Optional[str] = None,
         cookiejar: Optional[CookieJar] = None,
         timeout: Optional[float] = 300.0,
@@ -106,37 +101,22 @@ class _NegotiateTransport(Transport):
         headers: Iterable[Header] = (),
         context: Optional[ssl.SSLContext] = None,
     ) -> None:
-        check_ticket_arguments("HTTP@host" if service is None else service, principal, delegate, mechanism)
-        checked("preemptive", preemptive, "True or False", (bool,))
-        checked("max_response_bytes", max_response_bytes, "a positive number of bytes", (int,), (0).__lt__)
-        checked("context", context, *self._accepted_context)
-        checked_retries(retries, retry_interval, idempotent)
-        super().__init__(
-            use_datetime=use_datetime, use_builtin_types=use_builtin_types, headers=checked_headers(headers)
-        )
-        self.context = context
-        self._service = service
-        self._mode = checked_mode(mutual_authentication)
-        self._login_path = checked_login_path(login_path, self._mode)
-        self._timeout = checked_timeout(timeout)
-        self._max_response_bytes = max_response_bytes
-        self._principal = principal
-        self._channel_bindings = checked_channel_bindings(channel_bindings, self._scheme)
-        # Made without the transport: what a connection refers to must not keep that alive.
-        new_ticket = ticket_maker(principal, mechanism, ccache, keytab)
-        self._proxies = Proxies(proxy, self._proxy_variable, new_ticket)
-        new_ticket = functools.partial(
-            new_ticket, delegate=delegate, mutual=self._mode is not MutualAuthentication.DISABLED
-        )
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        settings = Settings(self._scheme, arguments)
+        lines: Any = settings.headers  # values may be numbers, too
+        super().__init__(use_datetime=use_datetime, use_builtin_types=use_builtin_types, headers=lines)
+        self._settings = settings
+        self.context = settings.context
         self._client = Client(
             scheme=self._scheme,
-            mode=self._mode,
-            retries=checked_retries(retries, retry_interval, idempotent),
+            mode=settings.mode,
+            retries=settings.new_retries(),
             pool=Pool(),
-            tickets=TicketSource(new_ticket, bound=self._channel_bindings is not None),
-            memory=Memory(CookieStore(checked_jar(cookiejar))),
+            # Made without the transport: what a connection refers to must not keep that alive.
+            tickets=TicketSource(settings.ticket_for_servers(), bound=settings.channel_bindings is not None),
+            memory=Memory(CookieStore(settings.cookiejar)),
         )
-        self._authentication = self.make_authentication(self._login_path, preemptive)
+        self._authentication = self.make_authentication(settings.login_path, settings.preemptive)
         self._last_url: Optional[Tuple[str, str]] = None
 
     # -- what the standard transport does, done otherwise -------------------------------------------------------------
@@ -278,7 +258,7 @@ class _NegotiateTransport(Transport):
         return Resource(response.status, content_type, b"".join(self._pieces(response)))
 
     def _pieces(self, response: Any) -> Iterator[bytes]:
-        return body(response.read, response.getheader("Content-Encoding", ""), self._max_response_bytes)
+        return body(response.read, response.getheader("Content-Encoding", ""), self._settings.max_response_bytes)
 
     def getparser(self) -> Tuple[Any, Any]:
         """Return an XML parser that refuses what XML-RPC never needs, and the unmarshaller that it feeds."""
@@ -295,7 +275,7 @@ class _NegotiateTransport(Transport):
     def make_connection(self, host: Any) -> Any:
         """Return a new ``Connection`` to a server, not yet connected."""
         address = parse_address(host, self._default_port)
-        return self._proxies.connection(host, address, self._timeout, self._tls())
+        return self._settings.proxies.connection(host, address, self._settings.timeout, self._tls())
 
     def login(self, host: Optional[str] = None) -> None:
         """Log in at ``login_path`` now: for clients that learn in another way than by 401 that the session has ended.
@@ -352,8 +332,8 @@ class _NegotiateTransport(Transport):
 
     def __repr__(self) -> str:
         return (
-            f"<{type(self).__name__} service={self._service or 'HTTP@ and the host of the URL'} "
-            f"mutual_authentication={self._mode.value} connections={len(self._client.pool)}>"
+            f"<{type(self).__name__} service={self._settings.service or 'HTTP@ and the host of the URL'} "
+            f"mutual_authentication={self._settings.mode.value} connections={len(self._client.pool)}>"
         )
 
     def _tls(self) -> Optional[ssl.SSLContext]:
@@ -369,10 +349,11 @@ class _NegotiateTransport(Transport):
         host = parse_address(netloc, self._default_port).host
         if not isinstance(handler, str) or not PATH.fullmatch(handler):
             raise ValueError("the path of the URL has to start with / and be printable ASCII: percent-encode the rest")
-        service = self._service or f"HTTP@{host}"
-        return Call(netloc, handler, content, host, service, Allowance(), self._principal, verbose)
+        service = self._settings.service or f"HTTP@{host}"
+        return Call(netloc, handler, content, host, service, Allowance(), self._settings.principal, verbose)
 
 
+@with_arguments
 class KerberosTransport(_NegotiateTransport, SafeTransport):
     """An XML-RPC transport over HTTPS that authenticates with Kerberos, both ways.
 
@@ -384,49 +365,7 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
         hub = ServerProxy("https://hub.example.com/xmlrpc", transport=KerberosTransport())
 
     Args:
-        service: whom to get tickets for, ``"HTTP@host"`` or ``"HTTP/host@REALM"``; default: ``HTTP@`` and the host of
-            the URL.
-        principal: whose tickets, from the collection of credential caches; default: the default cache's.
-        mutual_authentication: ``"required"``, ``"optional"`` or ``"disabled"``; see `MutualAuthentication`.
-        ccache: a credential cache of the transport's own, instead of that of the process: a path, or with a type before
-            it (``"DIR:/path"``, ``"KEYRING:…"``). As with ``keytab``, python-gssapi is needed (extra ``gssapi``), and
-            what the environment names is not looked at.
-        keytab: a keytab by which that cache is filled and, when its tickets run out, renewed; alone it has a cache in
-            memory. Whose tickets they are says ``principal``; by default it is who is in the cache, or first in the
-            keytab.
-        preemptive: whether a ticket goes along at once. With False a call that does not ride on a session is first sent
-            without one, and again when the server asks for a ticket, once a connection and path: after that tickets go
-            along there, too. A server that reads a large call to its end before it asks is sent all of it twice.
-        delegate: whether the server receives a ticket with which it can act as the user.
-        mechanism: ``"spnego"``, or ``"krb5"`` for a bare Kerberos token.
-        channel_bindings: ``"tls-server-end-point"`` to tie each ticket to the server's certificate, so that servers
-            that demand it notice when somebody passes tokens on; default: None. It needs `cryptography` (extra
-            ``channel-bindings``), and a certificate that is signed by RSA or ECDSA.
-        login_path: the path of a page at which to log in before the first call, and again when the session has ended:
-            by a GET with a ticket, whose reply has to be verified and may be a redirection, which is not followed.
-            Calls then carry the session's cookies only.
-        cookiejar: where cookies are kept; default: a jar of the transport's own, with a strict policy. A jar with a
-            file (``MozillaCookieJar("cookies.txt")``) is loaded when the transport is built, and saved when cookies
-            change, session cookies included, for its owner only (mode 0600). What a jar holds then is taken for
-            sessions; other cookies go only to hosts that have proved themselves to this transport.
-        retries: how often a call is repeated where the connection fails: any call that was not sent, and of those that
-            may have run those that are idempotent.
-        retry_interval: seconds before the first repetition; each further wait is twice as long, up to an hour.
-        idempotent: which methods may run twice: a collection of names, a function that is given a name, or True: all.
-            ``system.multicall`` counts as itself, not as what it holds; what is fetched, as its HTTP method.
-        timeout: seconds that each socket operation may take (to connect, to set up TLS, each one that sends or
-            receives), or None: no limit.
-        proxy: how to reach the server: ``"environment"``, as ``https_proxy`` and ``no_proxy`` say (or in upper case),
-            by the rules of `urllib.request`, looked at for each new connection; ``"direct"`` or None; or the URL of a
-            proxy, ``"http://host:port"`` (port 80 if it has none) or ``"host:port"``, to which ``no_proxy`` does not
-            apply. A tunnel is asked of it (CONNECT), in which TLS goes on to the server itself. ``user:password@`` in
-            front of the host, percent-encoded, goes to the proxy as it is (Basic, over plain HTTP); without, a proxy
-            that asks for Negotiate gets a ticket for ``HTTP@`` and its own host.
-        max_response_bytes: bytes that a reply's body may have, as it is sent and, by itself, as it is decoded.
-        use_datetime, use_builtin_types: as in `xmlrpc.client.SafeTransport`. (``ServerProxy`` ignores its own arguments
-            of these names, and of the next two, where it is given a transport.)
-        headers: as there, to go with each request; ``Authorization`` and ``Cookie`` are not accepted.
-        context: as there: the ``ssl.SSLContext``; default: the system's CAs are trusted.
+        {arguments}
 
     Raises:
         TypeError, ValueError: an argument is wrong (a damaged file of cookies, too), or (from a call)
@@ -444,12 +383,10 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
 
     _scheme = "https"
     _default_port = 443
-    _proxy_variable = "https_proxy"
-    _accepted_context = ("an ssl.SSLContext, or None", (ssl.SSLContext, type(None)))
 
     def _tls(self) -> Optional[ssl.SSLContext]:
         if self.context is None:
-            self.context = ssl.create_default_context()
+            self.context = tls_context()
         return self.context
 
 
@@ -467,7 +404,6 @@ class InsecureKerberosTransport(_NegotiateTransport):
 
     _scheme = "http"
     _default_port = 80
-    _accepted_context = ("None: TLS is for KerberosTransport", (type(None),))
 
     def _tls(self) -> Optional[ssl.SSLContext]:
         return None

@@ -1,7 +1,9 @@
 """Wrong arguments: each is an error that names the argument, the value and what is accepted."""
 
+import inspect
 import ssl
 from http.cookiejar import CookieJar, FileCookieJar
+from typing import get_type_hints
 from xmlrpc.client import ServerProxy, Transport
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given, strategies as st
 
 from krbxmlrpc import InsecureKerberosTransport, KerberosTicket, KerberosTransport
 from krbxmlrpc._http.address import Address, parse_address
+from krbxmlrpc._settings import Settings, definitions
 
 WRONG = [
     ("service", 5, TypeError),
@@ -83,6 +86,31 @@ WRONG = [
     ("context", "cafile.pem", TypeError),
     ("context", True, TypeError),
 ]
+
+
+@pytest.mark.parametrize("transport", [KerberosTransport, InsecureKerberosTransport])
+def test_the_signature_is_that_of_the_definitions(transport):
+    parameters = list(inspect.signature(transport).parameters.values())
+    assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters)
+    assert [(parameter.name, parameter.default) for parameter in parameters] == [
+        (setting.name, setting.default) for setting in definitions()
+    ]
+    hints = get_type_hints(transport.__init__)
+    assert {setting.name: hints[setting.name] for setting in definitions()} == {
+        setting.name: setting.kind for setting in definitions()
+    }
+
+
+@pytest.mark.parametrize("setting", list(definitions()), ids=lambda setting: setting.name)
+def test_a_definition_says_what_its_argument_does(setting):
+    assert setting.details.endswith((".", ".)")) and setting.accepted
+    assert f"        {setting.name}: {setting.details[:20]}" in KerberosTransport.__doc__
+    assert setting.option is None or setting.option.help
+
+
+def test_an_unknown_argument_is_named():
+    with pytest.raises(TypeError, match="there is no argument 'verify'"):
+        Settings("https", {"verify": False})
 
 
 @pytest.mark.parametrize("transport", [KerberosTransport, InsecureKerberosTransport])

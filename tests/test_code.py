@@ -10,6 +10,18 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize(
+    "argument",
+    ["mechanism='spengo'", "mutual_authentication='require'", "channel_bindings='tls-unique'", "timeout='5'"],
+)
+def test_a_misspelt_value_is_an_error_of_the_type_checker(argument, tmp_path):
+    client = tmp_path / "client.py"
+    client.write_text(f"from krbxmlrpc import KerberosTransport\n\nKerberosTransport({argument})\n")
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", ROOT / ".mypy_cache", client]
+    done = subprocess.run(mypy, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and "client.py:3: error: Argument " in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
     "command",
     [
         ["mypy"],

@@ -153,7 +153,7 @@ def test_cookies_of_earlier_runs_are_neither_used_nor_touched(check_server, serv
 def test_somebody_is_waiting():
     for given, waits in (({}, 30.0), ({"timeout": None}, None), ({"timeout": 5.0}, 5.0)):
         examination = doctor.Examination("https", "localhost", "/", given)
-        assert examination._arguments["timeout"] == waits
+        assert examination._settings.timeout == waits
 
 
 def test_headers_go_along(check_server, server):

@@ -27,11 +27,11 @@ from .._http.response import Response
 from .._http.www_authenticate import www_auth
 from .._kerberos import krb5_conf
 from .._kerberos.ccache import cache_file, cache_owner, ticket_end
-from .._kerberos.credentials import holder, ticket_maker
+from .._kerberos.credentials import holder
 from .._kerberos.ticket import Ticket
 from .._negotiate.http_errors import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference, redirect_target
-from .._negotiate.policy import MutualAuthentication
-from .._negotiate.proxy import ENVIRONMENT, Proxies, Proxy
+from .._negotiate.proxy import ENVIRONMENT, Proxy
+from .._settings import Settings, tls_context
 from ..errors import (
     BrokenReply,
     CertificateRejected,
@@ -110,18 +110,12 @@ class Examination:
         self._place = f"{scheme}://{netloc}{handler.partition('?')[0]}"
         self._netloc, self._handler = netloc, handler
         self._address = parse_address(netloc, 443 if self._is_https else 80)
-        self._arguments = {"timeout": TIMEOUT, **arguments}
-        self._service = arguments.get("service") or f"HTTP@{self._address.host}"
-        owned = [arguments.get(name) for name in ("principal", "ccache", "keytab")]
-        self._principal, self._ccache, self._keytab = owned
-        self._mode = MutualAuthentication(arguments.get("mutual_authentication", MutualAuthentication.REQUIRED))
-        new_ticket = ticket_maker(self._principal, arguments.get("mechanism", "spnego"), self._ccache, self._keytab)
-        self._new_ticket = new_ticket
-        variable = "https_proxy" if self._is_https else None
-        self._proxies = Proxies(arguments.get("proxy", ENVIRONMENT), variable, new_ticket)
-        kind = KerberosTransport if self._is_https else InsecureKerberosTransport
         # Of cookies none is known yet: what an older session allows is not asked here.
-        self._transport = kind(**{**self._arguments, "cookiejar": None})
+        arguments = {"timeout": TIMEOUT, **arguments, "cookiejar": None}
+        self._settings = Settings(scheme, arguments)
+        self._service = self._settings.service or f"HTTP@{self._address.host}"
+        kind = KerberosTransport if self._is_https else InsecureKerberosTransport
+        self._transport = kind(**arguments)
 
         # What steps leave for later ones.
         self._configuration = krb5_conf.read(os.environ.get("KRB5_CONFIG"))
@@ -170,17 +164,14 @@ class Examination:
 
     def _look_at_credentials(self) -> Finding:
         try:
-            self._ticket = self._new_ticket(
-                self._service,
-                delegate=self._arguments.get("delegate", False),
-                mutual=self._mode is not MutualAuthentication.DISABLED,
-            )
+            self._ticket = self._settings.ticket_for_servers()(self._service)
         except KerberosXMLRPCError as error:
             self._refused = error
             if isinstance(error, (NoCredentials, TicketExpired)):
                 return _failed(error)
         cache = self._cache()
-        where = f"from {self._keytab}" if self._keytab else f"in {cache or 'the default credential cache'}"
+        keytab = self._settings.keytab
+        where = f"from {keytab}" if keytab else f"in {cache or 'the default credential cache'}"
         who, end = self._holder()
         facts = {"principal": who, "expires": end and end.isoformat(timespec="seconds"), "cache": cache}
         if who is None:
@@ -192,37 +183,38 @@ class Examination:
             )
         left = end and end - datetime.now(timezone.utc)
         found = f"{who}, {f'for {_duration(left)}' if left else 'without end'}, {where}"
-        if left and left < SOON and not self._keytab:
+        if left and left < SOON and not keytab:
             remedy = "run kinit again before that, unless KRB5_CLIENT_KTNAME names a keytab that renews them"
             return Finding(State.WARNING, found, remedy, facts)
         return Finding(State.OK, found, None, facts)
 
     def _holder(self) -> Tuple[Optional[str], Optional[datetime]]:
         """Return whose the credentials are (None: that cannot be told), and until when (None: without end)."""
-        held = holder(self._principal, self._ccache, self._keytab)
+        settings = self._settings
+        held = holder(settings.principal, settings.ccache, settings.keytab)
         if held is not None:
             who, seconds = held
             return who, None if seconds is None else datetime.now(timezone.utc) + timedelta(seconds=seconds)
         path = cache_file(self._cache() or "")
-        end = ticket_end(path) if path and not self._keytab and not self._principal else None
+        end = ticket_end(path) if path and not settings.keytab and not settings.principal else None
         return (None, None) if path is None or end is None else (cache_owner(path), end)
 
     def _cache(self) -> Optional[str]:
         """Return the name of the credential cache; None where it is the system's default."""
-        if self._ccache or self._keytab:
-            return self._ccache
+        if self._settings.ccache or self._settings.keytab:
+            return self._settings.ccache
         name = os.environ.get("KRB5CCNAME") or self._configuration.libdefaults.get("default_ccache_name")
         return name and name.replace("%{uid}", str(os.getuid()))
 
     def _find_proxy(self) -> Finding:
         try:
-            self._proxy = self._proxies.proxy_for(self._netloc)
+            self._proxy = self._settings.proxies.proxy_for(self._netloc)
         except ValueError as error:
             return Finding(State.FAILED, str(error), Hint("mend it, or pass {args.proxy:direct}"))
         facts = {"proxy": self._proxy and str(self._proxy)}
         if self._proxy is None:
             return Finding(State.OK, "none, straight to the server", None, facts)
-        named = "as asked for" if "proxy" in self._arguments else "named by the environment"
+        named = "named by the environment" if self._settings.proxy == ENVIRONMENT else "as asked for"
         return Finding(State.OK, f"{self._proxy}, {named}", None, facts)
 
     def _resolve(self) -> Finding:
@@ -241,7 +233,7 @@ class Examination:
         addresses = list(dict.fromkeys(str(where[0]) for *_, where in found))
         facts.update(addresses=addresses, canonical_name=found[0][3] or None)
         words = f"{host} is {', '.join(addresses)}"
-        if "service" not in self._arguments and _is_address(host):
+        if self._settings.service is None and _is_address(host):
             remedy = Hint("call the server by its name, or pass {args.service:HTTP@} and that name")
             return Finding(State.WARNING, f"{words}: Kerberos knows servers by name, not by address", remedy, facts)
         return Finding(State.OK, f"{words}; service {self._service}{self._renamed(found[0][3])}", None, facts)
@@ -276,7 +268,7 @@ class Examination:
 
     def _new_connection(self, context: Optional[ssl.SSLContext]) -> Connection:
         """Return a connection to the server, by the way that a transport goes."""
-        made = self._proxies.connection(self._netloc, self._address, self._arguments["timeout"], context)
+        made = self._settings.proxies.connection(self._netloc, self._address, self._settings.timeout, context)
         try:
             made.connect()
         except BaseException:
@@ -304,7 +296,7 @@ class Examination:
             words = "none: over http:// anybody on the way can read and change everything"
             return Finding(State.WARNING, words, "call it by https://, if the server has that")
         self._disconnect()
-        context = self._arguments.get("context") or ssl.create_default_context()
+        context = self._settings.context or tls_context()
         try:
             self._connection = self._new_connection(context)
         except CertificateRejected as error:
@@ -353,7 +345,7 @@ class Examination:
 
     def _ask_without_ticket(self) -> Finding:
         assert self._connection is not None
-        login = self._arguments.get("login_path")
+        login = self._settings.login_path
         try:
             self._reply = self._asked(self._connection, login)
         except (OSError, HTTPException) as error:
@@ -415,7 +407,7 @@ class Examination:
             self._returned = self._transport.request(self._netloc, self._handler, _CALL)
         except (Fault, KerberosXMLRPCError, ValueError) as error:
             self._failure = error
-        who = self._transport.principal
+        who = self._transport.authenticated_as
         facts = {"principal": who, "service": self._service}
         if self._failure is not None and not self._is_of_application(self._failure):
             return _failed(self._failure, facts)
@@ -430,7 +422,7 @@ class Examination:
         if isinstance(failure, Fault):
             return True
         if isinstance(failure, UnexpectedStatus):
-            return failure.errcode != 401 and self._transport.principal is not None
+            return failure.errcode != 401 and self._transport.authenticated_as is not None
         return isinstance(failure, (InvalidResponse, NoSession)) and not isinstance(failure, BrokenReply)
 
     def _look_at_cookies(self) -> Finding:

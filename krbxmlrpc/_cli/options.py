@@ -1,6 +1,6 @@
 """Reads the command line: which options there are, what its help says, and which server and transport it asks for.
 
-Most options stand for an argument of `KerberosTransport` each: that says what they do.
+Most options stand for an argument of the transport each: `_settings` defines both.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
 
 from .._hints import Names, message_of, told
+from .._settings import Option, definitions, tls_context
 from .._version import __version__
 from .console import Wrong
 
@@ -72,25 +73,6 @@ examples:
 # -- the transport's arguments as options -----------------------------------------------------------------------------
 
 
-class Option(NamedTuple):
-    """An option that stands for an argument of `KerberosTransport`."""
-
-    parameter: str
-    """The argument."""
-    group: str
-    """Under which heading the help shows it."""
-    help: str
-    settings: Dict[str, Any]
-    """For argparse."""
-    flag: str = ""
-    """Where it is not simply named like the argument."""
-
-    @property
-    def name(self) -> str:
-        """What is typed."""
-        return self.flag or f"--{self.parameter.replace('_', '-')}"
-
-
 def _seconds(text: str) -> Optional[float]:
     return None if text.lower() == "none" else float(text)
 
@@ -108,109 +90,36 @@ def _header(text: str) -> Tuple[str, str]:
 
 _seconds.__name__, _unless_none.__name__ = "number of seconds", "value"  # argparse's messages have them
 
-_KERBEROS, _SESSION, _CONNECTION, _TLS = "Kerberos", "session", "connection", "TLS"
+_READERS: Dict[str, Dict[str, Any]] = {
+    "text": {},
+    "number": {"type": float},
+    "whole number": {"type": int},
+    "seconds": {"type": _seconds},
+    "text or none": {"type": _unless_none},
+    "header": {"type": _header, "action": "append"},
+}
+"""What argparse is told for each kind of `Option`."""
 
-OPTIONS = [
-    Option("service", _KERBEROS, "whom to get tickets for (default: HTTP@ and the host of URL)", {"metavar": "NAME"}),
-    Option("principal", _KERBEROS, "whose tickets (default: the default cache's)", {"metavar": "NAME"}),
-    Option(
-        "ccache",
-        _KERBEROS,
-        "credential cache, in the place of KRB5CCNAME's; needs krbxmlrpc[gssapi]",
-        {"metavar": "CACHE"},
-    ),
-    Option("keytab", _KERBEROS, "keytab to get tickets with; needs krbxmlrpc[gssapi]", {"metavar": "FILE"}),
-    Option(
-        "mutual_authentication",
-        _KERBEROS,
-        "whether the server has to prove itself; all but 'required', the default, count on TLS alone",
-        {"choices": ["required", "optional", "disabled"]},
-    ),
-    Option(
-        "preemptive",
-        _KERBEROS,
-        "send no ticket before the server asks for one",
-        {"action": "store_const", "const": False},
-        "--no-preemptive",
-    ),
-    Option(
-        "delegate",
-        _KERBEROS,
-        "give the server a ticket with which it can act as you",
-        {"action": "store_const", "const": True},
-    ),
-    Option("mechanism", _KERBEROS, "'krb5' sends a bare Kerberos token", {"choices": ["spnego", "krb5"]}),
-    Option(
-        "channel_bindings",
-        _KERBEROS,
-        "tie tickets to the server's certificate (default: none); needs krbxmlrpc[channel-bindings]",
-        {"metavar": "tls-server-end-point", "type": _unless_none},
-    ),
-    Option("login_path", _SESSION, "path of a page to log in at before the call", {"metavar": "PATH"}),
-    Option(
-        "cookiejar",
-        _SESSION,
-        "file that keeps cookies, and with them the session, for the next run; whoever can read it can act as you",
-        {"metavar": "FILE"},
-    ),
-    Option(
-        "timeout",
-        _CONNECTION,
-        "how long each socket operation may take (default: 300, for check 30), or 'none'",
-        {"metavar": "SECONDS", "type": _seconds},
-    ),
-    Option(
-        "proxy",
-        _CONNECTION,
-        "http://host:port, 'direct', or 'environment', the default: as https_proxy and no_proxy say. A password in it "
-        "can be seen by all users of this machine here, and not in the environment",
-        {"metavar": "URL"},
-    ),
-    Option(
-        "retries",
-        _CONNECTION,
-        "how often to try again where no connection can be made (default: 0)",
-        {"metavar": "N", "type": int},
-    ),
-    Option(
-        "retry_interval",
-        _CONNECTION,
-        "wait before the first time; then twice as long each time (default: 1)",
-        {"metavar": "SECONDS", "type": float},
-    ),
-    Option(
-        "idempotent",
-        _CONNECTION,
-        "the method may run twice: --retries is also for where it is not known whether it ran",
-        {"action": "store_const", "const": True},
-    ),
-    Option(
-        "max_response_bytes",
-        _CONNECTION,
-        "limit for the body of a reply (default: 256 MiB)",
-        {"metavar": "BYTES", "type": int},
-    ),
-    Option(
-        "headers",
-        _CONNECTION,
-        "HTTP header to send as well; can be given more than once. All users of this machine can see it here",
-        {"metavar": "'NAME: VALUE'", "type": _header, "action": "append"},
-        "--header",
-    ),
-    Option(
-        "context",
-        _TLS,
-        "certificates of the CAs to trust, in PEM, instead of this machine's",
-        {"metavar": "FILE"},
-        "--cafile",
-    ),
-]
+
+def _for_argparse(option: Option) -> Dict[str, Any]:
+    if option.kind == "constant":
+        return {"action": "store_const", "const": option.value}
+    if option.kind == "choice":
+        return {"choices": option.value}
+    return {"metavar": option.metavar, **_READERS[option.kind]}
+
+
+OPTIONS: Dict[str, Option] = {
+    setting.name: setting.option._replace(flag=setting.option.flag or f"--{setting.name.replace('_', '-')}")
+    for setting in definitions()
+    if setting.option is not None
+}
+"""The options that stand for arguments of the transport, by the names of these."""
 
 
 class _Terms(Names):
     """Names arguments as their options."""
 
-    _options = {option.parameter: option for option in OPTIONS}
     _phrases = {
         "cafile": "--cafile FILE",
         "plain_http": "http:// in the URL asks for it, https:// asks for TLS",
@@ -221,18 +130,18 @@ class _Terms(Names):
 
     def passed(self, argument: str, value: str = "") -> str:
         """Return an option as it is typed, with a value if there is one."""
-        option = self._options.get(argument)
+        option = OPTIONS.get(argument)
         if option is None:
             return super().passed(argument, value)
-        if not value or "const" in option.settings:
-            return option.name
+        if not value or option.kind == "constant":
+            return option.flag
         import shlex
 
-        return f"{option.name} {shlex.quote('none' if value == 'None' else value)}"
+        return f"{option.flag} {shlex.quote('none' if value == 'None' else value)}"
 
     def subject(self, argument: str) -> str:
         """Return an option's name."""
-        return self.passed(argument)
+        return OPTIONS[argument].flag if argument in OPTIONS else argument
 
     def phrase(self, phrase: str) -> str:
         """Return one of `PHRASES`."""
@@ -301,18 +210,18 @@ def _subparser(
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="tell each request on standard error; no secrets")
     groups: Dict[str, Any] = {}
-    for option in OPTIONS:
+    for name, option in OPTIONS.items():
         if option.group not in groups:
             groups[option.group] = parser.add_argument_group(option.group)
         groups[option.group].add_argument(
-            option.name, dest=option.parameter, help=option.help, default=argparse.SUPPRESS, **option.settings
+            option.flag, dest=name, help=option.help, default=argparse.SUPPRESS, **_for_argparse(option)
         )
-    groups[_TLS].add_argument(
+    groups["TLS"].add_argument(
         "--insecure-any-certificate",
         action="store_true",
         help="take any certificate: whoever is on the way can read and change everything",
     )
-    groups[_TLS].add_argument(
+    groups["TLS"].add_argument(
         "--insecure-http",
         action="store_true",
         help="go without TLS where URL is http://...: anybody on the way can read and change everything",
@@ -361,7 +270,7 @@ def target_of(options: argparse.Namespace) -> Target:
             "URL is http://…, and without TLS anybody on the way can read and change everything; accepted is "
             "https://…, or --insecure-http as well"
         )
-    given = {option.parameter: vars(options)[option.parameter] for option in OPTIONS if option.parameter in options}
+    given = {name: vars(options)[name] for name in OPTIONS if name in options}
     cafile = given.pop("context", None)
     if parts.scheme == "https":
         given["context"] = _context(cafile, options.insecure_any_certificate)
@@ -374,16 +283,10 @@ def target_of(options: argparse.Namespace) -> Target:
 
 
 def _context(cafile: Optional[str], any_certificate: bool) -> Any:
-    import ssl
-
     try:
-        context = ssl.create_default_context(cafile=cafile)
+        return tls_context(cafile, any_certificate)
     except OSError as error:  # one of OpenSSL, too, which does not tell the file
         raise Wrong(f"--cafile is {cafile!r}, which cannot be used: {error.strerror or error}") from error
-    if any_certificate:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _jar(path: str) -> Any:

@@ -15,7 +15,6 @@ import weakref
 from contextlib import nullcontext, suppress
 from typing import Any, Callable, ContextManager, List, Optional, Tuple
 
-from .._checks import checked
 from .._forks import no_fork, survives_forks
 from .._hints import Hint
 from ..errors import GSSStatus
@@ -33,18 +32,23 @@ _NOT_FOUND = (-1765328243, -1765328189)  # KRB5_CC_NOTFOUND, KRB5_FCC_NOFILE
 _NO_KEYTAB = "MEMORY:krbxmlrpc-none"
 
 
+STORE = Hint("a path, or a type and what it names, like 'FILE:/path', or {phrase.left_out}")
+"""The accepted values of ``ccache`` and ``keytab``, for errors."""
+
+
+def is_store(name: Optional[str]) -> bool:
+    """Say whether a text can name a credential cache or a keytab; None can, too."""
+    return name is None or (name != "" and name.isprintable())
+
+
 def ticket_maker(
     principal: Optional[str], mechanism: str, ccache: Optional[str], keytab: Optional[str]
 ) -> Callable[..., Ticket]:
     """Return what makes tickets with these credentials, given a service and the rest of `KerberosTicket`'s arguments.
 
     Raises:
-        TypeError, ValueError: ccache or keytab is not as `KerberosTransport` describes it.
         ImportError: python-gssapi is needed, and is not there.
     """
-    for name, value in (("ccache", ccache), ("keytab", keytab)):
-        accepted = Hint("a path, or a type and what it names, like 'FILE:/path', or {phrase.left_out}")
-        checked(name, value, accepted, (str, type(None)), lambda text: text is None or (text and text.isprintable()))
     if ccache is None and keytab is None:
         return functools.partial(PykerberosTicket, principal=principal, mechanism=mechanism)
     store = CredentialStore(principal, ccache, keytab)

@@ -18,6 +18,10 @@ from .tokens import Offer, check_reply, decode_token, read_offer
 
 MECHANISMS = ("spnego", "krb5")
 
+SERVICE = "'HTTP@host' or 'HTTP/host@REALM'"
+PRINCIPAL = Hint("a name like 'user' or 'user@REALM', or {phrase.left_out}")
+"""The accepted values of the arguments of these names, for errors."""
+
 _SERVICE = re.compile(r"[^@/\s]+(?:@[^@/\s]+|/[^@/\s]+@[^@/\s]+)")
 
 
@@ -194,16 +198,18 @@ class Ticket:
 
 def check_ticket_arguments(service: object, principal: object, delegate: object, mechanism: object) -> None:
     """Raise TypeError or ValueError where one of these is not as `KerberosTicket` describes it."""
-    checked("service", service, "'HTTP@host' or 'HTTP/host@REALM'", (str,), _is_service)
-    name = Hint("a name like 'user' or 'user@REALM', or {phrase.left_out}")
-    checked("principal", principal, name, (str, type(None)), _is_principal)
+    checked("service", service, SERVICE, (str,), is_service)
+    if principal is not None:
+        checked("principal", principal, PRINCIPAL, (str,), is_principal)
     checked("delegate", delegate, "True or False", (bool,))
     checked("mechanism", mechanism, "'spnego' or 'krb5'", (str,), MECHANISMS.__contains__)
 
 
-def _is_service(name: str) -> bool:
+def is_service(name: str) -> bool:
+    """Say whether a text is a service: ``"HTTP@host"`` or ``"HTTP/host@REALM"``."""
     return bool(_SERVICE.fullmatch(name)) and name.isprintable()
 
 
-def _is_principal(name: Optional[str]) -> bool:
-    return name is None or (name != "" and name.isprintable())
+def is_principal(name: str) -> bool:
+    """Say whether a text can be a principal."""
+    return name != "" and name.isprintable()

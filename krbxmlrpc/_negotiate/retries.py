@@ -25,6 +25,9 @@ MAX_RETRIES = 100
 MAX_WAIT = 3600.0
 """Seconds that a wait before a repetition does not exceed, however often it was doubled."""
 
+IDEMPOTENT = "a collection of method names, a function that is given a method name, or True"
+"""The accepted values of ``idempotent``, for errors."""
+
 Idempotent = Union[bool, Collection[str], Callable[[str], object]]
 
 
@@ -65,11 +68,8 @@ def is_answer(error: KerberosXMLRPCError) -> bool:
     return isinstance(error, (MutualAuthenticationError, InvalidResponse))
 
 
-def checked_retries(retries: Any, retry_interval: Any, idempotent: Any) -> Retries:
-    """Return the arguments of these names as `Retries`; TypeError or ValueError where one is wrong."""
-    checked("retries", retries, f"a number from 0 to {MAX_RETRIES}", (int,), range(MAX_RETRIES + 1).__contains__)
-    seconds = f"a number of seconds from 0 to {MAX_WAIT:.0f}"
-    checked("retry_interval", retry_interval, seconds, (int, float), lambda value: 0 <= value <= MAX_WAIT)
+def new_retries(retries: int, retry_interval: float, idempotent: Any) -> Retries:
+    """Return the arguments of these names as `Retries`; TypeError if `idempotent` is wrong."""
     return Retries(retries, retry_interval, _checked_idempotent(idempotent))
 
 
@@ -78,10 +78,9 @@ def _checked_idempotent(idempotent: Any) -> Callable[[Optional[str]], object]:
         return lambda name: True
     if callable(idempotent):
         return lambda name: name is not None and idempotent(name)
-    accepted = "a collection of method names, a function that is given a method name, or True"
     if isinstance(idempotent, (str, bytes, bytearray)) or not isinstance(idempotent, Collection):
         shown = repr(idempotent)
-        raise TypeError(Hint("{name.idempotent} is {shown}; accepted is {accepted}", shown=shown, accepted=accepted))
+        raise TypeError(Hint("{name.idempotent} is {shown}; accepted is {accepted}", shown=shown, accepted=IDEMPOTENT))
     for name in idempotent:
-        checked("idempotent", name, accepted, (str,))
+        checked("idempotent", name, IDEMPOTENT, (str,))
     return frozenset(idempotent).__contains__
