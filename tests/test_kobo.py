@@ -743,7 +743,8 @@ def test_through_a_proxy(connect, squid, tmp_path, case, kobo_hub):
 def test_kobos_names_for_retries_and_timeout(connect, monkeypatch):
     monkeypatch.setenv("KOBO_XMLRPC_TIMEOUT", "77")
     transport = connect(transport_args={"retry_count": 2, "retry_timeout": 5})._transport
-    assert (transport._settings.timeout, transport._client.retries.most, transport._client.retries.interval) == (77, 2, 5)
+    settings = transport._settings
+    assert (settings.timeout, settings.retries, settings.retry_interval) == (77, 2, 5)
     assert connect(transport_args={"timeout": 66.0})._transport._settings.timeout == 66.0
     monkeypatch.setenv("KOBO_XMLRPC_TIMEOUT", "long")
     with pytest.raises(ImproperlyConfigured, match="KOBO_XMLRPC_TIMEOUT is 'long'"):
