@@ -9,7 +9,7 @@ FreeIPA begins a session at a page of its own, and refuses what does not come fr
 method takes a list (its arguments) and a struct (its options), and returns a struct.
 
 The tests call no real FreeIPA, which cannot run there, but a stand-in that follows what its source publishes
-(tests/realm/standin_freeipa.py).
+(tests/servers/standin_freeipa.py).
 """
 
 import ssl

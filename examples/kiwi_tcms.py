@@ -11,7 +11,7 @@ alone calls would be those of somebody unknown.) Where a session has ended, or i
 with `Fault` -32603, "Authentication failed when calling …": it did not run, and `log_in` begins a new session.
 
 The tests call no real Kiwi TCMS, which cannot run there, but a stand-in that follows what its source publishes
-(tests/realm/standin_kiwi_tcms.py).
+(tests/servers/standin_kiwi_tcms.py).
 """
 
 import ssl

@@ -11,7 +11,7 @@ By its number a hub knows a call that has changed something already, and refuses
 connection broke can be sent again, whatever it does.
 
 The tests call no real Koji, which cannot run there, but a stand-in that follows what its source publishes
-(tests/realm/standin_koji.py).
+(tests/servers/standin_koji.py).
 """
 
 import ssl

@@ -5,5 +5,5 @@ set -eu
 cd "$(dirname "$0")/.."
 tests/setup.sh
 echo "Starting a Kerberos realm and an Apache, calling whoami() there ..." >&2
-PYTHONPATH=tests exec .venv-tests/bin/python -m realm \
+PYTHONPATH=tests exec .venv-tests/bin/python -m servers \
     sh -c 'exec .venv-tests/bin/python examples/whoami.py "$HUB_URL" "$HUB_CA"'

@@ -5,11 +5,13 @@ import os
 import pickle
 import select
 import signal
+import sys
 import threading
 import traceback
 import warnings
 
-from krbxmlrpc._kerberos.credentials import CredentialStore, StoreTicket
+COMMAND = [sys.executable, "-W", "error", "-m", "krbxmlrpc"]
+"""The command ``krbxmlrpc``, in a process of its own."""
 
 DEADLINE = 60.0
 """Seconds after which something hangs: far more than anything takes."""
@@ -110,13 +112,6 @@ def _report(work, writing):
         os._exit(0)
 
 
-def stored_ticket(service, *, principal=None, **arguments):
-    """Return what `KerberosTicket` would, got by python-gssapi from what the environment names."""
-    keytab = os.environ["KRB5_CLIENT_KTNAME"]
-    store = CredentialStore(principal, os.environ["KRB5CCNAME"], keytab if os.path.exists(keytab) else None)
-    return StoreTicket(store, service, principal=principal, **arguments)
-
-
 def descriptors():
     """Return the files that this process has open: numbers, and what they are."""
     gc.collect()
@@ -127,11 +122,6 @@ def descriptors():
         except OSError:
             pass  # the one by which this directory was read
     return found
-
-
-def idle_connections(proxy):
-    """Return the idle connections of a proxy, the one that was used last at the end."""
-    return [held.connection for idle in proxy("transport")._client.pool._idle.values() for held in idle]
 
 
 def wait_until_readable(connection):

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what tests and examples need: the system packages of realm/packages.txt, where one is missing, and a virtual
+# Installs what tests and examples need: the system packages of servers/packages.txt, where one is missing, and a virtual
 # environment in .venv-tests; or, as "setup.sh EXTRA", one in .venv-EXTRA with what setup.cfg lists under that name, and
 # the system packages of EXTRA/packages.txt, if there is such a file.
 # Does nothing, and quickly, where all is there.
@@ -7,7 +7,7 @@ set -eu
 extra=${1:-tests}
 cd "$(dirname "$0")/.."
 
-packages=$(cat tests/realm/packages.txt "tests/$extra/packages.txt" 2>/dev/null || true)
+packages=$(cat tests/servers/packages.txt "tests/$extra/packages.txt" 2>/dev/null || true)
 # shellcheck disable=SC2086  # one word a package
 present=$(dpkg-query --show --showformat '${db:Status-Status}\n' $packages 2>/dev/null | grep -cx installed || true)
 if [ "$present" -ne "$(echo "$packages" | wc -l)" ]; then

@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple
 
-from realm import apache, daemon, kdc, software
+from servers import apache, daemon, kdc, software
 
 from . import features, report
 from .contestants import CONTESTANTS, client_environment

@@ -15,7 +15,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, List
 
-from realm import hub
+from servers import hub
 
 from .contestants import CONTESTANTS, Client, Contestant
 

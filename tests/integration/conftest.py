@@ -1,0 +1,248 @@
+"""The fixtures: a realm and an Apache for the whole run, a ticket and the servers for each test."""
+
+import gc
+import os
+import ssl
+import uuid
+import warnings
+from contextlib import ExitStack
+from xmlrpc.client import Fault, ServerProxy
+
+import pytest
+
+import internals
+from krbxmlrpc import KerberosTransport, KerberosXMLRPCError
+from krbxmlrpc.testing import caller
+from servers import daemon, kdc
+
+# What mechanisms there are beside Kerberos and SPNEGO is not the machine's to decide: none.
+os.environ["GSS_MECH_CONFIG"] = os.devnull
+
+
+def pytest_configure(config):
+    """Make a mark known, that of the tests which provoke a row of README's tables; leave nothing behind if ended."""
+    # What clients' authors have for their tests is good for these, too. Only a conftest.py at the top may name it.
+    config.pluginmanager.import_plugin("krbxmlrpc.testing.fixtures")
+    daemon.end_by_signals()
+    config.addinivalue_line("markers", "row(name): what is wrong, as README's section on trouble has it")
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """README's rows of what goes wrong, by name."""
+    import troubleshooting
+
+    return {row.name: row for row in troubleshooting.rows()}
+
+
+@pytest.fixture
+def trouble(request, rows):
+    """Make a call that fails as README's row says that the test is marked with; return the error."""
+
+    def fail(call, *arguments):
+        with pytest.raises(KerberosXMLRPCError) as caught:
+            call(*arguments)
+        rows[request.node.get_closest_marker("row").args[0]].check(caught.value)
+        return caught.value
+
+    return fail
+
+
+@pytest.fixture(scope="session")
+def realm(krb_realm):
+    """A Kerberos realm, of type k5test.K5Realm."""
+    return krb_realm.k5
+
+
+@pytest.fixture(scope="session")
+def hub(realm):
+    """An Apache with the hub; see `servers.apache.Apache`."""
+    from servers import apache
+
+    started = apache.Apache(realm).start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def kobo_hub(realm):
+    """A hub of kobo's; see `servers.kobohub.KoboHub`."""
+    from servers import kobohub
+
+    started = kobohub.KoboHub(realm).start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def squid(realm):
+    """A Squid; see `servers.squid.Squid`."""
+    from servers import squid
+
+    started = squid.Squid(realm).start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def ca():
+    """The CA of the scripted servers and the forwarder."""
+    import trustme
+
+    return trustme.CA()
+
+
+@pytest.fixture
+def user(realm, monkeypatch):
+    """Put a ticket of ``user`` into the environment; give the principal."""
+    for name, value in kdc.client_environment(realm).items():
+        monkeypatch.setenv(name, value)
+    return realm.user_princ
+
+
+@pytest.fixture
+def other_realm(monkeypatch):
+    """Start a realm of the test's own and put its ticket into the environment: ``other_realm(clock="-2d")``."""
+    started = []
+
+    def start(**arguments):
+        realm = kdc.start(**arguments)
+        started.append(realm)
+        for name, value in kdc.client_environment(realm).items():
+            monkeypatch.setenv(name, value)
+        return realm
+
+    yield start
+    for realm in started:
+        realm.stop()
+
+
+@pytest.fixture(params=["pykerberos", "python-gssapi"])
+def library(request, monkeypatch):
+    """Have transports get their tickets, from what the environment names, by one library or by the other."""
+    if request.param == "python-gssapi":
+        internals.use_ticket_class(monkeypatch, internals.stored_ticket)
+    return request.param
+
+
+@pytest.fixture
+def hub_context(hub):
+    """A TLS context that trusts the hub."""
+    return ssl.create_default_context(cafile=hub.cafile)
+
+
+@pytest.fixture
+def case():
+    """A name by which the requests of one test are found in Apache's access log."""
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def call_hub(hub, hub_context, user, case):
+    """Open a proxy for a path of the hub: ``call_hub("/xmlrpc", timeout=5.0)``; its requests are logged as `case`."""
+    opened = []
+
+    def open_proxy(path="/xmlrpc", *, listener="https", host=kdc.HOST, transport=KerberosTransport, **arguments):
+        if listener != "http":
+            arguments.setdefault("context", hub_context)
+        url = hub.url(f"{path}{'&' if '?' in path else '?'}case={case}", listener, host)
+        opened.append(ServerProxy(url, transport=transport(**arguments)))
+        return opened[-1]
+
+    yield open_proxy
+    for proxy in opened:
+        proxy("close")()
+
+
+@pytest.fixture
+def plain(krb_server):
+    """A server for what Apache has no part in, with methods of the hub's."""
+
+    def echo(value):
+        """Return what comes."""
+        return value
+
+    def fail(code, text):
+        raise Fault(code, text)
+
+    krb_server.register_function(caller, "whoami")
+    krb_server.register_function(echo)
+    krb_server.register_function(fail)
+    krb_server.register_introspection_functions()
+    krb_server.register_multicall_functions()
+    return krb_server
+
+
+@pytest.fixture
+def call_plain(plain):
+    """Open a proxy for that server: ``call_plain(timeout=5.0)``."""
+    with ExitStack() as opened:
+
+        def open_proxy(allow_none=False, **arguments):
+            transport = KerberosTransport(context=plain.context, **arguments)
+            return opened.enter_context(ServerProxy(plain.url(), transport=transport, allow_none=allow_none))
+
+        yield open_proxy
+
+
+@pytest.fixture
+def server(ca, user):
+    """A scripted server; see `servers.scripted.ScriptedServer`."""
+    from servers import scripted
+
+    with scripted.ScriptedServer(ca) as started:
+        yield started
+
+
+@pytest.fixture
+def forwarder(ca, hub):
+    """A forwarder to the hub, through which no ticket may go twice; see `servers.forwarder.Forwarder`."""
+    from servers import forwarder
+
+    with forwarder.Forwarder(ca, hub) as started:
+        yield started
+    tickets = [request.token for request in started.requests if request.token is not None]
+    assert len(tickets) == len(set(tickets))
+
+
+@pytest.fixture
+def server_context(ca):
+    """A TLS context that trusts the scripted servers and the forwarder."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ca.configure_trust(context)
+    return context
+
+
+@pytest.fixture
+def call_server(server, server_context):
+    """Open a proxy for the scripted server: ``call_server(timeout=5.0)``."""
+    opened = []
+
+    def open_proxy(**arguments):
+        arguments = {"context": server_context, "timeout": 60.0, **arguments}
+        opened.append(ServerProxy(server.url(), transport=KerberosTransport(**arguments)))
+        return opened[-1]
+
+    yield open_proxy
+    for proxy in opened:
+        proxy("close")()
+
+
+@pytest.fixture
+def witness(monkeypatch):
+    """Hear all that is emitted, and know what must not be; see `secret_witness.Witness`."""
+    import secret_witness
+
+    with secret_witness.listening(monkeypatch) as found:
+        yield found
+
+
+@pytest.fixture
+def without_collector():
+    """What is to go has to go at once; a socket that nobody closed is an error."""
+    gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a ResourceWarning in a destructor reaches pytest as an unraisable exception
+        gc.disable()
+        yield
+        gc.enable()

@@ -1,0 +1,694 @@
+"""The command line: what it takes, prints and says by its exit status. Apache answers only where it matters."""
+
+import base64
+import inspect
+import io
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from xmlrpc.client import Fault, dumps
+
+import pytest
+
+from helpers import COMMAND, DEADLINE
+from krbxmlrpc import KerberosTransport, __version__
+from krbxmlrpc._cli import main as cli
+from krbxmlrpc._cli.options import OPTIONS, TERMS, build_parser, target_of
+from krbxmlrpc._hints import Hint, told
+from krbxmlrpc.testing import Failure
+from servers import scripted
+
+SCRIPT = str(Path(sys.executable).parent / "krbxmlrpc")
+
+
+@pytest.fixture
+def run(capsys, plain):
+    """Run the command in this process: ``run("call", "/xmlrpc", "whoami")``; return status, output, complaints."""
+
+    def run_it(command, path, *words, trust=True, at=plain):
+        url = at.url(path) if path.startswith("/") else path
+        trusted = ["--cafile", at.cafile] if trust and url.startswith("https") else []
+        try:
+            status = cli.main([command, *trusted, url, *words])
+        except SystemExit as exit:
+            status = exit.code
+        printed, complaints = capsys.readouterr()
+        assert "Traceback" not in complaints
+        return status, printed, complaints
+
+    return run_it
+
+
+@pytest.fixture
+def call(run):
+    """Call a method that is to work; return what is printed."""
+
+    def call_it(*words, path="/xmlrpc", **options):
+        status, printed, complaints = run("call", path, *words, **options)
+        assert (status, complaints) == (0, "")
+        return printed
+
+    return call_it
+
+
+@pytest.fixture
+def fail(run):
+    """Call a method that is to fail; return what is complained of."""
+
+    def call_it(*words, path="/xmlrpc", status=2, **options):
+        got, printed, complaints = run("call", path, *words, **options)
+        assert (got, printed) == (status, "")
+        return complaints
+
+    return call_it
+
+
+@pytest.fixture
+def ask(run, server, ca, tmp_path):
+    """Call a method of the scripted server, which answers with these bodies: ``ask(b"<methodResponse>…")``."""
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+
+    def ask_it(*bodies, words=("method",)):
+        server.play(*[scripted.honest(body=body) for body in bodies])
+        return run("call", server.url(), *words, "--cafile", str(tmp_path / "ca.pem"), trust=False)
+
+    return ask_it
+
+
+# -- arguments and results --------------------------------------------------------------------------------------------
+
+
+def test_a_call(call, krb_user):
+    assert call("whoami") == f'"{krb_user}"\n'
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("42", 42),
+        ("-5", -5),
+        ("-2147483648", -(2**31)),
+        ("2.5", 2.5),
+        ("true", True),
+        ("false", False),
+        ('"42"', "42"),
+        ("", ""),
+        ("hello", "hello"),
+        ("{not json", "{not json"),
+        ("NaN", "NaN"),
+        ("[Infinity]", "[Infinity]"),
+        ("@@hello", "@hello"),
+        ("@@", "@"),
+        ("Grüße €", "Grüße €"),
+        ('"<&>\\u00e9"', "<&>é"),
+        ("[]", []),
+        ('{"a": [1, {"b": "c"}], "d": 0.5}', {"a": [1, {"b": "c"}], "d": 0.5}),
+    ],
+)
+def test_arguments_go_there_and_back(call, text, value):
+    printed = call("echo", text)
+    assert json.loads(printed) == value and type(json.loads(printed)) is type(value)
+
+
+@pytest.mark.parametrize("words", [["echo", "--", "--list"], ["--", "echo", "--list"], ["echo", "--", "--"]])
+def test_arguments_that_look_like_options(call, words):
+    assert json.loads(call(*words)) == words[-1]
+
+
+def test_options_may_stand_between_arguments(call, hub):
+    assert json.loads(call("header", "--header", "X-Key: a: b", "X-Key", "--timeout", "10", at=hub)) == "a: b"
+
+
+def test_files_are_sent_as_binary_data(call, tmp_path, monkeypatch):
+    data = bytes(range(256))
+    (tmp_path / "data").write_bytes(data)
+    assert base64.b64decode(json.loads(call("echo", f"@{tmp_path}/data"))) == data
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data[::-1])))
+    assert base64.b64decode(json.loads(call("echo", "@-"))) == data[::-1]
+
+
+def test_null(call, fail):
+    assert call("echo", '{"a": [null]}', "--allow-none") == '{\n  "a": [\n    null\n  ]\n}\n'
+    assert "ARG 2 holds null" in fail("echo", "1", '{"a": [null]}')
+
+
+@pytest.mark.parametrize(
+    "words, complaint",
+    [
+        (["1", "2147483648"], "ARG 2 holds 2147483648; the integers of XML-RPC have 32 bits"),
+        ([f"[{-(2**31) - 1}]"], "ARG 1 holds -2147483649"),
+        (["1e999"], "ARG 1 holds a number that is too large"),
+        (['"\\u0000"'], "ARG 1 holds a character that XML does not have"),
+        (['{"\\ud800": 1}'], "ARG 1 holds a character that XML does not have"),
+        (["[" * 100_000 + "]" * 100_000], "ARG 1 is nested too deep"),
+        (["@/nowhere/none"], "ARG 1 names '/nowhere/none', which cannot be read: No such file"),
+        (["@"], "ARG 1 names ''"),
+        (["@-", "@-"], "standard input, @-, can be read only once"),
+    ],
+)
+def test_arguments_that_cannot_be_sent(fail, plain, words, complaint):
+    assert complaint in fail("echo", *words)
+    assert plain.requests == []
+
+
+def test_bytes_on_the_command_line_that_are_no_text(plain):
+    done = subprocess.run([*COMMAND, "call", plain.url(), "echo", b"\xff"], capture_output=True)
+    assert done.returncode == 2 and b"ARG 1 holds a character that XML does not have" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["a<b", "a&b", "a b", "", "m\u00e9thode", "</methodName>"])
+def test_names_that_no_method_has(fail, name):
+    assert "METHOD is" in fail(name)
+
+
+@pytest.mark.parametrize("name", ["close", "__class__", "system.listMethods"])
+def test_names_that_mean_something_to_python_are_names_of_methods(run, name):
+    status, printed, complaints = run("call", "/xmlrpc", name)
+    assert (status == 0 and "whoami" in printed) or (status == 1 and f'"{name}" is not supported' in complaints)
+
+
+def values(*texts):
+    """Return the body of a reply with these values, in XML."""
+    params = "".join(f"<param><value>{text}</value></param>" for text in texts)
+    return f"<methodResponse><params>{params}</params></methodResponse>".encode()
+
+
+@pytest.mark.parametrize(
+    "value, printed",
+    [
+        ("<dateTime.iso8601>20240229T12:34:56</dateTime.iso8601>", "2024-02-29T12:34:56"),
+        ("<dateTime.iso8601>20240229T12:34:56Z</dateTime.iso8601>", "2024-02-29T12:34:56Z"),
+        ("<dateTime.iso8601>2024-02-29T12:34:56</dateTime.iso8601>", "2024-02-29T12:34:56"),
+        ("<base64>AAH/</base64>", "AAH/"),
+        ("<double>nan</double>", "NaN"),
+        ("<double>-inf</double>", "-Infinity"),
+        ("<double>1e999</double>", "Infinity"),
+        ("<i8>4294967296</i8>", 4294967296),
+        ("<nil/>", None),
+        ("<bigdecimal>1.50</bigdecimal>", "1.50"),
+        ("Grüße", "Grüße"),
+    ],
+)
+def test_results(ask, value, printed):
+    assert ask(values(value)) == (0, json.dumps(printed, ensure_ascii=False) + "\n", "")
+
+
+def test_several_results_are_a_list(ask):
+    assert json.loads(ask(values("a", "<int>1</int>"))[1]) == ["a", 1]
+
+
+def test_what_a_terminal_could_take_for_a_command_is_escaped(call, fail):
+    printed = call("echo", '"\\u009b31m\\u202e\\u007f"')
+    assert printed == '"\\u009b31m\\u202e\\u007f"\n' and json.loads(printed) == "\x9b31m\u202e\x7f"
+    assert fail("fail", "7", '"a\\u009b31m\\nb\\u202e"', status=1) == "krbxmlrpc: Fault 7: a\\u009b31m\n    b\\u202e\n"
+
+
+def test_raw(capsysbinary, plain, tmp_path):
+    data = bytes(range(256))
+    (tmp_path / "data").write_bytes(data)
+    for words, wanted in (([f"@{tmp_path}/data"], data), (["Grüße"], "Grüße".encode()), (["[1]"], b"[\n  1\n]\n")):
+        assert cli.main(["call", "--cafile", plain.cafile, plain.url(), "echo", *words, "--raw"]) == 0
+        assert capsysbinary.readouterr() == (wanted, b"")
+
+
+# -- introspection ----------------------------------------------------------------------------------------------------
+
+
+def test_list(call):
+    listed = call("--list").splitlines()
+    assert {"whoami", "echo", "system.listMethods"} <= set(listed)
+    assert listed[listed.index("echo") + 1] == "    Return what comes."
+
+
+def test_list_of_one_method(call, fail):
+    assert call("echo", "--list") == "echo\n    Return what comes.\n"
+    assert "the server has no method ecco" in fail("ecco", "--list")
+    assert "no ARG" in fail("echo", "1", "--list")
+
+
+def test_list_with_signatures(ask, server):
+    status, printed, complaints = ask(
+        scripted.values(["add", "odd", "system.methodSignature", "none", "refused"]),
+        scripted.values([["int", "int", "int"], ["double", "double", "double"]]),
+        scripted.values([["string"]]),
+        scripted.values("undef"),
+        scripted.values([]),
+        dumps(Fault(1, "no"), methodresponse=True).encode(),
+        words=["--list"],
+    )
+    assert (status, complaints) == (0, "")
+    assert printed.splitlines() == [
+        "add(int, int) -> int",
+        "add(double, double) -> double",
+        "odd() -> string",
+        "system.methodSignature",
+        "none",
+        "refused",
+    ]
+    assert len(server.requests) == 6  # it does not have system.methodHelp
+
+
+def test_list_of_a_server_without_introspection(ask):
+    unknown = dumps(Fault(-32601, "unknown"), methodresponse=True).encode()
+    status, printed, complaints = ask(unknown, words=["--list"])
+    assert (status, printed) == (1, "")
+    assert "Fault -32601: unknown" in complaints and "does not tell its methods" in complaints
+
+
+def test_list_that_is_none(ask):
+    assert ask(scripted.values("whoami"), words=["--list"])[::2] == (
+        2,
+        "krbxmlrpc: the server answered system.listMethods with what is no list\n",
+    )
+
+
+# -- what goes wrong --------------------------------------------------------------------------------------------------
+
+
+def test_a_fault(fail):
+    assert fail("fail", "7", "seven", status=1) == "krbxmlrpc: Fault 7: seven\n"
+
+
+def test_what_others_say_is_not_put_into_the_words_of_the_command_line(fail, hub, tmp_path):
+    said = "timeout=5 and login_path"
+    assert fail("fail", "7", said, status=1) == f"krbxmlrpc: Fault 7: {said}\n"
+    assert "/open/timeout=5 sent no proof" in fail("whoami", path="/open/timeout=5", at=hub)
+    assert fail("echo", f"@{tmp_path}/login_path").count(f"{tmp_path}/login_path") == 1
+    assert fail("whoami", "--ccache", f"{tmp_path}/login_path").count(f"{tmp_path}/login_path") == 4
+    (tmp_path / "login_path").write_text("no cookies")
+    assert f"{tmp_path}/login_path; accepted" in fail("whoami", "--cookiejar", f"{tmp_path}/login_path")
+
+
+def test_a_fault_cannot_play_a_hint(fail):
+    assert fail("fail", "7", "a\n  hint: b", status=1).splitlines() == ["krbxmlrpc: Fault 7: a", "      hint: b"]
+
+
+def test_errors_have_their_hint_in_the_words_of_the_command_line(fail, plain, monkeypatch, tmp_path):
+    unverified = fail("whoami", trust=False)
+    assert unverified.startswith("krbxmlrpc: CertificateRejected: ") and "pass --cafile FILE with" in unverified
+    plain.fail_next(Failure.NO_TOKEN)
+    assert "pass --mutual-authentication optional" in fail("whoami")
+    assert "with --service;" in fail("whoami", "--service", "HTTP@alias.example.test")
+    monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path}/none")
+    missing = fail("whoami")
+    assert missing.startswith("krbxmlrpc: NoCredentials: ") and "\n  hint: run kinit" in missing
+
+
+@pytest.mark.parametrize(
+    "hint, python, terminal",
+    [
+        (
+            Hint("pass {phrase.cafile}; if"),
+            "pass context=ssl.create_default_context(cafile=...); if",
+            "pass --cafile FILE; if",
+        ),
+        (Hint("pass {args.context} with it"), "pass context= with it", "pass --cafile with it"),
+        (
+            Hint("pass {args.mutual_authentication:optional}"),
+            "pass mutual_authentication='optional'",
+            "pass --mutual-authentication optional",
+        ),
+        (Hint("pass {args.channel_bindings:None}"), "pass channel_bindings=None", "pass --channel-bindings none"),
+        (
+            Hint("or pass {args.keytab} as well; {args.ccache:{ccache}} may hold", ccache="/a/b"),
+            "or pass keytab= as well; ccache='/a/b' may hold",
+            "or pass --keytab as well; --ccache /a/b may hold",
+        ),
+        (Hint("{args.ccache:{ccache}}", ccache="/a b/c"), "ccache='/a b/c'", "--ccache '/a b/c'"),
+        (Hint("see {args.service}; it"), "see service=; it", "see --service; it"),
+        (
+            Hint("if {args.idempotent} says so and {args.retries} allows it"),
+            "if idempotent= says so and retries= allows it",
+            "if --idempotent says so and --retries allows it",
+        ),
+        (Hint("pass {args.idempotent:True}"), "pass idempotent=True", "pass --idempotent"),
+        (Hint("pass {args.preemptive:False}"), "pass preemptive=False", "pass --no-preemptive"),
+        (
+            Hint("check {name.login_path}, a timeout, the proxy"),
+            "check login_path, a timeout, the proxy",
+            "check --login-path, a timeout, the proxy",
+        ),
+        (Hint("{name.timeout} is 0; accepted"), "timeout is 0; accepted", "--timeout is 0; accepted"),
+        (
+            Hint("the proxy is away: its timeout is short"),
+            "the proxy is away: its timeout is short",
+            "the proxy is away: its timeout is short",
+        ),
+        (Hint("{name.headers} holds Cookie"), "headers holds Cookie", "--header holds Cookie"),
+        (
+            Hint("plain HTTP: {phrase.plain_http}"),
+            "plain HTTP: InsecureKerberosTransport speaks it whatever the URL says, KerberosTransport speaks TLS",
+            "plain HTTP: http:// in the URL asks for it, https:// asks for TLS",
+        ),
+        (Hint("check {args.proxy}, or https_proxy"), "check proxy=, or https_proxy", "check --proxy, or https_proxy"),
+        (Hint("a name, or {phrase.left_out}"), "a name, or None", "a name, or to leave it out"),
+        (Hint("a number, or {phrase.none}"), "a number, or None", "a number, or 'none'"),
+        (Hint("see {args.use_datetime}"), "see use_datetime=", "see use_datetime="),
+    ],
+)
+def test_arguments_in_messages_are_told_as_options(hint, python, terminal):
+    assert hint == python
+    assert told(hint, TERMS) == terminal
+
+
+@pytest.mark.parametrize(
+    "words, complaint",
+    [
+        (["--timeout", "-1"], "--timeout is -1.0; accepted is a number of seconds"),
+        (["--timeout", "0"], "seconds over 0 and up to 2000000, or 'none'\n"),
+        (["--timeout", "x"], "argument --timeout: invalid number of seconds value: 'x'"),
+        (["--service", "x"], "--service is 'x'; accepted is 'HTTP@host'"),
+        (["--principal", ""], "--principal is ''; accepted is a name like 'user' or 'user@REALM', or to leave it out"),
+        (["--login-path", "x"], "--login-path is 'x'; accepted is"),
+        (
+            ["--login-path", "/x", "--mutual-authentication", "disabled"],
+            "--login-path is '/x'; with --mutual-authentication disabled accepted is to leave it out",
+        ),
+        (["--proxy", "None"], "--proxy is 'None'; accepted is 'environment', 'direct', 'http://host:port' or"),
+        (["--proxy", "socks5://user:5ecret@proxy"], "--proxy is 'socks5://***@proxy'; accepted is"),
+        (["--header", "5ecret"], "argument --header: accepted is 'Name: value'"),
+        (["--header", "Cookie: 5ecret"], "--header holds Cookie, which is the transport's to set"),
+        (["--mechanism", "ntlm"], "argument --mechanism: invalid choice"),
+        (["--channel-bindings", "x"], "--channel-bindings is 'x'; accepted is 'tls-server-end-point'"),
+        (["--max-response-bytes", "0"], "--max-response-bytes is 0; accepted is a positive number"),
+        (["--retries", "101"], "--retries is 101; accepted is"),
+        (["--cafile", "/nowhere/none"], "--cafile is '/nowhere/none', which cannot be used: No such file"),
+        (["--cafile", __file__], "which cannot be used: "),
+        (["--no-such-option"], "unrecognized arguments: --no-such-option"),
+        (["--time", "3"], "unrecognized arguments: --time"),
+    ],
+)
+def test_wrong_options(fail, words, complaint):
+    complaints = fail("whoami", *words)
+    assert complaint in complaints
+    assert "5ecret" not in complaints
+
+
+@pytest.mark.parametrize(
+    "url, complaint",
+    [
+        ("hub.example.test/xmlrpc", "URL is not one that can be called; accepted is https://"),
+        ("ftp://hub.example.test/", "URL is not one"),
+        ("https:///xmlrpc", "URL is not one"),
+        ("https://[/", "URL is not one"),
+        ("https://user:5ecret@hub.example.test/", "holds credentials"),
+        ("https://user:5ec/ret@hub.example.test/", "cannot be called"),
+        ("https://hub.example.test:x/", "cannot be called"),
+        ("https://hub.example.test/\u00e9", "percent-encode"),
+        ("http://hub.example.test/", "accepted is https://…, or --insecure-http as well"),
+    ],
+)
+def test_wrong_urls(fail, url, complaint):
+    complaints = fail("whoami", path=url)
+    assert complaint in complaints
+    assert "5ec" not in complaints
+
+
+def test_what_is_missing(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["call"])
+    assert capsys.readouterr().err.endswith(" error: the following arguments are required: URL\n")
+
+
+def test_a_method_has_to_be_named(fail):
+    assert "METHOD is missing; --list shows" in fail()
+
+
+@pytest.mark.parametrize("words", [[], ["--list"]])
+def test_usage(capsys, words):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 2
+    assert "usage: krbxmlrpc" in capsys.readouterr().err
+
+
+# -- what the options do ----------------------------------------------------------------------------------------------
+
+
+def test_each_argument_of_the_transport_has_an_option():
+    parameters = set(inspect.signature(KerberosTransport.__init__).parameters) - {"self"}
+    ours = {"use_datetime", "use_builtin_types"}  # how values are held before they are printed
+    assert OPTIONS.keys() == parameters - ours
+
+
+def test_options_reach_the_transport(tmp_path, plain):
+    words = [
+        *("--service", "HTTP@a", "--principal", "p", "--ccache", "c", "--keytab", "k", "--no-preemptive", "--delegate"),
+        *("--mutual-authentication", "optional", "--mechanism", "krb5", "--channel-bindings", "tls-server-end-point"),
+        *("--login-path", "/l", "--cookiejar", str(tmp_path / "jar"), "--timeout", "none", "--proxy", "direct"),
+        *("--retries", "2", "--retry-interval", "0.5", "--idempotent", "--max-response-bytes", "9"),
+        *("--header", "A: b", "--header", "C:d", "--cafile", plain.cafile),
+    ]
+    options = build_parser()[1]["call"].parse_intermixed_args(["https://h", "m", *words])
+    given = target_of(options).arguments
+    assert given.pop("cookiejar").filename == str(tmp_path / "jar")
+    assert given.pop("context").check_hostname
+    assert given == {
+        "service": "HTTP@a",
+        "principal": "p",
+        "ccache": "c",
+        "keytab": "k",
+        "preemptive": False,
+        "delegate": True,
+        "mutual_authentication": "optional",
+        "mechanism": "krb5",
+        "channel_bindings": "tls-server-end-point",
+        "login_path": "/l",
+        "timeout": None,
+        "proxy": "direct",
+        "retries": 2,
+        "retry_interval": 0.5,
+        "idempotent": True,
+        "max_response_bytes": 9,
+        "headers": [("A", "b"), ("C", "d")],
+    }
+
+
+def test_without_options_the_transport_has_its_defaults():
+    options = build_parser()[1]["call"].parse_intermixed_args(["https://h", "m"])
+    target = target_of(options)
+    assert set(target.arguments) == {"context"} and (target.netloc, target.handler) == ("h", "/RPC2")
+
+
+def test_login_and_the_file_of_cookies(call, hub, user, case, tmp_path):
+    words = ("whoami", "--login-path", f"/login?case={case}", "--cookiejar", str(tmp_path / "cookies"))
+    for _ in range(2):
+        assert json.loads(call(*words, path="/member", at=hub)) == user
+    assert len(hub.logged(case)) == 1
+    assert stat.S_IMODE((tmp_path / "cookies").stat().st_mode) == 0o600
+
+
+def test_credentials_of_its_own(call, krb_realm, krb_user, monkeypatch, tmp_path):
+    monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path}/none")
+    assert json.loads(call("whoami", "--ccache", krb_realm.environment["KRB5CCNAME"])) == krb_user
+
+
+def test_plain_http_and_any_certificate_only_where_asked_for(call, run, hub, user):
+    status, printed, _ = run("call", hub.url(listener="http"), "whoami", "--insecure-http")
+    assert (status, json.loads(printed)) == (0, user)
+    status, _, complaints = run("call", hub.url(listener="http"), "whoami", "--insecure-http", "--cafile", hub.cafile)
+    assert status == 2 and "--cafile" in complaints
+    for listener in ("https", "othername"):
+        url = hub.url(listener=listener)
+        status, printed, _ = run("call", url, "whoami", "--insecure-any-certificate", trust=False)
+        assert (status, json.loads(printed)) == (0, user)
+
+
+def test_verbose_tells_requests_and_no_secrets(run, krb_user):
+    status, printed, complaints = run("call", "/xmlrpc?key=5ecret", "whoami", "--verbose", "--header", "X-Key: 5ecret")
+    assert (status, json.loads(printed)) == (0, krb_user)
+    assert re.fullmatch(r"POST https://localhost:\d+/xmlrpc 200 \d\.\d+ s, new connection, ticket\n", complaints)
+    logger = logging.getLogger("krbxmlrpc")
+    assert logger.handlers == [] and logger.level == logging.NOTSET
+
+
+# -- help and completion ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [None, "call", "check"])
+def test_help(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*([command] if command else []), "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert all(len(line) < 80 for line in text.splitlines())
+    assert text.isascii()  # for terminals that know no more
+    assert "examples:\n" in text
+    assert ("exit status: 0 " in text) is (command is not None)
+    parser, subparsers = build_parser()
+    for action in (subparsers[command] if command else parser)._actions:
+        assert action.help
+        for flag in action.option_strings:
+            assert flag in text
+
+
+def test_help_does_not_wait_for_what_it_does_not_need():
+    """What is loaded beside the package itself, which imports all that a transport needs."""
+    script = (
+        "import sys, krbxmlrpc; before = set(sys.modules)\n"
+        "from krbxmlrpc._cli import main, options; options.build_parser()\n"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert set(done.stdout.split()) <= {
+        *("argparse", "gettext", "json", "json.decoder", "json.encoder", "json.scanner", "_json", "signal"),
+        *("krbxmlrpc._cli", "krbxmlrpc._cli.console", "krbxmlrpc._cli.main", "krbxmlrpc._cli.options"),
+        "krbxmlrpc._cli.values",
+    }
+
+
+@pytest.mark.parametrize("command", [COMMAND, [SCRIPT]])
+def test_version(command):
+    done = subprocess.run([*command, "--version"], check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (f"krbxmlrpc {__version__}\n", "")
+
+
+def complete(line, **environment):
+    """Ask as a shell does for how the line can go on."""
+    reading, writing = os.pipe()
+    asked = {"COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n"}
+    environment = {**os.environ, **asked, "_ARGCOMPLETE_STDOUT_FILENAME": f"/dev/fd/{writing}", **environment}
+    done = subprocess.run([SCRIPT], env=environment, pass_fds=[writing], capture_output=True)
+    os.close(writing)
+    with open(reading) as pipe:
+        return pipe.read().split("\n"), done
+
+
+@pytest.mark.parametrize(
+    "line, wanted",
+    [
+        ("krbxmlrpc c", {"call", "check"}),
+        ("krbxmlrpc call --insec", {"--insecure-http", "--insecure-any-certificate"}),
+        ("krbxmlrpc check --mechanism ", {"spnego", "krb5"}),
+    ],
+)
+def test_completion(line, wanted):
+    found, done = complete(line)
+    assert {word.strip() for word in found} == wanted
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_completion_finds_its_mark_where_it_looks_for_it():
+    """argcomplete runs nothing that does not have it, because keys are pressed before anybody has looked."""
+    for check, name in (("_check_console_script", SCRIPT), ("_check_module", "krbxmlrpc")):
+        assert subprocess.run([sys.executable, "-m", f"argcomplete.{check}", name]).returncode == 0
+
+
+def test_without_argcomplete_the_shell_gets_nothing(tmp_path):
+    (tmp_path / "argcomplete.py").write_text("raise ImportError('not there')\n")
+    found, done = complete("krbxmlrpc c", PYTHONPATH=str(tmp_path))
+    assert found == [""] and done.returncode == 2
+
+
+# -- as a program -----------------------------------------------------------------------------------------------------
+
+
+def program(*words, command=COMMAND, **options):
+    return subprocess.run([*command, *words], **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options})
+
+
+@pytest.mark.parametrize("command", [COMMAND, [SCRIPT]])
+def test_as_a_program(command, hub, user):
+    done = program("call", "--cafile", hub.cafile, hub.url(), "whoami", command=command)
+    assert (done.returncode, json.loads(done.stdout), done.stderr) == (0, user, b"")
+    done = program("call", hub.url(), "whoami", command=command)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"CertificateRejected" in done.stderr and b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding, shown", [("utf-8", "ü".encode()), ("ascii", b"\\u00fc")])
+def test_what_the_output_cannot_show_is_escaped(plain, encoding, shown):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = program("call", "--cafile", plain.cafile, plain.url(), "echo", '"\\u00fc"', env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b'"' + shown + b'"\n', b"")
+
+
+def test_a_pipe_that_is_closed(plain):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = program("call", "--cafile", plain.cafile, plain.url(), "echo", "x" * 100_000, stdout=writing)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+def test_a_full_disk(plain):
+    with open("/dev/full", "wb") as full:
+        done = program("call", "--cafile", plain.cafile, plain.url(), "whoami", stdout=full)
+    assert done.returncode == 2
+    assert re.fullmatch(b"krbxmlrpc: the call worked, but the output cannot be written: [^\n]+\n", done.stderr)
+
+
+@pytest.mark.parametrize("command", ["call", "check"])
+def test_output_that_is_closed_from_the_start(plain, command):
+    words = ["--cafile", plain.cafile, plain.url(), *["whoami"] * (command == "call")]
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, command, *words], capture_output=True)
+    assert (done.returncode, done.stderr) == (2, b"krbxmlrpc: standard output is closed\n")
+    assert plain.requests == []
+
+
+def test_input_that_is_closed_is_not_taken_for_empty(plain):
+    words = [*COMMAND, "call", "--cafile", plain.cafile, plain.url(), "echo", "@-"]
+    done = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", *words], capture_output=True)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"ARG 1 names '-', which cannot be read: it is closed" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("method, status", [("whoami", 2), ("fail", 1)])
+def test_the_status_tells_where_nobody_reads_complaints(plain, place, method, status):
+    trusted = ["--cafile", plain.cafile] if method == "fail" else []
+    words = [*COMMAND, "call", *trusted, plain.url(), *([method, "7", "no"] if method == "fail" else [method])]
+    done = subprocess.run(["sh", "-c", f'exec "$@" {place}', "sh", *words], stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (status, b"")
+
+
+def test_an_interrupt(server, ca, tmp_path):
+    """It comes while the server has not answered yet."""
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    here = threading.Event()
+
+    def silent(request, send):
+        here.set()
+        request.stream.read()
+
+    server.play(silent)
+    words = [*COMMAND, "call", "--cafile", str(tmp_path / "ca.pem"), server.url(), "m"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert here.wait(DEADLINE)
+    process.send_signal(signal.SIGINT)
+    printed, complaints = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, printed) == (130, b"")
+    assert complaints == b"krbxmlrpc: interrupted: a call that was on its way may have run\n"
+
+
+def test_an_interrupt_while_no_kdc_answers(krb_realm, plain, tmp_path):
+    """Python sees it only when GSSAPI has given up: here after minutes, each KDC in its turn."""
+    with socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.settimeout(DEADLINE)
+        kdcs = f"\tkdc = 127.0.0.1:{silent.getsockname()[1]}\n" * 99
+        conf = re.sub(r"\tkdc = .*\n", kdcs, Path(krb_realm.environment["KRB5_CONFIG"]).read_text())
+        (tmp_path / "krb5.conf").write_text(conf)
+        words = ["--cafile", plain.cafile, "--service", "HTTP@new.example.test", plain.url(), "whoami"]
+        environment = {**os.environ, "KRB5_CONFIG": str(tmp_path / "krb5.conf")}
+        command = [*COMMAND, "call", *words]
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            silent.recv(1)
+            process.send_signal(signal.SIGINT)
+            printed, complaints = process.communicate(timeout=DEADLINE)
+        finally:
+            process.kill()
+    assert (process.returncode, printed) == (130, b"")
+    assert complaints == b"krbxmlrpc: interrupted: a call that was on its way may have run\n"

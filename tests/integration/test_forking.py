@@ -1,0 +1,233 @@
+"""Forks: the child has connections and locks of its own, and does the parent no harm."""
+
+import gc
+import os
+import threading
+import weakref
+from http.cookiejar import CookieJar
+from xmlrpc.client import ServerProxy
+
+import kerberos
+import pytest
+
+from helpers import DEADLINE, Threads, descriptors, in_child, in_threads
+from internals import idle_connections
+from krbxmlrpc import KerberosTransport
+from krbxmlrpc._forks import no_fork
+from servers.scripted import honest, message, say, values
+
+COOKIE = ("Set-Cookie", "sid=1; Path=/")
+
+
+@pytest.mark.parametrize("path", ["/xmlrpc", "/session"])
+def test_the_child_calls_on_a_connection_of_its_own_and_the_parents_stays_good(call_hub, hub, user, case, path):
+    proxy = call_hub(path)
+    assert proxy.whoami() == user
+    for _ in range(2):
+        assert in_child(lambda: [proxy.whoami(), proxy.whoami()]) == [user, user]
+        assert proxy.whoami() == user
+    # The parent's three, and two of each child.
+    assert sorted(line.earlier for line in hub.logged(case, 7)) == [0, 0, 0, 1, 1, 1, 2]
+
+
+def test_a_child_that_closes_and_forgets_its_transport_does_not_disturb_the_parents_tls(call_hub, hub, user, case):
+    proxies = [call_hub()]
+
+    def close_and_forget():
+        proxies[0]("close")()
+        calls = proxies[0].whoami()
+        proxies.clear()
+        gc.collect()
+        return calls
+
+    assert proxies[0].whoami() == user
+    assert in_child(close_and_forget) == user
+    assert proxies[0].echo("x" * 100_000) == "x" * 100_000
+    assert sorted(line.earlier for line in hub.logged(case, 3)) == [0, 0, 1]
+
+
+def test_no_connection_of_the_parent_stays_open_in_the_child(call_server, server):
+    """Neither an idle one nor one that another thread is using: else it would stay open when the parent closes it."""
+    arrived, forked = threading.Event(), threading.Event()
+
+    def answer(request, send):
+        arrived.set()
+        assert forked.wait(DEADLINE)
+        honest()(request, send)
+
+    proxy = call_server()
+    in_threads(*[proxy.method] * 2)
+    proxy.method()
+    server.play(answer)
+    call = Threads(proxy.method)
+    assert arrived.wait(DEADLINE)
+    ours = {_inode(connection) for connection in proxy("transport")._client.pool._open}
+    assert ours & set(descriptors().values()) == ours
+    left = in_child(lambda: (ours & set(descriptors().values()), repr(proxy("transport"))))
+    forked.set()
+    assert call.results() == ["an honest answer"]
+    assert left[0] == set()
+    assert "connections=0>" in left[1]
+    assert proxy.method() == "an honest answer"
+
+
+def _inode(connection):
+    return f"socket:[{os.fstat(connection.sock.fileno()).st_ino}]"
+
+
+# -- locks ------------------------------------------------------------------------------------------------------------
+
+
+class HeldJar(CookieJar):
+    """Stops in `extract_cookies`, with its own lock held or not, where it is called in one certain thread."""
+
+    def __init__(self, with_own_lock):
+        super().__init__()
+        self.with_own_lock = with_own_lock
+        self.held, self.go_on = threading.Event(), threading.Event()
+        self.thread = None
+
+    def extract_cookies(self, response, request):
+        if threading.current_thread() is self.thread and not self.go_on.is_set():
+            if self.with_own_lock:
+                with self._cookies_lock:
+                    self._hold()
+            else:
+                self._hold()
+        super().extract_cookies(response, request)
+
+    def _hold(self):
+        self.held.set()
+        assert self.go_on.wait(DEADLINE)
+
+
+@pytest.mark.parametrize("with_own_lock", [False, True], ids=["the session's lock", "and the jar's own"])
+def test_locks_that_keep_cookies_are_free_in_the_child(call_server, server, with_own_lock):
+    jar = HeldJar(with_own_lock)
+    proxy = call_server(cookiejar=jar)
+
+    def call():
+        jar.thread = threading.current_thread()
+        return proxy.method()
+
+    server.play(*[honest(headers=[COOKIE])] * 2)
+    caller = Threads(call)
+    assert jar.held.wait(DEADLINE)
+    assert in_child(lambda: [proxy.method(), [cookie.name for cookie in jar], proxy("close")()]) == [
+        "an honest answer",
+        ["sid"],
+        None,
+    ]
+    jar.go_on.set()
+    assert caller.results() == ["an honest answer"]
+    assert [cookie.name for cookie in jar] == ["sid"]
+
+
+def test_the_lock_of_a_login_is_free_in_the_child(call_server, server):
+    arrived, forked = threading.Event(), threading.Event()
+
+    def slow_login(request, send):
+        arrived.set()
+        assert forked.wait(DEADLINE)
+        honest(headers=[COOKIE])(request, send)
+
+    server.play(slow_login, honest(headers=[COOKIE]), *[say(message(body=values()))] * 2)
+    proxy = call_server(login_path="/login")
+    caller = Threads(proxy.method)
+    assert arrived.wait(DEADLINE)
+    assert in_child(proxy.method) == "an honest answer"
+    forked.set()
+    assert caller.results() == ["an honest answer"]
+    assert [request.line.split()[:2] for request in server.requests] == [
+        ["GET", "/login"],
+        ["GET", "/login"],
+        ["POST", "/xmlrpc"],
+        ["POST", "/xmlrpc"],
+    ]
+
+
+def test_every_lock_of_a_session_is_free_in_the_child(call_hub, hub, user):
+    """One thread holds them all, as if it stopped between two steps of its own."""
+    proxy = call_hub("/session", login_path="/session")
+    session = proxy("transport")._client.memory.cookies
+    held, forked = threading.Event(), threading.Event()
+
+    def hold():
+        login = session._login_locks.setdefault(f"localhost:{hub.ports['https']}", threading.Lock())
+        with session._keeping, session.jar._cookies_lock, login:
+            held.set()
+            return forked.wait(DEADLINE)
+
+    assert proxy.whoami() == user
+    session.jar.clear()
+    holder = Threads(hold)
+    assert held.wait(DEADLINE)
+    assert in_child(lambda: [proxy.whoami(), proxy("close")()]) == [user, None]
+    forked.set()
+    assert holder.results() == [True]
+    assert proxy.whoami() == user
+
+
+def test_a_child_of_a_child_and_a_fork_in_another_thread(call_hub, user):
+    proxy = call_hub("/session")
+    assert proxy.whoami() == user
+
+    def in_grandchild():
+        return [proxy.whoami(), in_child(proxy.whoami), proxy.whoami()]
+
+    assert Threads(lambda: in_child(in_grandchild)).results() == [[user] * 3]
+    assert len(idle_connections(proxy)) == 1
+
+
+# -- what is to be told of a fork -------------------------------------------------------------------------------------
+
+
+def test_what_is_told_of_forks_keeps_no_transport_alive(hub, hub_context, user, without_collector):
+    transport = KerberosTransport(context=hub_context)
+    ServerProxy(hub.url("/session"), transport=transport).whoami()
+    watched = [weakref.ref(thing) for thing in (transport, transport._client.pool, transport._client.memory.cookies)]
+    del transport
+    assert [reference() for reference in watched] == [None] * 3
+
+
+def test_a_transport_may_be_forgotten_between_two_forks(call_hub, user):
+    kept = call_hub()
+    kept.whoami()
+    for _ in range(3):
+        forgotten = KerberosTransport()
+        assert in_child(kept.whoami) == user
+        del forgotten
+        assert in_child(kept.whoami) == user
+
+
+def test_every_step_of_gssapi_is_one_that_no_fork_divides(call_hub, user, monkeypatch):
+    inside = []
+
+    def noting(step):
+        def noted(*arguments, **options):
+            inside.append(threading.get_ident() in no_fork._inside)
+            return step(*arguments, **options)
+
+        return noted
+
+    for name in ("authGSSClientInit", "authGSSClientStep"):
+        monkeypatch.setattr(kerberos, name, noting(getattr(kerberos, name)))
+    assert call_hub().whoami() == user
+    assert inside == [True] * 3
+
+
+def test_children_forked_while_threads_get_tickets_can_get_theirs(call_hub, user):
+    proxy = call_hub()
+    over = threading.Event()
+
+    def call():
+        while not over.is_set():
+            assert proxy.whoami() == user
+
+    callers = Threads(*[call] * 4)
+    try:
+        for _ in range(20):
+            assert in_child(proxy.whoami) == user
+    finally:
+        over.set()
+    callers.results()

@@ -1,0 +1,699 @@
+"""What people get wrong, provoked on the real realm: each is an error of its own, whose message says what is wrong and
+whose hint what to do. README has the same as tables, and what they say of an error is compared with it: `trouble`.
+"""
+
+import datetime
+import os
+import re
+import shutil
+import socket
+import ssl
+from pathlib import Path
+from xmlrpc.client import ProtocolError, ServerProxy
+
+import pytest
+import trustme
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from helpers import in_child
+from krbxmlrpc import (
+    AuthenticationRejected,
+    CallOutcomeUnknown,
+    ClockSkew,
+    InsecureKerberosTransport,
+    KerberosTicket,
+    KerberosTransport,
+    KerberosXMLRPCError,
+    NoCredentials,
+    ServerUnreachable,
+    ServiceUnknown,
+    TicketExpired,
+    UnexpectedStatus,
+)
+from servers import apache, software
+from servers.channel_bindings_acceptor import Certificate
+from servers.scripted import ScriptedServer
+from servers.scripted_proxy import ask
+
+pytestmark = pytest.mark.usefixtures("library")
+
+KRB5 = -1765328384  # the base of the krb5 error table
+MECHANISMS = pytest.mark.parametrize("mechanism", ["spnego", "krb5"])
+
+
+def test_each_row_of_the_readme_is_provoked(rows):
+    provoked = set()
+    for file in Path(__file__).parent.glob("test_*.py"):
+        provoked.update(re.findall(r'pytest\.mark\.row\("(.+)"\)', file.read_text(encoding="utf-8")))
+    assert provoked == set(rows)
+    for row in rows.values():
+        assert len(row.errors) == 1 and row.words and row.remedies, row.name
+
+
+@pytest.fixture
+def configured(realm, monkeypatch, tmp_path):
+    """Have clients read another krb5.conf: ``configured("permitted_enctypes = aes128-cts")`` adds that line."""
+
+    def configure(line):
+        conf = Path(realm.env["KRB5_CONFIG"]).read_text().replace("[libdefaults]", f"[libdefaults]\n{line}")
+        (tmp_path / "krb5.conf").write_text(conf)
+        monkeypatch.setenv("KRB5_CONFIG", str(tmp_path / "krb5.conf"))
+
+    return configure
+
+
+# -- credentials ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("no credential cache")
+@MECHANISMS
+def test_no_credential_cache(call_hub, trouble, hub, case, monkeypatch, tmp_path, mechanism, library):
+    monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path}/none")
+    error = trouble(call_hub(mechanism=mechanism).whoami)
+    assert f"{tmp_path}/none does not exist" in error.message
+    assert f"FILE:{tmp_path}/none" in error.hint
+    assert ("KRB5_CLIENT_KTNAME" if library == "pykerberos" else "keytab=") in error.hint
+    assert (error.service, error.host, error.principal) == ("HTTP@localhost", "localhost", None)
+    assert error.major.code == 7 << 16  # GSS_S_NO_CRED
+    assert error.minor.code - KRB5 in (141, 195)  # KRB5_CC_NOTFOUND, KRB5_FCC_NOFILE
+    assert error.minor.text in error.message
+    assert hub.logged(case, 0) == []
+
+
+def test_no_credential_cache_by_default(user, monkeypatch, tmp_path):
+    """Which one that is only GSSAPI knows; and it does not say that there was to be a keytab, too."""
+    monkeypatch.delenv("KRB5CCNAME")
+    monkeypatch.setenv("KRB5_CLIENT_KTNAME", f"{tmp_path}/none")
+    with pytest.raises(NoCredentials) as caught:
+        KerberosTicket("HTTP@localhost")
+    assert "KRB5CCNAME is not set" in caught.value.hint
+    assert f"KRB5_CLIENT_KTNAME names the keytab {tmp_path}/none" in caught.value.hint
+
+
+def head_of(cache):
+    """Return what a cache has when there are no tickets in it yet: its version, a header, and whose it is."""
+    end = 4 + int.from_bytes(cache[2:4], "big")
+    parts = int.from_bytes(cache[end + 4 : end + 8], "big")
+    end += 8
+    for _ in range(parts + 1):
+        end += 4 + int.from_bytes(cache[end : end + 4], "big")
+    return cache[:end]
+
+
+@pytest.mark.row("an empty credential cache")
+@pytest.mark.parametrize("content", [lambda cache: b"", head_of], ids=["no bytes", "no tickets"])
+def test_empty_credential_cache(call_hub, trouble, realm, monkeypatch, tmp_path, content):
+    cache = tmp_path / "empty"
+    cache.write_bytes(content(Path(realm.ccache).read_bytes()))
+    monkeypatch.setenv("KRB5CCNAME", str(cache))
+    error = trouble(call_hub().whoami)
+    assert f"{cache} is empty" in error.message
+    assert str(cache) in error.hint
+
+
+@pytest.mark.row("a damaged credential cache")
+@pytest.mark.parametrize(
+    "content",
+    [lambda cache: b"not a credential cache", lambda cache: cache[:6], lambda cache: head_of(cache) + b"\0" * 9],
+    ids=["text", "cut off in its head", "cut off in a ticket"],
+)
+def test_damaged_credential_cache(call_hub, trouble, realm, monkeypatch, tmp_path, content):
+    cache = tmp_path / "damaged"
+    cache.write_bytes(content(Path(realm.ccache).read_bytes()))
+    monkeypatch.setenv("KRB5CCNAME", str(cache))
+    error = trouble(call_hub().whoami)
+    assert str(cache) in error.message and str(cache) in error.hint
+
+
+def test_cache_of_another_version_is_not_called_damaged(call_hub, realm, monkeypatch, tmp_path):
+    cache = tmp_path / "older"
+    cache.write_bytes(b"\5\3" + Path(realm.ccache).read_bytes()[2:])
+    monkeypatch.setenv("KRB5CCNAME", str(cache))
+    with pytest.raises(NoCredentials) as caught:
+        call_hub().whoami()
+    assert "damaged" not in caught.value.message
+
+
+def test_directory_in_the_place_of_a_cache(call_hub, monkeypatch, tmp_path):
+    monkeypatch.setenv("KRB5CCNAME", str(tmp_path))
+    with pytest.raises(KerberosXMLRPCError, match=f"is named DIR:{tmp_path}"):
+        call_hub().whoami()
+
+
+@pytest.mark.row("another user's credential cache")
+def test_credential_cache_of_another_user(call_hub, trouble, realm, monkeypatch, tmp_path):
+    proxy = call_hub()
+    cache = realm.ccache
+    root = os.geteuid() == 0  # may read all, so another user has to try
+    if not root:
+        cache = shutil.copy(cache, tmp_path / "his")
+        cache.chmod(0)
+        monkeypatch.setenv("KRB5CCNAME", str(cache))
+
+    def call():
+        if root:
+            os.setgid(65534)
+            os.setuid(65534)
+        return trouble(proxy.whoami)
+
+    assert f"{cache} may not be read by this user" in in_child(call).message
+
+
+@pytest.mark.row("another principal's credential cache")
+@MECHANISMS
+def test_credential_cache_of_another_principal(call_hub, trouble, realm, mechanism):
+    error = trouble(call_hub(principal="nobody@EXAMPLE.TEST", mechanism=mechanism).whoami)
+    assert error.principal == "nobody@EXAMPLE.TEST"
+    assert f"{realm.ccache} has tickets of user@EXAMPLE.TEST" in error.message
+    assert "nobody@EXAMPLE.TEST" in error.message and "nobody@EXAMPLE.TEST" in error.hint
+
+
+@pytest.mark.row("a principal not in the collection")
+@MECHANISMS
+def test_principal_that_is_not_in_the_collection(call_hub, trouble, realm, monkeypatch, tmp_path, mechanism):
+    (tmp_path / "caches").mkdir()
+    collection = f"DIR:{tmp_path}/caches"
+    realm.kinit(realm.user_princ, realm.password("user"), env={**realm.env, "KRB5CCNAME": collection})
+    monkeypatch.setenv("KRB5CCNAME", collection)
+    assert call_hub(principal="user@EXAMPLE.TEST", mechanism=mechanism).whoami() == "user@EXAMPLE.TEST"
+    error = trouble(call_hub(principal="nobody@EXAMPLE.TEST", mechanism=mechanism).whoami)
+    assert error.principal == "nobody@EXAMPLE.TEST"
+    assert "as nobody@EXAMPLE.TEST" in error.message and "nobody@EXAMPLE.TEST" in error.hint
+    assert collection in error.hint
+
+
+@pytest.mark.row("an expired ticket")
+@MECHANISMS
+def test_expired_ticket(call_hub, trouble, other_realm, mechanism):
+    other_realm(clock="-2d")
+    error = trouble(call_hub(mechanism=mechanism).whoami)
+    assert error.major.code
+    assert error.minor.code - KRB5 == 32  # KRB5KRB_AP_ERR_TKT_EXPIRED
+    now = datetime.datetime.now(datetime.timezone.utc)
+    assert datetime.timedelta(days=0.5) < now - error.since < datetime.timedelta(days=2)
+    assert f"since {error.since:%Y-%m-%d}" in error.message
+
+
+def test_expired_ticket_is_renewed_from_a_keytab(call_hub, other_realm):
+    realm = other_realm(clock="-2d")
+    realm.stop_kdc()
+    realm.start_kdc()
+    with pytest.raises(TicketExpired):
+        call_hub().whoami()
+    realm.extract_keytab(realm.user_princ, realm.client_keytab)
+    # The hub is of another realm: it has another key.
+    with pytest.raises(AuthenticationRejected):
+        call_hub().whoami()
+
+
+# -- krb5.conf and the KDC --------------------------------------------------------------------------------------------
+
+NEW = "HTTP@new.example.test"  # a service for which there is no ticket in the cache yet: the KDC has to be asked
+
+
+@pytest.mark.row("no krb5.conf")
+def test_no_krb5_conf(call_hub, trouble, monkeypatch, tmp_path):
+    monkeypatch.setenv("KRB5_CONFIG", f"{tmp_path}/krb5.conf")
+    error = trouble(call_hub(service=NEW).whoami)
+    assert f"{tmp_path}/krb5.conf, which KRB5_CONFIG names, does not exist" in error.message
+    assert error.minor.code - KRB5 == 154  # KRB5_REALM_UNKNOWN
+
+
+@pytest.mark.row("another user's krb5.conf")
+def test_krb5_conf_that_may_not_be_read(call_hub, trouble, configured, realm, monkeypatch):
+    configured("")
+    proxy = call_hub()
+    conf = shutil.copy(os.environ["KRB5_CONFIG"], f"{realm.tmpdir}/krb5.conf of root")
+    os.chmod(conf, 0o600 if os.geteuid() == 0 else 0)
+    monkeypatch.setenv("KRB5_CONFIG", conf)
+
+    def call():
+        if os.geteuid() == 0:
+            os.setgid(65534)
+            os.setuid(65534)
+        return trouble(proxy.whoami)
+
+    assert f"{conf}, which KRB5_CONFIG names, may not be read by this user" in in_child(call).message
+
+
+@pytest.mark.row("a damaged krb5.conf")
+def test_damaged_krb5_conf(call_hub, trouble, configured):
+    configured("[realms")
+    error = trouble(call_hub().whoami)
+    assert os.environ["KRB5_CONFIG"] in error.hint
+    assert error.minor.code - KRB5 == 136  # KRB5_CONFIG_BADFORMAT
+
+
+@pytest.mark.row("no default realm")
+def test_no_default_realm(call_hub, trouble, user, monkeypatch, tmp_path):
+    (tmp_path / "krb5.conf").touch()
+    monkeypatch.setenv("KRB5_CONFIG", f"{tmp_path}/krb5.conf")
+    error = trouble(call_hub(principal="user").whoami)
+    assert error.minor.code - KRB5 == 224  # KRB5_CONFIG_NODEFREALM
+
+
+@pytest.mark.row("a realm not in krb5.conf")
+def test_realm_that_krb5_conf_does_not_know(call_hub, trouble, other_realm, monkeypatch, tmp_path):
+    other_realm()
+    conf = tmp_path / "krb5.conf"
+    conf.write_text("[libdefaults]\n default_realm = EXAMPLE.TEST\n dns_lookup_kdc = false\n")
+    monkeypatch.setenv("KRB5_CONFIG", str(conf))
+    error = trouble(call_hub().whoami)
+    assert "EXAMPLE.TEST" in error.message
+    assert str(conf) in error.hint
+    assert error.minor.code - KRB5 == 154  # KRB5_REALM_UNKNOWN
+
+
+@pytest.mark.row("a realm that the KDC does not know")
+def test_realm_that_the_kdc_does_not_know(call_hub, trouble):
+    error = trouble(call_hub(service="HTTP/localhost@NOWHERE.TEST").whoami)
+    assert "NOWHERE.TEST" in error.message
+
+
+@pytest.mark.row("no KDC there")
+def test_kdc_that_is_down(call_hub, trouble, other_realm):
+    other_realm().stop_kdc()
+    error = trouble(call_hub().whoami)
+    assert "EXAMPLE.TEST" in error.message
+    assert error.minor.code - KRB5 == 156  # KRB5_KDC_UNREACH
+
+
+@pytest.mark.row("the KDC's clock")
+def test_clock_of_the_kdc_is_off(call_hub, trouble, other_realm):
+    realm = other_realm()
+    realm.stop_kdc()
+    realm.start_kdc(env={**realm.env, **software.other_clock("+20m")})
+    error = trouble(call_hub().whoami)
+    assert not isinstance(error, ProtocolError)
+    assert error.minor.code - KRB5 == 37  # KRB5KRB_AP_ERR_SKEW
+    assert error.seconds is None
+
+
+@pytest.mark.row("an encryption type not allowed here")
+@MECHANISMS
+@pytest.mark.parametrize(
+    "line, code",
+    [
+        ("permitted_enctypes = aes128-cts", 200),  # KRB5_CC_NOT_KTYPE
+        ("default_tgs_enctypes = camellia256-cts", 200),
+        ("permitted_enctypes = des-cbc-crc", 237),  # KRB5_CONFIG_ETYPE_NOSUPP
+    ],
+)
+def test_encryption_type_that_krb5_conf_does_not_allow(call_hub, trouble, configured, mechanism, line, code):
+    configured(line)
+    error = trouble(call_hub(mechanism=mechanism).whoami)
+    assert error.minor.code - KRB5 == code
+    assert (error.service, error.host) == ("HTTP@localhost", "localhost")
+
+
+@pytest.fixture(scope="module")
+def weak_service(realm):
+    """A service whose only key is one that no up-to-date Kerberos takes."""
+    for query in ("addprinc -randkey -e arcfour-hmac", "setstr"):
+        more = " session_enctypes arcfour-hmac" if query == "setstr" else ""
+        realm.run(["/usr/sbin/kadmin.local", "-q", f"{query} HTTP/weak.example.test{more}"])
+    return "HTTP@weak.example.test"
+
+
+@pytest.mark.row("a service of an old encryption type")
+@MECHANISMS
+def test_encryption_type_that_the_kdc_does_not_allow(call_hub, trouble, weak_service, mechanism):
+    error = trouble(call_hub(service=weak_service, mechanism=mechanism).whoami)
+    assert weak_service in error.message and weak_service in error.hint
+    assert error.minor.code - KRB5 == 14  # KRB5KDC_ERR_ETYPE_NOSUPP
+
+
+# -- the service ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("an alias without a service")
+@MECHANISMS
+def test_service_that_the_kdc_does_not_know(call_hub, trouble, mechanism):
+    error = trouble(call_hub(service="HTTP@alias.example.test", mechanism=mechanism).whoami)
+    assert "HTTP/alias.example.test@EXAMPLE.TEST" in error.message
+    assert "HTTP@alias.example.test" in error.hint
+    assert error.minor.code - KRB5 == 7  # KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN
+
+
+@pytest.mark.row("a port in the service's name")
+@pytest.mark.parametrize("service", ["HTTP@localhost:443", "HTTP/localhost:443@EXAMPLE.TEST", "HTTP@[::1]:443"])
+def test_service_with_a_port(call_hub, trouble, service):
+    error = trouble(call_hub(service=service).whoami)
+    assert service in error.message
+    assert "leave :443 out" in error.hint
+
+
+@pytest.mark.row("an address in the URL")
+def test_url_with_an_address(call_hub, trouble):
+    error = trouble(call_hub(host="127.0.0.1").whoami)
+    assert error.service == "HTTP@127.0.0.1"
+
+
+@pytest.mark.row("an IPv6 address in the URL")
+def test_url_with_an_address_of_ipv6(trouble, user):
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listening:
+        with ServerProxy(f"http://[::1]:{listening.getsockname()[1]}/", transport=InsecureKerberosTransport()) as proxy:
+            error = trouble(proxy.whoami)
+    assert error.service == "HTTP@::1"
+
+
+def test_service_with_an_address_in_brackets(call_hub):
+    with pytest.raises(ServiceUnknown, match="IP address"):
+        call_hub(service="HTTP@[::1]").whoami()
+
+
+@pytest.mark.row("a service in small letters")
+def test_service_in_small_letters(call_hub, trouble):
+    trouble(call_hub(service="http@localhost").whoami)
+
+
+@pytest.mark.row("what only Kerberos can tell")
+@MECHANISMS
+def test_kdc_whose_name_lacks_what_is_behind_its_colon(call_hub, trouble, realm, monkeypatch, tmp_path, mechanism):
+    conf = tmp_path / "krb5.conf"
+    conf.write_text(re.sub(r"(\tkdc = .*:).*", r"\1", Path(realm.env["KRB5_CONFIG"]).read_text()))
+    monkeypatch.setenv("KRB5_CONFIG", str(conf))
+    assert "Invalid argument" in trouble(call_hub(service=NEW, mechanism=mechanism).whoami).message
+
+
+# -- the way there ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("an unknown host name")
+def test_name_that_does_not_resolve(trouble, user):
+    proxy = ServerProxy("https://nowhere.invalid/", transport=KerberosTransport(service="HTTP@localhost"))
+    assert "nowhere.invalid" in trouble(proxy.whoami).message
+
+
+@pytest.mark.row("nobody listening at the port")
+def test_nobody_listens(trouble, user):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    error = trouble(ServerProxy(f"https://localhost:{port}/", transport=KerberosTransport()).whoami)
+    assert f"localhost:{port}" in error.message and f"localhost:{port}" in error.hint
+    assert isinstance(error, ConnectionError)
+    assert isinstance(error.__cause__, ConnectionRefusedError)
+
+
+def test_nobody_listens_at_an_address(user):
+    with pytest.raises(ServerUnreachable, match=r"cannot connect to \[::1\]:1: .*listens on \[::1\]:1"):
+        ServerProxy("https://[::1]:1/", transport=KerberosTransport()).whoami()
+
+
+@pytest.mark.row("a firewall on the way")
+def test_server_that_does_not_take_connections(trouble, user):
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = []
+        try:
+            while True:  # until its queue is full
+                waiting.append(socket.create_connection(full.getsockname(), 0.2))
+        except OSError:
+            url = f"https://localhost:{full.getsockname()[1]}/"
+            trouble(ServerProxy(url, transport=KerberosTransport(timeout=0.2)).whoami)
+        finally:
+            for sock in waiting:
+                sock.close()
+
+
+def test_server_that_is_silent_from_the_start(user):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://localhost:{silent.getsockname()[1]}/"
+        with pytest.raises(ServerUnreachable, match="timed out"):
+            ServerProxy(url, transport=KerberosTransport(timeout=0.2)).whoami()
+
+
+def test_server_that_does_not_read(user):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://localhost:{silent.getsockname()[1]}/"
+        with ServerProxy(url, transport=InsecureKerberosTransport(timeout=0.2)) as proxy:
+            with pytest.raises(CallOutcomeUnknown, match="timed out"):
+                proxy.store("x" * 20_000_000)
+
+
+@pytest.mark.row("the port of http, not https")
+def test_port_that_does_not_speak_tls(call_hub, trouble, hub, monkeypatch):
+    monkeypatch.setitem(hub.ports, "https", hub.ports["http"])
+    error = trouble(call_hub().whoami)
+    assert f"localhost:{hub.ports['http']}" in error.message
+    assert isinstance(error.__cause__, ssl.SSLError)
+
+
+@pytest.mark.row("the port of https, not http")
+def test_port_that_speaks_tls_only(call_hub, trouble, hub, monkeypatch):
+    monkeypatch.setitem(hub.ports, "http", hub.ports["https"])
+    error = trouble(call_hub(listener="http", transport=InsecureKerberosTransport).whoami)
+    assert error.errcode == 400
+
+
+def certificate_trouble(trouble, certificate, context):
+    """Call a server with such a certificate; return the error."""
+    with ScriptedServer(certificate) as server:
+        with ServerProxy(server.url(), transport=KerberosTransport(context=context)) as proxy:
+            error = trouble(proxy.whoami)
+        assert server.requests == []
+    assert isinstance(error, ssl.SSLCertVerificationError)
+    assert error.host == "localhost"
+    assert error.verify_code == error.__cause__.verify_code != 0
+    assert error.verify_message in error.message
+    return error
+
+
+@pytest.mark.row("a self-signed certificate")
+def test_certificate_that_signs_itself(trouble, user):
+    certificate = Certificate(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    certificate_trouble(trouble, certificate, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
+@pytest.mark.row("a certificate of an unknown CA")
+def test_certificate_of_an_unknown_ca(trouble, user):
+    certificate_trouble(trouble, trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
+class At:
+    """A CA that issues certificates for a day, so many days from now."""
+
+    def __init__(self, ca, days):
+        self._ca = ca
+        self._start = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days)
+
+    def issue_cert(self, *names):
+        end = self._start + datetime.timedelta(days=1)
+        return self._ca.issue_cert(*names, not_before=self._start, not_after=end)
+
+
+@pytest.mark.row("an expired certificate")
+def test_certificate_that_has_expired(trouble, user, ca, server_context):
+    certificate_trouble(trouble, At(ca, -2), server_context)
+
+
+@pytest.mark.row("a certificate not yet valid")
+def test_certificate_that_is_not_yet_valid(trouble, user, ca, server_context):
+    certificate_trouble(trouble, At(ca, 2), server_context)
+
+
+@pytest.mark.row("a certificate for another name")
+def test_certificate_for_another_name(call_hub, trouble):
+    assert "localhost" in trouble(call_hub(listener="othername").whoami).message
+
+
+# -- proxies (the rest is with the other tests of proxies) ------------------------------------------------------------
+
+
+@pytest.mark.row("no proxy there")
+def test_no_proxy(call_hub, trouble):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    assert f"127.0.0.1:{port}" in trouble(call_hub(proxy=f"http://127.0.0.1:{port}").whoami).message
+
+
+@pytest.mark.row("what is no proxy")
+@pytest.mark.parametrize("listener", ["http", "https"])
+def test_server_in_the_place_of_a_proxy(call_hub, trouble, hub, listener):
+    error = trouble(call_hub(proxy=f"http://127.0.0.1:{hub.ports[listener]}").whoami)
+    assert f"the proxy 127.0.0.1:{hub.ports[listener]} opens no tunnel to localhost" in error.message
+
+
+@pytest.mark.row("a proxy that wants a password")
+def test_proxy_that_takes_no_ticket(call_hub, trouble):
+    with ScriptedServer(None, ask('Basic realm="proxy"')) as proxy:
+        trouble(call_hub(proxy=f"http://localhost:{proxy.port}").whoami)
+
+
+@pytest.mark.row("a proxy that looks into TLS")
+def test_proxy_that_looks_into_tls(call_hub, trouble, squid):
+    """It looks to a client like this: the certificate, by a CA that it does not know, comes through the proxy."""
+    trouble(call_hub(proxy=squid.url("open"), context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).whoami)
+
+
+@pytest.mark.row("a proxy of another name")
+def test_proxy_that_goes_by_another_name_in_kerberos(call_hub, trouble, squid):
+    """Another way to write its address, of which the KDC does not know."""
+    trouble(call_hub(proxy=f"http://2130706434:{squid.ports['known']}").whoami)
+
+
+# -- the server -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def said(hub):
+    """Tell what the hub's error log has of this test."""
+    before = len(hub.error_log())
+    return lambda: hub.error_log()[before:]
+
+
+@pytest.mark.row("no keytab on the server")
+@MECHANISMS
+def test_server_without_a_keytab(call_hub, trouble, hub, case, said, mechanism):
+    error = trouble(call_hub("/no-keytab", mechanism=mechanism).whoami)
+    assert (error.errcode, error.service) == (401, "HTTP@localhost")
+    assert "kvno HTTP/localhost" in error.hint
+    assert [line.status for line in hub.logged(case)] == [401]
+    assert re.search("failed to get server creds: .*Keytab FILE:.*/no.keytab is nonexistent or empty", said())
+
+
+@pytest.mark.row("an old key on the server")
+@MECHANISMS
+def test_server_whose_key_has_changed(call_hub, trouble, hub, case, said, mechanism):
+    error = trouble(call_hub("/stale-keytab", mechanism=mechanism).whoami)
+    assert (error.errcode, error.service) == (401, "HTTP@localhost")
+    assert "kvno HTTP/localhost" in error.hint and "clocks" in error.hint
+    assert [line.status for line in hub.logged(case)] == [401]
+    assert "found in keytab but cannot decrypt ticket" in said()
+
+
+@pytest.fixture(scope="module")
+def other_service(realm):
+    """A service that the KDC knows, and the hub's keytab does not."""
+    realm.addprinc("HTTP/other.example.test")
+    return "HTTP@other.example.test"
+
+
+@pytest.mark.row("a keytab for another name")
+@MECHANISMS
+def test_server_whose_keytab_has_another_name(call_hub, trouble, other_service, said, mechanism):
+    error = trouble(call_hub(service=other_service, mechanism=mechanism).whoami)
+    assert (error.errcode, error.service) == (401, other_service)
+    assert "kvno HTTP/other.example.test" in error.hint
+    assert "Request ticket server HTTP/other.example.test@EXAMPLE.TEST not found in keytab" in said()
+
+
+@pytest.mark.row("the server's clock")
+def test_clock_of_the_server_is_off(trouble, realm, user):
+    hub = apache.Apache(realm, clock="+20m").start()
+    try:
+        transport = KerberosTransport(context=ssl.create_default_context(cafile=hub.cafile))
+        with ServerProxy(hub.url(), transport=transport) as proxy:
+            error = trouble(proxy.whoami)
+        assert "Clock skew too great" in hub.error_log()
+    finally:
+        hub.stop()
+    assert isinstance(error, ClockSkew) and isinstance(error, ProtocolError) and error.errcode == 401
+    assert 1190 < error.seconds < 1230
+    assert "seconds ahead of this machine's" in error.message
+
+
+@pytest.mark.row("a user who is not let in")
+@MECHANISMS
+def test_user_who_is_not_let_in(call_hub, trouble, user, said, mechanism):
+    error = trouble(call_hub("/others", mechanism=mechanism).whoami)
+    assert f"accepted the ticket for HTTP@localhost: {user} may not" in error.message
+    assert error.principal == user
+    assert "keytab" not in error.hint
+    assert f'AH01631: user {user}: authorization failure for "/others"' in said()
+
+
+@pytest.mark.row("AuthType Basic")
+@pytest.mark.parametrize("preemptive", [True, False])
+def test_server_that_offers_basic_only(call_hub, trouble, hub, case, said, preemptive):
+    error = trouble(call_hub("/basic", preemptive=preemptive).whoami)
+    assert error.schemes == ("basic",)
+    assert "it offers: basic" in error.message
+    assert len(hub.logged(case)) == 1
+    assert ("AH01614: client used wrong authentication scheme: /basic" in said()) is preemptive
+
+
+@pytest.mark.row("an AuthType that is not there")
+def test_server_whose_authtype_is_of_no_module(call_hub, trouble, said):
+    assert trouble(call_hub("/unknown-type").whoami).errcode == 500
+    assert "AH01796: AuthType Kerberos configured without corresponding module" in said()
+
+
+def test_server_that_fails_after_it_has_proved_itself(call_hub):
+    with pytest.raises(UnexpectedStatus, match="answered 500 said the hub. Hint: .*error log") as caught:
+        call_hub("/xmlrpc?status=500").whoami()
+    assert "AuthType" not in caught.value.hint
+
+
+@pytest.mark.row("a path that nothing protects")
+@pytest.mark.parametrize("preemptive", [True, False])
+def test_path_that_nothing_protects(call_hub, trouble, preemptive):
+    trouble(call_hub("/open", preemptive=preemptive).whoami)
+    assert call_hub("/open", preemptive=preemptive, mutual_authentication="optional").whoami() == "nobody"
+
+
+@pytest.mark.row("a ticket that is too large")
+def test_server_that_takes_small_headers_only(call_hub, trouble):
+    error = trouble(call_hub(listener="small").whoami)
+    assert error.errcode == 400
+    assert "bytes" in error.hint
+
+
+@pytest.mark.row("a call that is too large")
+def test_server_that_takes_small_calls_only(call_hub, trouble):
+    trouble(call_hub("/limited").size, "x" * 200_000)
+
+
+@pytest.mark.row("a wrong path")
+def test_path_that_is_not_there(call_hub, trouble, hub, case):
+    proxy = call_hub("/xmlrpc?status=404")
+    for _ in range(2):
+        error = trouble(proxy.whoami)
+        assert (error.errcode, error.errmsg) == (404, "said the hub")  # it has proved itself
+        assert error.principal == "user@EXAMPLE.TEST"
+    assert [line.earlier for line in hub.logged(case, 2)] == [0, 1]
+
+
+@pytest.mark.parametrize("status, words", [(405, "path of the URL"), (502, "error log"), (418, None)])
+def test_other_statuses(call_hub, status, words):
+    with pytest.raises(UnexpectedStatus, match=f"answered {status}") as caught:
+        call_hub(f"/xmlrpc?status={status}").whoami()
+    assert words in caught.value.hint if words else caught.value.hint is None
+
+
+@pytest.mark.row("access rules on the server")
+def test_rules_of_the_server(call_hub, trouble):
+    error = trouble(call_hub("/xmlrpc?status=403").whoami)
+    assert "knows who you are" in error.hint
+
+
+@pytest.mark.row("a redirection")
+def test_redirection(call_hub, trouble):
+    error = trouble(call_hub("/xmlrpc?status=302&location=https://localhost/login").whoami)
+    assert error.location == "https://localhost/login"
+
+
+@pytest.mark.row("a login form")
+def test_hub_that_answers_with_a_login_form(call_hub, trouble):
+    error = trouble(call_hub("/xmlrpc?type=text/html").whoami)
+    assert re.match(r"localhost:\d+/xmlrpc: the body of the reply", error.message)
+    assert (error.service, error.host) == ("HTTP@localhost", "localhost")
+
+
+# -- sessions ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.row("a session cookie for another path")
+def test_session_cookie_for_another_path(call_hub, trouble):
+    error = trouble(call_hub(login_path="/session-elsewhere").whoami)
+    assert "/session-elsewhere accepted the login for HTTP@localhost" in error.message
+    assert "(there are some for '/elsewhere')" in error.message
+
+
+def test_session_cookie_for_another_path_where_calls_need_none(call_hub, hub, case, user):
+    """Each call has a ticket then, and nothing is wasted on cookies that do not go along."""
+    proxy = call_hub("/session-elsewhere")
+    assert [proxy.whoami() for _ in range(3)] == [user] * 3
+    assert [(line.status, line.ticket) for line in hub.logged(case, 3)] == [(200, True)] * 3

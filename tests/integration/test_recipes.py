@@ -1,0 +1,742 @@
+"""The recipes among the examples, run as a user runs them, against a real KDC and, where it matters, a real Apache.
+
+Behind it is the tests' hub or, where an example is for a server that cannot run here, a stand-in for that one: see
+`servers.standins`. What the stand-ins refuse is tested here, too: they would prove nothing if they took everything.
+"""
+
+import asyncio
+import fcntl
+import importlib.util
+import json
+import os
+import pty
+import signal
+import ssl
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlencode
+from xmlrpc.client import Fault, ServerProxy, dumps, loads
+
+import pytest
+
+from example_runner import ROOT, example
+from helpers import DEADLINE
+from krbxmlrpc import KerberosTransport, UnexpectedStatus
+from krbxmlrpc.testing.loopback import Hangup
+from servers import forwarder, kdc, scripted, standins
+from servers.scripted import honest, values
+
+
+def recipe(name):
+    """Import an example."""
+    spec = importlib.util.spec_from_file_location(f"recipe_{name}", ROOT / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def servers(realm):
+    """The stand-ins; see `servers.standins.StandIns`."""
+    started = standins.StandIns(realm).start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def asked(servers):
+    """Tell what was asked of the stand-ins since this was last called: ``["200 ticket GET /ipa/…", "200 POST …"]``."""
+
+    def take(count):
+        return [
+            f"{line.status} {'ticket ' if line.ticket else ''}{line.method} {line.path}"
+            for line in servers.asked(count)
+        ]
+
+    take(0)
+    return take
+
+
+@pytest.fixture
+def call_standin(servers, user):
+    """Open a proxy for a path of the stand-ins: ``call_standin("/ipa/session/xml", login_path=…)``."""
+    opened = []
+
+    def open_proxy(path, transport=KerberosTransport, **arguments):
+        arguments["context"] = ssl.create_default_context(cafile=servers.cafile)
+        opened.append(ServerProxy(servers.url(path), transport=transport(**arguments), allow_none=True))
+        return opened[-1]
+
+    yield open_proxy
+    for proxy in opened:
+        proxy("close")()
+
+
+# -- FreeIPA ----------------------------------------------------------------------------------------------------------
+
+REFERER = [("Referer", "https://localhost/ipa")]
+
+
+def test_freeipa(servers, user, asked):
+    status, printed, complaints = example("freeipa.py", servers.url(""), servers.cafile)
+    assert (status, complaints) == (0, "")
+    assert printed == [
+        "IPA server version 4.12.2. API version 2.254",
+        "it takes you for: user user",
+        "your entry: uid=user,cn=users,cn=accounts,dc=example,dc=test",
+    ]
+    assert asked(4) == ["200 ticket GET /ipa/session/login_kerberos"] + ["200 POST /ipa/session/xml"] * 3
+
+
+def end_session(proxy):
+    """Have a cookie that the server does not know any more."""
+    (cookie,) = proxy("transport").cookiejar
+    cookie.value = uuid.uuid4().hex
+
+
+def test_a_session_at_freeipa_is_begun_again(call_standin, asked):
+    server = call_standin("/ipa/session/xml", login_path="/ipa/session/login_kerberos", headers=REFERER)
+    server.ping([], {})
+    end_session(server)
+    asked(2)
+    server.ping([], {})
+    login, call = "200 ticket GET /ipa/session/login_kerberos", "200 POST /ipa/session/xml"
+    assert asked(3) == ["401 POST /ipa/session/xml", login, call]
+
+
+@pytest.mark.parametrize(
+    "referer", [None, "https://localhost/", "https://localhost/ipanema", "http://localhost/ipa", "https://else/ipa"]
+)
+def test_freeipa_refuses_what_does_not_come_from_its_pages(call_standin, referer):
+    headers = [] if referer is None else [("Referer", referer)]
+    for path in ("/ipa/session/login_kerberos", None):
+        with pytest.raises(UnexpectedStatus) as refused:
+            call_standin("/ipa/session/xml", login_path=path, headers=headers).ping([], {})
+        assert refused.value.errcode == 400
+
+
+@pytest.mark.parametrize(
+    "call, code",
+    [
+        (lambda server: server.ping([], {"version": "3.0"}), 901),
+        (lambda server: server.ping([], {"version": "two"}), 901),
+        (lambda server: server.ping("convention"), 903),
+        (lambda server: server.ping([], "convention"), 903),
+        (lambda server: server.pong([], {}), 905),
+        (lambda server: getattr(server, "ping/2")([], {}), 905),
+        (lambda server: server.ping(["argument"], {}), 3003),
+        (lambda server: server.user_show(["nobody"], {}), 4001),
+    ],
+)
+def test_freeipa_refuses_calls(call_standin, call, code):
+    with pytest.raises(Fault) as refused:
+        call(call_standin("/ipa/session/xml", headers=REFERER))
+    assert refused.value.faultCode == code
+
+
+def test_freeipa_wants_a_referer_without_port(call_standin, servers):
+    headers = [("Referer", servers.url("/ipa"))]
+    with pytest.raises(Fault, match="invalid HTTP Referer"):
+        call_standin("/ipa/session/xml", headers=headers).ping([], {})
+
+
+# -- Koji -------------------------------------------------------------------------------------------------------------
+
+HUBS = ["/kojihub", "/kojihub-old"]
+
+
+@pytest.fixture(params=HUBS)
+def koji_path(request):
+    """The paths of a hub that wants sessions in headers, and of one that wants them in the URL."""
+    return request.param
+
+
+@pytest.fixture
+def koji(servers, user, koji_path):
+    """A session at a hub, by the example's transport."""
+    url = servers.url(koji_path)
+    transport = recipe("koji").KojiTransport(url, context=ssl.create_default_context(cafile=servers.cafile))
+    with ServerProxy(url, transport=transport, allow_none=True) as hub:
+        transport.begin_session()
+        yield hub
+
+
+def test_koji(servers, user, asked, koji_path):
+    for url in (servers.url(koji_path), servers.url(f"{koji_path}/")):
+        status, printed, complaints = example("koji.py", url, servers.cafile)
+        assert (status, complaints) == (0, "")
+        assert printed == ["version of its API: 1", f"it takes you for: user, who is {user}"]
+        path = url[url.index("/kojihub") :]
+        assert asked(4) == [f"200 ticket POST {koji_path}/ssllogin"] + [f"200 POST {path}"] * 3
+
+
+def test_koji_begins_a_new_session_when_one_has_ended(servers, koji, asked, koji_path):
+    koji.createTag(uuid.uuid4().hex)
+    servers.end_koji_sessions()
+    asked(1)
+    koji.createTag(uuid.uuid4().hex)
+    call = f"200 POST {koji_path}"
+    assert asked(3) == [call, f"200 ticket POST {koji_path}/ssllogin", call]
+    assert koji.getLoggedInUser()["name"] == "user"
+
+
+def test_a_call_to_koji_that_is_repeated_runs_once(servers, user, ca, server_context, koji_path):
+    tags = [uuid.uuid4().hex for _ in range(2)]
+    with forwarder.Forwarder(ca, servers) as way:
+        url = way.url(koji_path)
+        transport = recipe("koji").KojiTransport(url, context=server_context, retry_interval=0.0)
+        with ServerProxy(url, transport=transport) as hub:
+            transport.begin_session()
+            way.play(forwarder.Break(forwarder.Phase.REQUEST_BODY, forwarder.How.FIN))
+            hub.createTag(tags[0])
+            way.play(forwarder.Break(forwarder.Phase.EXECUTED, forwarder.How.FIN))
+            with pytest.raises(Fault, match="unable to retry call 1 .method createTag") as refused:
+                hub.createTag(tags[1])
+            assert refused.value.faultCode == 1009
+            with pytest.raises(Fault, match="already exists"):
+                hub.createTag(tags[1])
+            way.play(forwarder.Break(forwarder.Phase.EXECUTED, forwarder.How.FIN))
+            assert hub.getLoggedInUser()["name"] == "user"
+
+
+def test_threads_share_a_session_at_koji(koji):
+    tags = [uuid.uuid4().hex for _ in range(32)]
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(koji.createTag, tags))) == 32
+
+
+def test_the_key_of_a_session_at_koji_is_not_shown(servers, koji, caplog, capsys):
+    transport = koji("transport")
+    key = transport.koji_session["session-key"]
+    caplog.set_level("DEBUG")
+    koji._ServerProxy__verbose = True
+    koji.echo("shown")
+    with pytest.raises(UnexpectedStatus) as unknown:
+        transport.request(f"localhost:{servers.ports['https']}", "/unknown", b"<methodCall/>", True)
+    error = unknown.value
+    shown = caplog.text + capsys.readouterr().out + f"{transport!r} {error} {error!r} {error.url} {error.errmsg}"
+    assert "shown" in shown and "POST https://localhost" in shown and "404" in shown and key not in shown
+
+
+def session_said(hub_path, **said):
+    """Return path and headers of a call that says this of its session."""
+    said = {name.replace("_", "-"): str(value) for name, value in said.items()}
+    if hub_path == "/kojihub":
+        return hub_path, [(f"Koji-{name.title()}", value) for name, value in said.items()]
+    return f"{hub_path}?{urlencode(said)}", []
+
+
+@pytest.fixture
+def call_koji(call_standin, koji_path):
+    """Open a proxy that says this of its session: ``call_koji(session_id=1, session_key="…", callnum=0)``."""
+
+    def open_proxy(**said):
+        path, headers = session_said(koji_path, **said)
+        return call_standin(path, headers=headers, preemptive=False, mutual_authentication="optional")
+
+    return open_proxy
+
+
+def test_koji_refuses_who_is_not_logged_in(call_koji, koji):
+    said = koji("transport").koji_session
+    own, key = said["session-id"], said["session-key"]
+    assert call_koji().getLoggedInUser() is None
+    for hub, code, words in [
+        (call_koji(), 1004, "not logged in"),
+        (call_koji(session_id=own, session_key="1-guessed"), 1002, "Invalid session"),
+        (call_koji(session_id=own + 1000, session_key=key), 1002, "Invalid session"),
+        (call_koji(session_id=own, session_key=key, callnum="one"), 1002, "Invalid callnum"),
+    ]:
+        with pytest.raises(Fault, match=words) as refused:
+            hub.createTag(uuid.uuid4().hex)
+        assert refused.value.faultCode == code
+
+
+def test_koji_refuses_wrong_numbers_once_something_was_changed(call_koji, koji):
+    said = koji("transport").koji_session
+    numbered = [
+        call_koji(session_id=said["session-id"], session_key=said["session-key"], callnum=number) for number in range(3)
+    ]
+    assert numbered[2].echo() == numbered[1].echo() == []  # nothing was changed, nothing is kept
+    numbered[1].createTag(uuid.uuid4().hex)
+    for number, code in [(0, 1008), (1, 1009)]:
+        with pytest.raises(Fault) as refused:
+            numbered[number].echo()
+        assert refused.value.faultCode == code
+    assert numbered[2].echo("goes on") == ["goes on"]
+
+
+def test_koji_wants_sessions_where_it_looks_for_them(call_standin, koji, koji_path):
+    said = koji("transport").koji_session
+    other = HUBS[1 - HUBS.index(koji_path)]
+    _, headers = session_said("/kojihub", session_id=said["session-id"], session_key=said["session-key"])
+    query = urlencode({"session-id": said["session-id"], "session-key": said["session-key"]})
+    path = koji_path if koji_path != "/kojihub" else f"{koji_path}?{query}"
+    wrong = call_standin(
+        path, headers=headers if other == "/kojihub" else [], preemptive=False, mutual_authentication="optional"
+    )
+    assert wrong.getLoggedInUser() is None
+
+
+def test_koji_wants_a_ticket_for_a_login_only_where_it_is(call_koji):
+    with pytest.raises(Fault, match="could not verify client") as refused:
+        call_koji().sslLogin()
+    assert refused.value.faultCode == 1002
+
+
+# -- Kiwi TCMS --------------------------------------------------------------------------------------------------------
+
+
+def test_kiwi_tcms(servers, user, asked):
+    status, printed, complaints = example("kiwi_tcms.py", servers.url("/xml-rpc/"), "Gadget", servers.cafile)
+    assert (status, complaints) == (0, "")
+    assert printed == [
+        "Kiwi TCMS 15.0",
+        "it takes you for: user <user@example.test>",
+        "version of Gadget: unspecified",
+        "version of Gadget: 2.0",
+    ]
+    pages = ["302 ticket GET /login/kerberos/", "302 GET /complete/kerberos/"]
+    assert asked(5) == pages + ["200 POST /xml-rpc/"] * 3
+
+
+def test_a_session_at_kiwi_tcms_is_begun_again(servers, call_standin):
+    tcms = call_standin("/xml-rpc/", login_path="/login/kerberos/")
+    for _ in range(2):
+        recipe("kiwi_tcms").log_in(servers.url("/xml-rpc/"), tcms("transport"))
+        assert tcms.User.filter({"username": "user"})[0]["email"] == "user@example.test"
+        end_session(tcms)
+        with pytest.raises(Fault, match="Authentication failed"):
+            tcms.User.filter()
+
+
+def test_the_first_page_of_kiwi_tcms_alone_logs_nobody_in(call_standin):
+    tcms = call_standin("/xml-rpc/", login_path="/login/kerberos/")
+    for call in (tcms.KiwiTCMS.version, tcms.User.filter):
+        with pytest.raises(Fault, match="Authentication failed when calling") as refused:
+            call()
+        assert refused.value.faultCode == -32603
+
+
+def test_the_second_page_of_kiwi_tcms_alone_does_not_either(servers, call_standin):
+    module = recipe("kiwi_tcms")
+    tcms = call_standin("/xml-rpc/", login_path="/login/kerberos/")
+    tcms("transport").login = lambda host: None
+    with pytest.raises(OSError, match="does not complete the login: 500"):
+        module.log_in(servers.url("/xml-rpc/"), tcms("transport"))
+
+
+# -- a pool of threads, and asyncio -----------------------------------------------------------------------------------
+
+
+def pool(*arguments, lines, **environment):
+    """Run the example with arguments for calls; return its status, the outcomes, and its complaints."""
+    given = "".join(f"{line}\n" for line in lines)
+    status, printed, complaints = example("thread_pool.py", *arguments, input=given, **environment)
+    return status, [json.loads(line) for line in printed], complaints
+
+
+def test_a_thousand_calls(hub, user, case):
+    url = hub.url(f"/xmlrpc?case={case}")
+    status, outcomes, complaints = pool(url, "echo", hub.cafile, lines=[f'{{"id": {n}}}' for n in range(1000)])
+    assert (status, complaints) == (0, "1000 calls, 0 failed\n")
+    assert outcomes == [{"argument": {"id": number}, "result": {"id": number}} for number in range(1000)]
+    lines = hub.logged(case, 1000)
+    assert len(lines) == 1000 and {line.status for line in lines} == {200}
+    assert 1 <= len([line for line in lines if not line.earlier]) <= 8  # so many connections
+
+
+def test_a_session_is_for_all_of_them(hub, user, case):
+    url = hub.url(f"/session?case={case}")
+    status, outcomes, _ = pool(url, "echo", hub.cafile, lines=range(100))
+    assert status == 0 and len(outcomes) == 100
+    assert 1 <= len([line for line in hub.logged(case, 100) if line.ticket]) <= 8
+
+
+def test_what_failed_is_not_lost(hub, user):
+    keys = [uuid.uuid4().hex for _ in range(50)]
+    arguments = [*keys[:20], "no/folder", *keys[20:30], 2**40, "no/folder", *keys[30:]]
+    status, outcomes, complaints = pool(hub.url(), "execute", hub.cafile, lines=map(json.dumps, arguments))
+    assert status == 1
+    assert [hub.executed(key) for key in keys] == [1] * 50
+    assert [outcome["argument"] for outcome in outcomes] == arguments
+    failed = [outcome for outcome in outcomes if outcome.get("result") != "done"]
+    assert [outcome["argument"] for outcome in failed] == ["no/folder", 2**40, "no/folder"]
+    assert failed[0]["error"].startswith("Fault: ") and "FileNotFoundError" in failed[0]["error"]
+    assert failed[1]["error"].startswith("OverflowError: ")
+    assert complaints.startswith("53 calls, 3 failed\n2 times Fault: ")
+    assert "\n1 times OverflowError: " in complaints and "Traceback" not in complaints
+
+
+def test_what_all_calls_would_meet_ends_them(plain):
+    nowhere = {"KRB5CCNAME": "FILE:/nowhere/none"}
+    status, outcomes, complaints = pool(plain.url(), "echo", plain.cafile, lines=range(1000), **nowhere)
+    assert status == 1 and "kinit" in complaints and "Traceback" not in complaints
+    errors = [outcome["error"] for outcome in outcomes]
+    made = [error for error in errors if error != "not called"]
+    assert len(errors) == 1000 and 1 <= len(made) < 1000
+    assert all(error.startswith("NoCredentials: ") for error in made)
+    assert complaints.startswith("1000 calls, 1000 failed\n")
+    assert plain.requests == []
+
+
+def test_what_is_no_json_is_refused_before_any_call(plain):
+    status, outcomes, complaints = pool(plain.url(), "echo", plain.cafile, lines=[1, 2, "three"])
+    assert (status, outcomes) == (1, [])
+    assert complaints.startswith("ValueError: line 3 of standard input is not JSON: ")
+    assert plain.requests == []
+
+
+@pytest.mark.parametrize("with_tqdm", [True, False])
+def test_progress_is_shown_on_a_terminal(plain, tmp_path, with_tqdm):
+    if not with_tqdm:
+        (tmp_path / "tqdm.py").write_text("raise ImportError('it is not installed')")
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+    done = subprocess.Popen(
+        [sys.executable, str(ROOT / "examples/thread_pool.py"), plain.url(), "echo", plain.cafile],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "TERM": "xterm"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=end,
+    )
+    os.close(end)
+    done.communicate(b"1\n" * 20)
+    assert done.returncode == 0
+    shown = b""
+    try:
+        while True:
+            shown += os.read(terminal, 65536)
+    except OSError:  # so a terminal ends
+        pass
+    os.close(terminal)
+    assert (b"100%" in shown) == with_tqdm and b"20/20" in shown and b"20 calls, 0 failed" in shown
+
+
+@pytest.fixture
+def slow_server(server):
+    """A server that answers when it is let: ``arrived.acquire()`` waits for a call, ``answers.release()`` lets one."""
+    server.arrived, server.answers = threading.Semaphore(0), threading.Semaphore(0)
+
+    def answer(request, send):
+        server.arrived.release()
+        assert server.answers.acquire(timeout=DEADLINE)
+        honest()(request, send)
+
+    server.otherwise = answer
+    return server
+
+
+@pytest.fixture
+def cafile(ca, tmp_path):
+    """The certificate of the scripted server's CA."""
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    return str(tmp_path / "ca.pem")
+
+
+def test_interrupted_a_pool_ends_what_has_begun_and_tells_the_rest(slow_server, cafile):
+    done = subprocess.Popen(
+        [sys.executable, str(ROOT / "examples/thread_pool.py"), slow_server.url(), "build", cafile],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    done.stdin.write("1\n" * 100)
+    done.stdin.close()
+    done.stdin = None
+    for _ in range(8):
+        assert slow_server.arrived.acquire(timeout=DEADLINE)
+    done.send_signal(signal.SIGINT)
+    assert done.stderr.readline() == "interrupted: the calls that have begun are waited for\n"
+    slow_server.answers.release(8)
+    printed, complaints = done.communicate()
+    assert done.returncode == 1
+    outcomes = [json.loads(line) for line in printed.splitlines()]
+    assert [outcome.get("result") for outcome in outcomes] == ["an honest answer"] * 8 + [None] * 92
+    assert {outcome.get("error") for outcome in outcomes[8:]} == {"not called"}
+    assert complaints == "100 calls, 92 failed\n92 times not called\n"
+
+
+def test_asyncio_calls(plain):
+    status, printed, complaints = example("asyncio_calls.py", plain.url(), plain.cafile)
+    assert (status, complaints) == (0, "")
+    assert "echo: Return what comes." in printed
+    assert "fail: No help available." not in printed and len(plain.requests) == len(printed) + 1
+
+
+def test_asyncio_calls_say_what_failed(slow_server, cafile):
+    answers = [honest(body=values(["a", "b", "c"])), honest(), honest(status=500), honest(body=values("does it"))]
+    slow_server.play(*answers)
+    status, printed, complaints = example("asyncio_calls.py", slow_server.url(), cafile)
+    assert (status, complaints) == (1, "")
+    assert sorted(line.partition(": ")[0] for line in printed) == ["a", "b", "c"]
+    assert sorted(line.partition(": ")[2].partition(": ")[0] for line in printed) == [
+        "UnexpectedStatus", "an honest answer", "does it"
+    ]
+
+
+def test_who_is_cancelled_goes_on_and_the_call_keeps_its_place(slow_server, server_context, monkeypatch):
+    in_thread, begun = asyncio.to_thread, []
+
+    async def recorded(call, *arguments):
+        begun.extend(arguments)
+        return await in_thread(call, *arguments)
+
+    async def play():
+        hub = recipe("asyncio_calls").AsyncHub(slow_server.url(), at_a_time=1, context=server_context)
+        first = asyncio.ensure_future(hub.call("build", 1))
+        assert await in_thread(slow_server.arrived.acquire, timeout=DEADLINE)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        second = asyncio.ensure_future(hub.call("build", 2))
+        for _ in range(10):  # it has every opportunity to begin
+            await asyncio.sleep(0)
+        assert begun == [1]
+        slow_server.answers.release(2)
+        assert await second == "an honest answer"
+        hub.close()
+
+    monkeypatch.setattr(asyncio, "to_thread", recorded)
+    asyncio.run(play())
+    assert begun == [1, 2]
+    assert [loads(request.body)[0] for request in slow_server.requests] == [(1,), (2,)]
+
+
+def test_the_event_loop_goes_on_during_calls(slow_server, server_context):
+    async def play():
+        hub = recipe("asyncio_calls").AsyncHub(slow_server.url(), at_a_time=3, context=server_context)
+        calls = [asyncio.ensure_future(hub.call("build", number)) for number in range(6)]
+        for _ in range(3):
+            assert await asyncio.to_thread(slow_server.arrived.acquire, timeout=DEADLINE)
+        assert len(slow_server.requests) == 3 and not any(call.done() for call in calls)
+        slow_server.answers.release(6)
+        assert await asyncio.gather(*calls) == ["an honest answer"] * 6
+        hub.close()
+
+    asyncio.run(play())
+
+
+# -- a service with a keytab ------------------------------------------------------------------------------------------
+
+
+class Service:
+    """The example of a service, while it runs."""
+
+    def __init__(self, *arguments, **environment):
+        self._process = subprocess.Popen(
+            [sys.executable, str(ROOT / "examples/keytab_service.py"), "--interval", "0.05", *arguments],
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def says(self, words):
+        """Wait until it says this; return the line."""
+        line = "silence"
+        while line and words not in line:
+            line = self._process.stderr.readline()
+        assert line, f"it has ended, and not said {words}"
+        return line
+
+    def send(self, number):
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM):
+        """Stop it; return its exit status and its last words."""
+        self.send(number)
+        return self.ended()
+
+    def ended(self):
+        """Wait for its end; return its exit status and its last words."""
+        printed, complaints = self._process.communicate(timeout=DEADLINE)
+        assert printed == ""
+        return self._process.returncode, complaints
+
+    def kill(self):
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture
+def serve(realm, user, tmp_path):
+    """Start a service of a principal of its own: ``serve("robot", URL, "--keytab")``, or with ``"environment"``."""
+    started = []
+
+    def start(name, url, how, *arguments, lifetime="1d"):
+        keytab = str(tmp_path / f"{name}.keytab")
+        realm.run_kadminl(f"addprinc -randkey -maxlife {lifetime} {name}")
+        realm.extract_keytab(f"{name}@{kdc.REALM}", keytab)
+        environment = {"KRB5CCNAME": f"FILE:{tmp_path}/{name}.cache"}
+        if how == "--keytab":
+            arguments += ("--keytab", keytab, "--principal", name)
+        else:
+            environment["KRB5_CLIENT_KTNAME"] = keytab
+        started.append(Service(*arguments, url, **environment))
+        return started[-1]
+
+    yield start
+    for service in started:
+        service.kill()
+
+
+@pytest.mark.parametrize("how", ["--keytab", "environment"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_service_works_until_it_is_told_to_stop(serve, plain, how, number):
+    name = f"robot-{how.strip('-')}-{number.name}"
+    service = serve(name, plain.url(), how, "--cafile", plain.cafile)
+    for _ in range(3):
+        assert service.says("takes") == f"INFO the hub takes this service for {name}@{kdc.REALM}\n"
+    status, words = service.stop(number)
+    assert status == 0 and words.endswith("INFO stopped\n") and "Traceback" not in words
+
+
+def test_a_service_ends_its_round_before_it_stops(serve, slow_server, cafile):
+    service = serve("robot-in-a-round", slow_server.url(), "--keytab", "--cafile", cafile, "--interval", "3600")
+    assert slow_server.arrived.acquire(timeout=DEADLINE)
+    service.send(signal.SIGTERM)
+    slow_server.answers.release()
+    assert service.ended() == (0, "INFO the hub takes this service for an honest answer\nINFO stopped\n")
+
+
+def test_a_service_renews_its_tickets(serve, realm, plain):
+    services = {
+        name: serve(name, plain.url(), how, "--cafile", plain.cafile, lifetime="6s")
+        for name, how in [("short-lived-1", "--keytab"), ("short-lived-2", "environment")]
+    }
+
+    def issued(name):
+        log = Path(realm.tmpdir, "kdc.log").read_text().splitlines()
+        return [line for line in log if "AS_REQ" in line and "ISSUE" in line and f" {name}@{kdc.REALM} for" in line]
+
+    for name, service in services.items():
+        while len(issued(name)) < 2:
+            service.says(f"takes this service for {name}@")
+        for _ in range(100):
+            service.says(f"takes this service for {name}@")
+        status, words = service.stop()
+        assert status == 0 and "ERROR" not in words
+
+
+def test_a_service_goes_on_after_what_goes_by_itself(serve, server, cafile):
+    server.play(hang_up, honest(status=503), honest(body=dumps(Fault(7, "not now")).encode()))
+    service = serve("robot-patient", server.url(), "--keytab", "--cafile", cafile)
+    assert "503" in service.says("ERROR ")
+    assert "not now" in service.says("ERROR ")
+    service.says("takes this service for an honest answer")
+    assert service.stop()[0] == 0 and len(server.requests) >= 4  # the first call was made twice
+
+
+def test_what_goes_by_itself_is_logged(ca, call_server, server, server_context, caplog):
+    service = recipe("keytab_service")
+    server.play(hang_up)
+    service.try_to_work(call_server())
+    away = scripted.ScriptedServer(ca)
+    with away:
+        pass
+    service.try_to_work(ServerProxy(away.url(), transport=KerberosTransport(context=server_context)))
+    lost, unreachable = [record.getMessage() for record in caplog.records if record.name == "keytab_service"]
+    assert lost.startswith("a call may have run, or not: ") and unreachable.startswith("ServerUnreachable: ")
+
+
+def hang_up(request, send):
+    """Close the connection, without an answer."""
+    raise Hangup
+
+
+@pytest.mark.parametrize(
+    "path, how, error",
+    [
+        ("/others", "--keytab", "AuthenticationRejected: "),
+        ("/xmlrpc?status=404", "--keytab", "UnexpectedStatus: "),
+        ("/xmlrpc", "no CA", "CertificateRejected: "),
+        ("/xmlrpc", "no keytab", "NoCredentials: "),
+    ],
+)
+def test_a_service_ends_where_somebody_is_needed(serve, hub, how, path, error):
+    if how == "no CA":
+        service = serve("robot-wary", hub.url(path), "--keytab")
+    elif how == "no keytab":
+        service = Service("--cafile", hub.cafile, hub.url(path), KRB5CCNAME="FILE:/nowhere/none")
+    else:
+        service = serve(f"robot-{error[:5]}", hub.url(path), how, "--cafile", hub.cafile)
+    status, words = service.ended()
+    assert status == 1 and words.startswith(error) and "Traceback" not in words
+
+
+def test_a_service_says_what_python_gssapi_is_for(plain, tmp_path):
+    (tmp_path / "gssapi.py").write_text("raise ImportError('it is not installed')")
+    service = Service("--keytab", "robot.keytab", plain.url(), PYTHONPATH=str(tmp_path))
+    status, words = service.ended()
+    assert status == 1 and words.startswith("ImportError: ") and "krbxmlrpc[gssapi]" in words
+
+
+# -- what they have in common -----------------------------------------------------------------------------------------
+
+
+RECIPES = ["freeipa.py", "koji.py", "kiwi_tcms.py", "thread_pool.py", "asyncio_calls.py", "keytab_service.py"]
+
+PATHS = {"freeipa.py": "", "koji.py": "/kojihub", "kiwi_tcms.py": "/xml-rpc/"}
+METHODS = {"kiwi_tcms.py": ["Gadget"], "thread_pool.py": ["echo"]}
+
+
+@pytest.fixture(params=RECIPES)
+def run_recipe(request, servers, hub, user):
+    """Run each example: ``run_recipe(alter_url, cafile)``; None is its right file."""
+    name = request.param
+
+    def run(alter_url=lambda url: url, cafile=None):
+        server = servers if name in PATHS else hub
+        url, cafile = alter_url(server.url(PATHS.get(name, "/xmlrpc"))), cafile or server.cafile
+        if name == "keytab_service.py":
+            return example(name, "--cafile", cafile, url)
+        return example(name, url, *METHODS.get(name, []), cafile, input="1\n")
+
+    return run
+
+
+def test_without_a_ticket(run_recipe, monkeypatch):
+    monkeypatch.setenv("KRB5CCNAME", "FILE:/nowhere/none")
+    status, _, complaints = run_recipe()
+    assert status == 1 and "NoCredentials: " in complaints and "kinit" in complaints and "Traceback" not in complaints
+
+
+@pytest.mark.parametrize(
+    "alter_url, cafile, words",
+    [
+        (str, "/nowhere/ca.pem", "FileNotFoundError: "),
+        (lambda url: url.replace("https:", "gopher:"), None, "OSError: unsupported XML-RPC protocol"),
+        (lambda url: url.replace("//", "//user:secret@"), None, "ValueError: "),
+        (lambda url: url.replace("localhost", "127.0.0.1"), None, "ServiceUnknown: "),
+    ],
+    ids=["CA", "scheme", "password", "address"],
+)
+def test_what_else_is_wrong_is_said(run_recipe, alter_url, cafile, words):
+    status, _, complaints = run_recipe(alter_url, cafile)
+    assert status == 1 and words in complaints and "Traceback" not in complaints and "secret" not in complaints
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_usage(name):
+    status, printed, complaints = example(name)
+    assert printed == [] and f"usage: {name} " in complaints and "URL" in complaints
+    assert status == (2 if name == "keytab_service.py" else 1)  # 2 is argparse's
+
+
+def test_the_usage_of_a_service_is_that_of_its_options():
+    status, printed, _ = example("keytab_service.py", "--help")
+    usage = next(line for line in recipe("keytab_service").__doc__.splitlines() if line.startswith("usage: "))
+    assert status == 0
+    words = " ".join(" ".join(printed).split())
+    for option in usage.split("[")[1:]:
+        assert f"[{option.partition(']')[0]}]" in words

@@ -1,0 +1,123 @@
+"""The errors about replies: what they tell of a reply, and what they never quote."""
+
+import datetime
+from email.utils import format_datetime
+from http.client import HTTPMessage
+
+import pytest
+from hypothesis import given, strategies as st
+
+from fuzz.replies import check_date, check_location, check_reply
+from krbxmlrpc import AuthenticationRejected, ClockSkewRejected
+from krbxmlrpc._negotiate.http_errors import clock_difference, failure, redirect_target, rejected
+from krbxmlrpc._negotiate.policy import Allowance, Call, Reply, Step
+
+NOON = datetime.datetime(2026, 11, 23, 12, 0, 0, tzinfo=datetime.timezone.utc)
+
+
+@pytest.mark.parametrize(
+    "date, seconds",
+    [
+        ("Mon, 23 Nov 2026 12:00:00 GMT", 0),
+        ("Mon, 23 Nov 2026 12:10:00 GMT", 600),
+        ("Mon, 23 Nov 2026 11:59:00 -0000", -60),
+        ("Mon, 23 Nov 2026 13:00:00 +0100", 0),
+        (None, None),
+        ("", None),
+        ("yesterday", None),
+        ("Mon, 99 Nov 2026 12:00:00 GMT", None),
+        ("Mon, 23 Nov 99999999999 12:00:00 GMT", None),
+    ],
+)
+def test_clock_difference(date, seconds):
+    assert clock_difference(date, NOON) == seconds
+
+
+CALL = Call("hub:8443", "/xmlrpc?key=secret", b"", "hub", "HTTP@hub", Allowance(), "user@REALM")
+
+
+def reply(status=401, authorization="Negotiate YII=", **headers):
+    message = HTTPMessage()
+    for name, value in headers.items():
+        message[name] = value
+    return Reply(status, "quoted\x1b", message, authorization)
+
+
+@pytest.mark.parametrize("seconds, kind", [(290, AuthenticationRejected), (310, ClockSkewRejected)])
+@pytest.mark.parametrize("sign, direction", [(1, "ahead of"), (-1, "behind")])
+def test_the_clocks_may_differ_by_five_minutes(seconds, kind, sign, direction):
+    then = datetime.datetime.now(datetime.timezone.utc) + sign * datetime.timedelta(seconds=seconds)
+    error = rejected(CALL, reply(Date=format_datetime(then)))
+    assert type(error) is kind
+    if kind is ClockSkewRejected:
+        assert abs(error.seconds - sign * seconds) < 5
+        assert f"seconds {direction} this machine's" in error.message
+    assert (error.url, error.errmsg, error.principal) == ("hub:8443/xmlrpc", "Unauthorized", "user@REALM")
+
+
+def test_a_large_ticket_is_named_as_a_possible_cause():
+    assert "too large" not in rejected(CALL, reply()).hint
+    assert "9000 bytes" in rejected(CALL, reply(authorization="x" * 9000)).hint
+
+
+@pytest.mark.parametrize("step", [step for step in Step if step not in (Step.ACCEPT, Step.RENEW)])
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 431, 500])
+def test_every_failure_names_both_sides_and_quotes_nothing_unverified(step, status):
+    error = failure(step, CALL, reply(status, Location="https://elsewhere/"))
+    assert (error.service, error.host, error.principal) == ("HTTP@hub", "hub", "user@REALM")
+    assert "hub:8443/xmlrpc" in str(error)
+    assert not any(word in f"{error}{error!r}" for word in ("quoted", "secret", "\x1b"))
+    verified = failure(step, CALL, reply(status)._replace(principal="other@REALM"))
+    assert verified.principal == "other@REALM"
+    assert str(verified).isprintable()
+
+
+@pytest.mark.parametrize(
+    "location, shown",
+    [
+        ("https://other.example.com/path", "https://other.example.com/path"),
+        ("https://user:secret@other.example.com:8443/path?key=secret#secret", "https://other.example.com:8443/path"),
+        ("/relative?x", "/relative"),
+        (None, None),
+        ("", None),
+        ("http://[broken", None),
+        ("https:user:secret@h/a", None),
+        ("https:///user:secret@h/a", None),
+        ("https:\\\\user:secret@h/a", None),
+        ("https://h/a;jsessionid=secret", "https://h/a"),
+        ("https://h;key=secret/a", "https://h/a"),
+        ("/new\u2028line\x1b[31m", "/new\\u2028line\\x1b[31m"),
+    ],
+)
+def test_redirect_target(location, shown):
+    assert redirect_target(location) == shown
+
+
+def test_redirect_target_is_short():
+    assert len(redirect_target("/" + "x" * 10_000)) == 200
+
+
+DATES = st.lists(
+    st.sampled_from(["Mon", ", ", "23", " ", "Nov", "2026", "26", "12:00:00", "-", "9" * 11, "GMT", "EST", "+0100"])
+).map("".join)
+PARTS = ["/", "//", "user", ":", "secret", "@", "host", "[", "::1", "]", "8443", "?", "#", ";", "\\", "\xa0"]
+STARTS = st.sampled_from(["", "https:", "https://"])
+URLS = st.builds("{}{}".format, STARTS, st.lists(st.sampled_from(PARTS)).map("".join))
+SCHEMES = st.sampled_from(["Negotiate", "Negotiate YII=", 'Basic realm="a", Digest', ", ".join(map(str, range(1000)))])
+VALUES = st.text() | DATES | URLS | SCHEMES
+FIELDS = st.builds("{}: {}".format, st.sampled_from(["Date", "Location", "WWW-Authenticate", "Server"]), VALUES)
+
+
+@given(st.text() | DATES)
+def test_any_date_is_one_or_none(text):
+    check_date(text)
+
+
+@given(st.text() | URLS)
+def test_any_location_is_fit_for_a_message_or_none(text):
+    check_location(text)
+
+
+@given(st.integers(200, 599), st.text(), st.lists(FIELDS))
+def test_errors_about_any_reply_can_be_shown_and_quote_nothing_unverified(status, reason, fields):
+    check_reply(status, reason, fields)

@@ -1,0 +1,127 @@
+"""The rules of the exchange, row by row."""
+
+import pytest
+
+from krbxmlrpc._negotiate.policy import (
+    Allowance,
+    Call,
+    Expects,
+    MutualAuthentication,
+    Sent,
+    Step,
+    may_keep_cookies,
+    needed_next,
+    next_step,
+    to_be_verified,
+)
+
+REQUIRED, OPTIONAL, DISABLED = MutualAuthentication
+ANY = tuple(MutualAuthentication)
+NOTHING, COOKIES, CONNECTION, TICKET, _ = Sent
+STRANGE = (201, 204, 301, 302, 400, 403, 404, 500, 503)
+
+# row, what was sent, statuses, what stands behind Negotiate, modes: to be verified?, then what
+TABLE = [
+    (1, TICKET, (200,), "token", (REQUIRED, OPTIONAL), True, Step.ACCEPT),
+    (1, TICKET, (200,), "token", (DISABLED,), False, Step.ACCEPT),
+    (2, TICKET, (200,), "", (REQUIRED,), False, Step.UNPROVEN),
+    (2, TICKET, (200,), None, (REQUIRED,), False, Step.UNPROVEN),
+    (2, TICKET, (200,), "", (OPTIONAL, DISABLED), False, Step.ACCEPT),
+    (2, TICKET, (200,), None, (OPTIONAL, DISABLED), False, Step.ACCEPT),
+    (4, TICKET, (401,), "token", ANY, False, Step.ANOTHER_LEG),
+    (5, TICKET, (401,), "", ANY, False, Step.REJECTED),
+    (6, TICKET, (401,), None, ANY, False, Step.NOT_OFFERED),
+    (6, NOTHING, (401,), None, ANY, False, Step.NOT_OFFERED),
+    (7, NOTHING, (401,), "", ANY, False, Step.RENEW),
+    (7, NOTHING, (401,), "token", ANY, False, Step.RENEW),
+    (8, NOTHING, (200,), None, (REQUIRED,), False, Step.UNPROVEN),
+    (8, NOTHING, (200,), "token", (REQUIRED,), False, Step.UNPROVEN),
+    (8, NOTHING, (200,), None, (OPTIONAL, DISABLED), False, Step.ACCEPT),
+    (9, COOKIES, (200,), None, ANY, False, Step.ACCEPT),
+    (9, COOKIES, (200,), "token", ANY, False, Step.ACCEPT),
+    (10, COOKIES, (401,), "", ANY, False, Step.RENEW),
+    (10, COOKIES, (401,), None, ANY, False, Step.RENEW),
+    (9, CONNECTION, (200,), None, ANY, False, Step.ACCEPT),
+    (10, CONNECTION, (401,), "", ANY, False, Step.RENEW),
+    (10, CONNECTION, (401,), None, ANY, False, Step.RENEW),
+    (12, CONNECTION, STRANGE, None, ANY, False, Step.UNEXPECTED),
+    (12, COOKIES, STRANGE, None, ANY, False, Step.UNEXPECTED),
+    (12, TICKET, STRANGE, "token", (REQUIRED, OPTIONAL), True, Step.UNEXPECTED),
+    (12, TICKET, STRANGE, "token", (DISABLED,), False, Step.UNEXPECTED),
+    (12, TICKET, STRANGE, None, ANY, False, Step.UNEXPECTED),
+    (12, NOTHING, STRANGE, None, ANY, False, Step.UNEXPECTED),
+]
+
+
+@pytest.mark.parametrize("row, sent, statuses, negotiate, modes, verified, step", TABLE)
+def test_the_table(row, sent, statuses, negotiate, modes, verified, step):
+    for status in statuses:
+        for mode in modes:
+            assert to_be_verified(sent, status, negotiate, mode) is verified
+            assert next_step(sent, status, negotiate, verified, mode) is step
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 302, 399])
+def test_a_login_page_may_point_to_another(status):
+    assert next_step(TICKET, status, "token", True, REQUIRED, Expects.WELCOME) is Step.ACCEPT
+    assert next_step(TICKET, status, None, False, REQUIRED, Expects.WELCOME) is Step.UNPROVEN
+    assert next_step(TICKET, 400, "token", True, REQUIRED, Expects.WELCOME) is Step.UNEXPECTED
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 400, 403, 404, 409, 500, 503])
+def test_an_application_that_speaks_by_statuses_answers_by_any_that_is_certainly_its_own(status):
+    for sent, verified, mode in ((TICKET, True, REQUIRED), (COOKIES, False, REQUIRED), (TICKET, False, OPTIONAL)):
+        assert next_step(sent, status, None, verified, mode, Expects.RESOURCE) is Step.ACCEPT
+    unproven = Step.UNPROVEN if status < 300 else Step.UNEXPECTED
+    assert next_step(TICKET, status, None, False, REQUIRED, Expects.RESOURCE) is unproven
+    assert next_step(NOTHING, status, None, False, REQUIRED, Expects.RESOURCE) is unproven
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 399])
+def test_an_application_does_not_answer_by_a_redirection(status):
+    for sent, verified in ((TICKET, True), (COOKIES, False), (TICKET, False)):
+        for mode in ANY:
+            assert next_step(sent, status, "token", verified, mode, Expects.RESOURCE) is Step.UNEXPECTED
+
+
+@pytest.mark.parametrize("step", Step)
+def test_cookies_are_kept_only_of_replies_that_are_the_servers(step):
+    assert may_keep_cookies(TICKET, True, step)
+    assert not may_keep_cookies(TICKET, False, step)
+    assert not may_keep_cookies(NOTHING, False, step)
+    assert may_keep_cookies(COOKIES, False, step) is (step is Step.ACCEPT)
+    assert may_keep_cookies(CONNECTION, False, step) is (step is Step.ACCEPT)
+
+
+def test_a_connection_is_the_users_when_a_server_that_has_proved_itself_says_so():
+    assert needed_next(TICKET, True, Step.ACCEPT, ["True"]) is CONNECTION
+    assert needed_next(TICKET, False, Step.ACCEPT, ["true"]) is TICKET
+    assert needed_next(NOTHING, False, Step.ACCEPT, ["true"]) is NOTHING
+    for values in ([], ["false"], [""], ["true", "true"], ["true, false"]):
+        assert needed_next(TICKET, True, Step.ACCEPT, values) is TICKET
+
+
+def test_a_connection_stays_the_users_until_the_server_says_otherwise():
+    assert needed_next(CONNECTION, False, Step.ACCEPT, []) is CONNECTION
+    assert needed_next(CONNECTION, False, Step.UNEXPECTED, ["true"]) is CONNECTION
+    assert needed_next(CONNECTION, False, Step.ACCEPT, ["false"]) is TICKET
+    assert needed_next(CONNECTION, False, Step.RENEW, ["true"]) is TICKET
+
+
+def test_what_has_once_asked_for_a_ticket_is_not_tried_without():
+    assert needed_next(NOTHING, False, Step.RENEW, []) is TICKET
+    assert needed_next(NOTHING, False, Step.ACCEPT, []) is NOTHING
+
+
+def test_a_login_leaves_one_request_for_the_call():
+    allowance = Allowance()
+    call = Call("hub:8443", "/xmlrpc", b"", "hub", "HTTP@hub", allowance)
+    login = call._replace(expects=Expects.WELCOME)
+    assert (call.legs, login.legs) == (5, 5)
+    allowance.left = 2
+    assert (call.legs, login.legs) == (2, 1)
+
+
+def test_the_last_leg_of_a_proven_exchange_needs_no_token():
+    for mode in ANY:
+        assert next_step(TICKET, 200, None, True, mode) is Step.ACCEPT

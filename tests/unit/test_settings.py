@@ -1,0 +1,231 @@
+"""Wrong arguments: each is an error that names the argument, the value and what is accepted."""
+
+import inspect
+import ssl
+from http.cookiejar import CookieJar, FileCookieJar
+from typing import get_type_hints
+from xmlrpc.client import ServerProxy, Transport
+
+import pytest
+
+from krbxmlrpc import InsecureKerberosTransport, KerberosTicket, KerberosTransport
+from krbxmlrpc._settings import Settings, definitions
+
+WRONG = [
+    ("service", 5, TypeError),
+    ("service", "hub.example.com", ValueError),
+    ("service", "HTTP@", ValueError),
+    ("service", "HTTP/hub.example.com", ValueError),
+    ("service", "HTTP@hub example", ValueError),
+    ("service", "HTTP@hub\0", ValueError),
+    ("service", "https://hub.example.com", ValueError),
+    ("service", "HTTP@\ud800", ValueError),
+    ("principal", b"user", TypeError),
+    ("principal", "", ValueError),
+    ("principal", "us\0er", ValueError),
+    ("principal", "\ud800", ValueError),
+    ("mutual_authentication", True, TypeError),
+    ("mutual_authentication", "REQUIRED", ValueError),
+    ("mutual_authentication", "", ValueError),
+    ("preemptive", "no", TypeError),
+    ("preemptive", None, TypeError),
+    ("delegate", 1, TypeError),
+    ("mechanism", None, TypeError),
+    ("mechanism", "ntlm", ValueError),
+    ("timeout", "5", TypeError),
+    ("timeout", True, TypeError),
+    ("timeout", 0, ValueError),
+    ("timeout", -1.5, ValueError),
+    ("timeout", float("inf"), ValueError),
+    ("timeout", 1e10, ValueError),
+    ("timeout", 10**400, ValueError),
+    ("timeout", float("nan"), ValueError),
+    ("max_response_bytes", 1.5, TypeError),
+    ("max_response_bytes", True, TypeError),
+    ("max_response_bytes", 0, ValueError),
+    ("login_path", b"/login", TypeError),
+    ("login_path", "login", ValueError),
+    ("login_path", "https://hub/login", ValueError),
+    ("login_path", "/log in", ValueError),
+    ("login_path", "/login\r\n", ValueError),
+    ("login_path", "", ValueError),
+    ("login_path", "/login#top", ValueError),
+    ("cookiejar", "cookies.txt", TypeError),
+    ("cookiejar", {"session": "hidden"}, TypeError),
+    ("retries", None, TypeError),
+    ("retries", True, TypeError),
+    ("retries", 1.0, TypeError),
+    ("retries", -1, ValueError),
+    ("retries", 101, ValueError),
+    ("retry_interval", "1", TypeError),
+    ("retry_interval", True, TypeError),
+    ("retry_interval", -0.5, ValueError),
+    ("retry_interval", float("nan"), ValueError),
+    ("retry_interval", 1e6, ValueError),
+    ("idempotent", "echo", TypeError),
+    ("idempotent", b"echo", TypeError),
+    ("idempotent", bytearray(b"echo"), TypeError),
+    ("idempotent", None, TypeError),
+    ("idempotent", False, TypeError),
+    ("idempotent", 5, TypeError),
+    ("idempotent", [5], TypeError),
+    ("headers", "X-Name: value", TypeError),
+    ("headers", 5, TypeError),
+    ("headers", ["X-Name"], TypeError),
+    ("headers", [("X-Name",)], TypeError),
+    ("headers", {"X-Name": "value"}, TypeError),
+    ("headers", [(5, "value")], TypeError),
+    ("headers", [("X-Name", None)], TypeError),
+    ("headers", [("X Name", "value")], ValueError),
+    ("headers", [("X-Name: value", "")], ValueError),
+    ("headers", [("X-Name", "value\r\nAuthorization: other")], ValueError),
+    ("headers", [("X-Name", "\u20ac")], ValueError),
+    ("context", "cafile.pem", TypeError),
+    ("context", True, TypeError),
+]
+
+
+@pytest.mark.parametrize("transport", [KerberosTransport, InsecureKerberosTransport])
+def test_the_signature_is_that_of_the_definitions(transport):
+    parameters = list(inspect.signature(transport).parameters.values())
+    assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters)
+    assert [(parameter.name, parameter.default) for parameter in parameters] == [
+        (setting.name, setting.default) for setting in definitions()
+    ]
+    hints = get_type_hints(transport.__init__)
+    assert {setting.name: hints[setting.name] for setting in definitions()} == {
+        setting.name: setting.kind for setting in definitions()
+    }
+
+
+@pytest.mark.parametrize("setting", list(definitions()), ids=lambda setting: setting.name)
+def test_a_definition_says_what_its_argument_does(setting):
+    assert setting.details.endswith((".", ".)")) and setting.accepted
+    assert f"        {setting.name}: {setting.details[:20]}" in KerberosTransport.__doc__
+    assert setting.option is None or setting.option.help
+
+
+def test_an_unknown_argument_is_named():
+    with pytest.raises(TypeError, match="there is no argument 'verify'"):
+        Settings("https", {"verify": False})
+
+
+@pytest.mark.parametrize("transport", [KerberosTransport, InsecureKerberosTransport])
+@pytest.mark.parametrize("name, value, kind", WRONG)
+def test_wrong_arguments_are_named(transport, name, value, kind):
+    with pytest.raises(kind, match=f"^{name} ") as caught:
+        transport(**{name: value})
+    assert "accepted is " in str(caught.value) or "does not allow" in str(caught.value)
+    if name == "headers":
+        assert not any(secret in str(caught.value) for secret in ("other", "value\r", "X-Name: value"))
+    elif name == "cookiejar":
+        assert f"is of type {type(value).__name__}; " in str(caught.value) and "hidden" not in str(caught.value)
+    elif name == "idempotent" and isinstance(value, list):
+        assert "idempotent is 5" in str(caught.value)
+    else:
+        assert repr(value) in str(caught.value)
+
+
+OWN_HEADERS = ["Authorization", "authorization", "Cookie", "COOKIE", b"Cookie", "Host", "Content-Length"]
+OWN_HEADERS += ["Proxy-Authorization"]
+
+
+@pytest.mark.parametrize("name", OWN_HEADERS)
+def test_headers_that_are_the_transports_to_set(name):
+    with pytest.raises(ValueError, match="^headers ") as caught:
+        KerberosTransport(headers=[("X", "y"), (name, "secret")])
+    assert "secret" not in str(caught.value)
+
+
+def test_a_login_has_to_be_verified():
+    with pytest.raises(ValueError, match="^login_path is '/login'; with mutual_authentication='disabled' "):
+        KerberosTransport(login_path="/login", mutual_authentication="disabled")
+
+
+def test_a_jar_with_a_file_needs_a_format(tmp_path):
+    with pytest.raises(TypeError, match="^cookiejar .*MozillaCookieJar"):
+        KerberosTransport(cookiejar=FileCookieJar(tmp_path / "cookies"))
+
+
+def test_tls_is_not_for_the_insecure_transport():
+    with pytest.raises(TypeError, match="^context .*TLS is for KerberosTransport"):
+        InsecureKerberosTransport(context=ssl.create_default_context())
+
+
+def test_arguments_are_keywords_and_known():
+    for transport in (KerberosTransport, InsecureKerberosTransport):
+        with pytest.raises(TypeError):
+            transport(True)
+        with pytest.raises(TypeError, match="kerberos"):
+            transport(kerberos=True)
+
+
+def test_good_arguments_are_taken():
+    KerberosTransport(timeout=None, principal=None, service=None, context=None, headers=iter([["X", b"y"], (b"Z", 5)]))
+    KerberosTransport(timeout=1, principal="user@REALM", service="HTTP/hub@REALM", mutual_authentication="optional")
+    KerberosTransport(login_path="/login?next=/", cookiejar=CookieJar(), retries=100, retry_interval=0, idempotent=True)
+    for idempotent in ((), ["echo"], {"echo": 1}, frozenset(), str.islower, lambda name: False):
+        KerberosTransport(idempotent=idempotent)
+    assert isinstance(InsecureKerberosTransport(), Transport)
+
+
+@pytest.mark.parametrize("name, value, kind", [row for row in WRONG if row[0] in ("service", "principal", "mechanism")])
+def test_wrong_arguments_of_a_ticket(name, value, kind):
+    with pytest.raises(kind, match=f"^{name} "):
+        KerberosTicket(**{"service": "HTTP@hub", name: value})
+
+
+def test_wrong_flags_of_a_ticket():
+    for name in ("mutual", "delegate"):
+        with pytest.raises(TypeError, match=f"^{name} "):
+            KerberosTicket("HTTP@hub", **{name: "yes"})
+
+
+@pytest.mark.parametrize("transport", [KerberosTransport, InsecureKerberosTransport])
+def test_credentials_in_the_url_are_refused_and_not_shown(transport):
+    with pytest.raises(ValueError, match="hub.example.com:8443.*credentials") as caught:
+        ServerProxy("https://user:secret@hub.example.com:8443/", transport=transport()).method()
+    assert "secret" not in str(caught.value)
+
+
+WRONG_HOSTS = ["", ":443", "hub:port", "hub:70000", "a b", "[::1", "hub\n", "hub\t.x", ".", "a/b", "h?q", "\u00fc" * 70]
+
+
+@pytest.mark.parametrize("netloc", WRONG_HOSTS)
+def test_urls_without_a_good_host(netloc):
+    with pytest.raises(ValueError, match="^the URL "):
+        KerberosTransport().request(netloc, "/", b"")
+
+
+@pytest.mark.parametrize("handler", ["", "xmlrpc", "?query", "/a b", "/a\r\nX: y", "/\u00e9", None])
+def test_urls_without_a_good_path(handler):
+    with pytest.raises(ValueError, match="^the path of the URL "):
+        KerberosTransport().request("hub", handler, b"")
+
+
+def test_hosts_are_text():
+    with pytest.raises(TypeError, match="^host .*context=") as caught:
+        KerberosTransport().request(("user:secret@hub", {"cert_file": "x"}), "/", b"")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["se/cret", "se?cret", "se#cret"])
+def test_passwords_that_urls_do_not_allow_are_not_shown(password):
+    with pytest.raises(ValueError, match="^the URL has a server 'user'") as caught:
+        ServerProxy(f"https://user:{password}@hub/", transport=KerberosTransport()).method()
+    assert "cret" not in str(caught.value)
+
+
+def test_international_names_are_encoded():
+    assert KerberosTransport()._call("b\u00fccher.example", "/", b"", False).service == "HTTP@xn--bcher-kva.example"
+
+
+def test_the_service_can_be_given():
+    call = KerberosTransport(service="HTTP/hub@REALM")._call("alias", "/path?key=secret", b"", False)
+    assert (call.service, call.host, call.url) == ("HTTP/hub@REALM", "alias", "alias/path")
+
+
+def test_repr_shows_no_more_than_it_should():
+    transport = KerberosTransport(service="HTTP@hub", headers=[("X", "secret")])
+    assert repr(transport) == "<KerberosTransport service=HTTP@hub mutual_authentication=required connections=0>"
+    assert "HTTP@ and the host" in repr(InsecureKerberosTransport())

@@ -1,0 +1,124 @@
+"""The strict reading of tokens: what the exhaustive bit test over real ones does not reach."""
+
+import base64
+
+import pytest
+from hypothesis import given, strategies as st
+
+from fuzz import CORPUS
+from fuzz.tokens import AES256, BARE, KRB5, SPNEGO, answer, der, mechanism, one_input, proof, state, verdict
+from krbxmlrpc._kerberos import tokens
+from krbxmlrpc._kerberos.tokens import Offer, check_reply, decode_token
+
+MICROSOFT = bytes.fromhex("2a864882f712010202")
+NTLM = bytes.fromhex("2b06010401823702020a")
+PROOF = der(0xA2, der(4, proof()))
+
+
+@pytest.mark.parametrize(
+    "token, offer, final",
+    [
+        (proof(), BARE, True),
+        (proof(cipher=b"c" * 100_000), BARE, True),
+        (answer(state(0), mechanism(KRB5), PROOF), SPNEGO, True),
+        (answer(state(0), PROOF), SPNEGO, True),
+        (answer(PROOF), SPNEGO, True),
+        (answer(state(0), mechanism(KRB5), PROOF, der(0xA3, der(4, b"checksum"))), SPNEGO, True),
+        (answer(state(1), mechanism(KRB5), PROOF), SPNEGO, False),
+        (answer(state(3), mechanism(KRB5), PROOF), SPNEGO, False),
+    ],
+)
+def test_what_the_standards_allow(token, offer, final):
+    check_reply(token, offer, final=final)
+    for extra in (token + b"\0", token[:-1]):
+        with pytest.raises(ValueError):
+            check_reply(extra, offer, final=final)
+
+
+@pytest.mark.parametrize(
+    "token, offer, final",
+    [
+        (b"", BARE, True),
+        (b"\x60", BARE, True),
+        (b"\x60\x80", BARE, True),
+        (b"\x60\x84\xff\xff\xff\xff", BARE, True),
+        (proof(enctype=b"\x11"), BARE, True),
+        (proof(kvno=der(0xA1, der(2, b"\x01"))), BARE, True),
+        (proof(), SPNEGO, True),
+        (answer(PROOF), BARE, True),
+        (answer(state(1), mechanism(KRB5), PROOF), SPNEGO, True),
+        (answer(state(2), mechanism(KRB5), PROOF), SPNEGO, True),
+        (answer(state(0), mechanism(KRB5), PROOF), SPNEGO, False),
+        (answer(state(0), mechanism(NTLM), PROOF), SPNEGO, True),
+        (answer(state(0), mechanism(MICROSOFT), PROOF), SPNEGO, True),
+        (answer(state(0), mechanism(KRB5), PROOF), Offer((NTLM,), AES256), True),
+        (answer(mechanism(KRB5), state(0), PROOF), SPNEGO, True),
+        (answer(state(0), state(0), PROOF), SPNEGO, True),
+        (answer(state(0), PROOF, PROOF), SPNEGO, True),
+        (answer(state(0), der(0xA2, der(4, proof(), b"\0"))), SPNEGO, True),
+        (answer(state(0), der(0xA2, der(4, proof()), b"\0")), SPNEGO, True),
+        (answer(state(0), PROOF, der(0xA3, der(4, b"checksum"), b"\0")), SPNEGO, True),
+        (der(0xA1, der(0x30, state(0), PROOF), der(0xA3, der(4, b"checksum"))), SPNEGO, True),
+        # Lengths in a form that is not the shortest.
+        (b"\xa1\x81\x07" + answer(state(0))[2:], SPNEGO, True),
+        (b"\xa1\x82\x00\x07" + answer(state(0))[2:], SPNEGO, True),
+        (b"\x60\x83\x00" + proof(cipher=b"c" * 300)[2:], BARE, True),
+    ],
+)
+def test_what_they_do_not(token, offer, final):
+    with pytest.raises(ValueError):
+        check_reply(token, offer, final=final)
+
+
+TOKENS = [path.read_bytes() for path in sorted((CORPUS / "tokens").iterdir())]
+
+
+@st.composite
+def altered(draw):
+    """Return a token with bytes removed, replaced or added at a few places."""
+    token = draw(st.sampled_from(TOKENS))
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(token)))
+        token = token[:at] + draw(st.binary(max_size=3)) + token[at + draw(st.integers(0, 3)) :]
+    return token
+
+
+@given(st.binary(max_size=60) | st.binary(max_size=30).map(lambda data: der(0xA1, der(0x30, data))) | altered())
+def test_any_bytes_are_refused_or_what_the_standards_have(data):
+    one_input(data)
+
+
+@given(st.text())
+def test_what_decodes_is_what_it_encodes_to(text):
+    try:
+        data = decode_token(text)
+    except ValueError:
+        return
+    assert base64.b64encode(data).decode() == text
+
+
+@pytest.mark.parametrize(
+    "token, offer, final",
+    [
+        (proof(cipher=b"c" * 60), BARE, True),
+        (answer(state(0), mechanism(KRB5), der(0xA2, der(4, proof(cipher=b"c" * 60)))), SPNEGO, True),
+        (answer(state(0), PROOF, der(0xA3, der(4, b"checksum"))), SPNEGO, True),
+        (answer(state(1), mechanism(KRB5), PROOF), SPNEGO, False),
+        (answer(state(0)), SPNEGO, True),
+    ],
+)
+def test_frames_that_are_known_are_read_as_if_they_were_not(token, offer, final):
+    for bit in range(len(token) * 8):
+        other = bytearray(token)
+        other[bit // 8] ^= 1 << bit % 8
+        for asked in [(offer, final), (offer, not final), (BARE if offer is SPNEGO else SPNEGO, final)]:
+            tokens._replies.clear()
+            fresh = verdict(bytes(other), *asked)
+            assert verdict(token, offer, final) == "good"
+            assert verdict(bytes(other), *asked) == fresh
+
+
+def test_what_is_known_of_frames_does_not_grow_for_ever():
+    for size in range(3 * tokens._MAX_FRAMES):
+        check_reply(proof(cipher=b"c" * size), BARE, final=True)
+    assert len(tokens._replies) <= tokens._MAX_FRAMES
