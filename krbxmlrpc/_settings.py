@@ -41,7 +41,7 @@ from ._kerberos.credentials import STORE, is_store, ticket_maker
 from ._kerberos.ticket import MECHANISMS, PRINCIPAL, SERVICE, Ticket, is_principal, is_service
 from ._negotiate.policy import MutualAuthentication
 from ._negotiate.proxy import ENVIRONMENT, Proxies
-from ._negotiate.retries import IDEMPOTENT, MAX_RETRIES, MAX_WAIT, Idempotent, Retries, new_retries
+from ._negotiate.retries import IDEMPOTENT, MAX_RETRIES, MAX_WAIT, Idempotent, Retries, is_idempotent
 
 MAX_TIMEOUT = 2_000_000
 """Seconds that a timeout may have: some more and the system cannot count them."""
@@ -205,6 +205,11 @@ def _checked_context(settings: Settings, context: Any) -> Any:
     if settings.scheme == "https":
         return checked("context", context, "an ssl.SSLContext, or None", (ssl.SSLContext, type(None)))
     return checked("context", context, "None: TLS is for KerberosTransport", (type(None),))
+
+
+def _checked_idempotent(settings: Settings, idempotent: Any) -> Any:
+    is_idempotent(idempotent)  # raises TypeError
+    return idempotent
 
 
 def _checked_headers(settings: Settings, headers: Any) -> List[Any]:
@@ -462,6 +467,7 @@ class Settings:
         IDEMPOTENT,
         "which methods may run twice. ``system.multicall`` counts as itself, not as what it holds; what is fetched, as "
         "its HTTP method.",
+        check=_checked_idempotent,
         option=Option(
             "connection",
             "the method may run twice: --retries is also for where it is not known whether it ran",
@@ -524,7 +530,7 @@ class Settings:
 
     def new_retries(self) -> Retries:
         """Return the rule by which calls are repeated."""
-        return new_retries(self.retries, self.retry_interval, self.idempotent)
+        return Retries(self.retries, self.retry_interval, is_idempotent(self.idempotent))
 
     def ticket_for_servers(self) -> Callable[..., Ticket]:
         """Return the maker of tickets for servers, given a service and channel bindings."""
@@ -560,13 +566,24 @@ def tls_context(cafile: Optional[str] = None, any_certificate: bool = False) -> 
 def with_arguments(documented: Type[Documented]) -> Type[Documented]:
     """Fill ``{arguments}`` in the docstring of a class: the arguments, as Google's style has them."""
     if documented.__doc__:  # python -OO has none
-        documented.__doc__ = documented.__doc__.replace("        {arguments}\n", _described_arguments())
+        # Python 3.13 takes the indentation of the class out of a docstring.
+        placeholder = re.compile(r"^( *)\{arguments\}\n", re.MULTILINE)
+        documented.__doc__ = placeholder.sub(lambda found: _described_arguments(found[1]), documented.__doc__)
     return documented
 
 
-def _described_arguments() -> str:
+def _described_arguments(indent: str) -> str:
+    fill = textwrap.TextWrapper(
+        112,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
     lines: List[str] = []
     for setting in definitions():
-        text = f"{setting.name}: {setting.details} Accepted: {setting.accepted}."
-        lines += textwrap.wrap(text, 112, initial_indent=" " * 8, subsequent_indent=" " * 12)
+        default = getattr(setting.default, "value", setting.default)
+        lines += fill.wrap(
+            f"{setting.name}: {setting.details} Accepted: {setting.accepted}. Default: ``{default!r}``."
+        )
     return "\n".join([*lines, ""])

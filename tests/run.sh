@@ -1,11 +1,20 @@
 #!/bin/sh
 # Runs the tests, after it has set up all that they need. "run.sh unit" runs only those in tests/unit/. Other arguments
-# go to pytest.
+# go to pytest. PYTHON=python3.9 selects another Python. With CI=true, and no arguments, it also measures the coverage.
 set -eu
 cd "$(dirname "$0")/.."
 tests/setup.sh
+bin=".venv-tests${PYTHON:+-${PYTHON##*/}}/bin"
 if [ "${1:-}" = unit ]; then
     shift
     set -- tests/unit "$@"
 fi
-exec .venv-tests/bin/python -m pytest "$@"
+if [ "${CI:-}" != true ] || [ $# -ne 0 ]; then
+    exec "$bin/python" -m pytest "$@"
+fi
+leaks=tests/integration/test_leaks.py # counts pieces of memory, and coverage takes some
+"$bin/coverage" erase
+"$bin/coverage" run -m pytest --ignore "$leaks"
+"$bin/coverage" combine --quiet
+"$bin/coverage" report
+exec "$bin/python" -m pytest "$leaks"

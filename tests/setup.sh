@@ -2,7 +2,8 @@
 # Installs what tests and examples need: the system packages of servers/packages.txt, where one is missing, and a virtual
 # environment in .venv-tests; or, as "setup.sh EXTRA", one in .venv-EXTRA with what setup.cfg lists under that name, and
 # the system packages of EXTRA/packages.txt, if there is such a file.
-# Does nothing, and quickly, where all is there.
+# PYTHON=python3.9 selects another Python, whose environment has its name behind it.
+# Does nothing, and quickly, if all is there.
 set -eu
 extra=${1:-tests}
 cd "$(dirname "$0")/.."
@@ -24,12 +25,13 @@ if [ "$present" -ne "$(echo "$packages" | wc -l)" ]; then
     $as_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
 fi
 
-venv=".venv-$extra"
-stamp="$PWD $(cksum setup.cfg setup.py krbxmlrpc/_version.py) $(python3 -VV)"
+python=${PYTHON:-python3}
+venv=".venv-$extra${PYTHON:+-${PYTHON##*/}}"
+stamp="$PWD $(cksum setup.cfg setup.py krbxmlrpc/_version.py) $("$python" -VV)"
 if [ "$(cat "$venv/stamp" 2>/dev/null)" != "$stamp" ]; then
     echo "Making the virtual environment $venv ..." >&2
     rm -rf "$venv"
-    python3 -m venv "$venv"
+    "$python" -m venv "$venv"
     "$venv/bin/python" -m pip install --quiet --use-pep517 --disable-pip-version-check --editable ".[$extra]" >&2
     echo "$stamp" >"$venv/stamp"
 fi

@@ -68,12 +68,8 @@ def is_answer(error: KerberosXMLRPCError) -> bool:
     return isinstance(error, (MutualAuthenticationError, InvalidResponse))
 
 
-def new_retries(retries: int, retry_interval: float, idempotent: Any) -> Retries:
-    """Return the arguments of these names as `Retries`; TypeError if `idempotent` is wrong."""
-    return Retries(retries, retry_interval, _checked_idempotent(idempotent))
-
-
-def _checked_idempotent(idempotent: Any) -> Callable[[Optional[str]], object]:
+def is_idempotent(idempotent: Any) -> Callable[[Optional[str]], object]:
+    """Return the argument ``idempotent`` as a function of the method's name; TypeError if the argument is wrong."""
     if idempotent is True:
         return lambda name: True
     if callable(idempotent):

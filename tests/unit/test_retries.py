@@ -15,7 +15,7 @@ from krbxmlrpc import (
     ServerUnreachable,
     UnexpectedStatus,
 )
-from krbxmlrpc._negotiate.retries import MAX_WAIT, is_answer, new_retries
+from krbxmlrpc._negotiate.retries import MAX_WAIT, Retries, is_answer, is_idempotent
 from krbxmlrpc._xmlrpc.calls import method_name
 
 UNSENT = ServerUnreachable("nobody listens")
@@ -67,7 +67,7 @@ def test_arguments_are_not_taken_for_the_method():
     ],
 )
 def test_only_idempotent_methods_are_repeated_when_they_may_have_run(idempotent, covered, others):
-    retries = new_retries(3, 1.0, idempotent)
+    retries = Retries(3, 1.0, is_idempotent(idempotent))
     for name in covered:
         assert retries.wait(UNKNOWN, 0, name) == 1.0
     for name in others + ([None] if idempotent is not True else []):
@@ -76,16 +76,16 @@ def test_only_idempotent_methods_are_repeated_when_they_may_have_run(idempotent,
 
 
 def test_the_number_is_of_all_repetitions_and_the_wait_doubles():
-    retries = new_retries(4, 0.5, True)
+    retries = Retries(4, 0.5, is_idempotent(True))
     for error in (UNSENT, UNKNOWN):
         assert [retries.wait(error, done, "echo") for done in range(6)] == [0.5, 1.0, 2.0, 4.0, None, None]
-    assert new_retries(0, 0.5, True).wait(UNSENT, 0, "echo") is None
-    assert new_retries(100, 1.0, True).wait(UNSENT, 99, "echo") == MAX_WAIT
-    assert new_retries(100, 0, True).wait(UNSENT, 99, "echo") == 0
+    assert Retries(0, 0.5, is_idempotent(True)).wait(UNSENT, 0, "echo") is None
+    assert Retries(100, 1.0, is_idempotent(True)).wait(UNSENT, 99, "echo") == MAX_WAIT
+    assert Retries(100, 0, is_idempotent(True)).wait(UNSENT, 99, "echo") == 0
 
 
 def test_what_would_fail_again_is_not_repeated():
-    retries = new_retries(3, 1.0, True)
+    retries = Retries(3, 1.0, is_idempotent(True))
     facts = {"url": "hub/", "errcode": 401, "errmsg": "", "headers": None}
     for error in (
         AuthenticationRejected("no", **facts),
@@ -98,7 +98,7 @@ def test_what_would_fail_again_is_not_repeated():
 
 def test_a_predicate_is_asked_only_where_it_matters():
     asked = []
-    retries = new_retries(1, 1.0, asked.append)
+    retries = Retries(1, 1.0, is_idempotent(asked.append))
     retries.wait(UNSENT, 0, "echo")
     retries.wait(UNKNOWN, 1, "echo")
     assert asked == []

@@ -101,7 +101,7 @@ def test_the_signature_is_that_of_the_definitions(transport):
 @pytest.mark.parametrize("setting", list(definitions()), ids=lambda setting: setting.name)
 def test_a_definition_says_what_its_argument_does(setting):
     assert setting.details.endswith((".", ".)")) and setting.accepted
-    assert f"        {setting.name}: {setting.details[:20]}" in KerberosTransport.__doc__
+    assert f"\n    {setting.name}: {setting.details[:20]}" in inspect.getdoc(KerberosTransport)
     assert setting.option is None or setting.option.help
 
 
