@@ -5,11 +5,11 @@ A call leaves this module for `_negotiate.call`, and comes back to it by the hoo
 
 from __future__ import annotations
 
+import functools
 import ssl
 from http.cookiejar import CookieJar
 from typing import (
     Any,
-    Callable,
     Collection,
     Iterable,
     Iterator,
@@ -23,7 +23,6 @@ from typing import (
 from xmlrpc.client import SafeTransport, Transport
 
 from ._checks import checked
-from ._hints import told
 from ._http.address import parse_address
 from ._http.connection import Connection, Pieces
 from ._http.pool import Pool
@@ -34,7 +33,7 @@ from ._negotiate.cookies import CookieStore
 from ._negotiate.exchange import Memory
 from ._negotiate.policy import Allowance, Call, Expects, MutualAuthentication
 from ._negotiate.proxy import ENVIRONMENT
-from ._negotiate.retries import Idempotent
+from ._negotiate.retries import NEVER, Idempotent
 from ._negotiate.wire import TicketSource
 from ._settings import (
     PATH,
@@ -50,7 +49,6 @@ from ._settings import (
 )
 from ._version import __version__
 from ._xmlrpc.decoding import body, decode, make_parser
-from .errors import KerberosXMLRPCError
 
 _WITH_CONTENT = ("POST", "PUT", "PATCH")
 """Methods whose requests say how long their body is, also where it is empty (RFC 9110, section 8.6)."""
@@ -139,7 +137,9 @@ class _NegotiateTransport(Transport):
 
     def single_request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
         """Make one call, as `KerberosTransport` describes it; arguments as for `request`."""
-        return self._made(self._call(host, handler, request_body, bool(verbose)))
+        call = self._call(host, handler, request_body, bool(verbose))
+        self._last_url = host, handler
+        return Calling(call, self._client, self).made(self._authentication.make)
 
     def fetch(
         self, method: str, host: str, path: str, content: Union[bytes, Pieces] = b"", headers: Iterable[Header] = ()
@@ -172,23 +172,10 @@ class _NegotiateTransport(Transport):
         if not isinstance(content, bytes) and (isinstance(content, Collection) or not isinstance(content, Pieces)):
             raise TypeError(f"content is of type {type(content).__name__}; accepted is bytes, or an object of pieces")
         call = self._call(host, path, content, False)
-        answer: Resource = self._made(
-            call._replace(method=method, headers=tuple(checked_headers(headers)), expects=Expects.RESOURCE)
-        )
+        self._last_url = host, path
+        call = call._replace(method=method, headers=tuple(checked_headers(headers)), expects=Expects.RESOURCE)
+        answer: Resource = Calling(call, self._client, self).made(self._authentication.make)
         return answer
-
-    def _made(self, call: Call) -> Any:
-        """Make a call in the way of this transport; return its values."""
-        self._last_url = call.netloc, call.handler
-        return self._told(self._authentication.make, call)
-
-    def _told(self, make: Callable[..., Any], call: Call, *more: bool) -> Any:
-        """Make a call; if it fails, put the hint into the terms of this transport's users."""
-        try:
-            return make(Calling(call, self._client, self), *more)
-        except KerberosXMLRPCError as error:
-            error.hint = told(error.hint, self.argument_names)
-            raise
 
     def send_request(
         self,
@@ -298,7 +285,8 @@ class _NegotiateTransport(Transport):
         url = self._last_url if known else host and (host, page.path)
         if not url:
             raise ValueError("login() does not know where before the first call: pass host=")
-        self._told(page.log_in_now, self._call(*url, b"", False), bool(known))
+        calling = Calling(self._call(*url, b"", False), self._client, self)
+        calling.made(functools.partial(page.log_in_now, has_url=bool(known)), NEVER)
 
     def close(self) -> None:
         """Close the kept connections, and save the cookies if they have a file. The transport can still be used.

@@ -11,6 +11,7 @@ import time
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 from xmlrpc.client import Fault, dumps
 
+from .._hints import told
 from .._http.pool import Pool
 from .._xmlrpc.calls import method_name
 from ..errors import CallOutcomeUnknown, KerberosXMLRPCError
@@ -54,9 +55,6 @@ class SessionOrTicket(Authentication):
 
     def make(self, calling: Calling) -> Any:
         """Make a call, and return its values."""
-        return calling.repeated(self._once)
-
-    def _once(self, calling: Calling) -> Any:
         cookies = calling.cookies()
         if calling.are_session(cookies):
             step, result = calling.attempt(Sent.COOKIES, cookies)
@@ -92,14 +90,14 @@ class LoginPage(Authentication):
         """Make a call, and return its values."""
         seen = calling.logins()
         try:
-            return calling.repeated(self._once)
+            return self._on_session(calling)
         except Fault as fault:
-            if self._session_ended is None or not self._session_ended(fault, LoginSession(calling, self._once)):
+            if self._session_ended is None or not self._session_ended(fault, LoginSession(calling, self._on_session)):
                 raise
         calling.renew_allowance()
         self.log_in(calling, seen)
         calling.renew_allowance()
-        return calling.repeated(self._once)
+        return self._on_session(calling)
 
     def log_in(self, calling: Calling, seen: int) -> None:
         """Log in, unless that was done since there were `seen` logins."""
@@ -127,7 +125,7 @@ class LoginPage(Authentication):
             raise login_without_session(calling.call, self._login(calling), calling.cookie_paths())
         return cookies
 
-    def _once(self, calling: Calling) -> Any:
+    def _on_session(self, calling: Calling) -> Any:
         seen = calling.logins()
         cookies = calling.cookies()
         if not cookies:
@@ -156,9 +154,6 @@ class OutsideLogin(Authentication):
 
     def make(self, calling: Calling) -> Any:
         """Make a call, and return its values."""
-        return calling.repeated(self._once)
-
-    def _once(self, calling: Calling) -> Any:
         calling.accept_unproved_server()
         step, result = calling.attempt(Sent.COOKIES, calling.cookies())
         if step is not Step.ACCEPT:
@@ -185,7 +180,7 @@ class LoginSession:
         Raises:
             xmlrpc.client.Fault, KerberosXMLRPCError: as from any call.
         """
-        (value,) = self._calling.another(dumps(arguments, method).encode()).repeated(self._make)
+        (value,) = self._calling.another(dumps(arguments, method).encode()).made(self._make)
         return value
 
 
@@ -198,15 +193,21 @@ class Calling:
         self._hooks = hooks
         self._place = f"{client.scheme}://{call.url}"
 
-    def repeated(self, make: Callable[[Calling], Any]) -> Any:
-        """Make the call, and again as often as `Retries` says and the outcome allows."""
-        retries = self._client.retries
+    def made(self, make: Callable[[Calling], Any], retries: Optional[Retries] = None) -> Any:
+        """Make the call, and again as often as the rule says and the outcome allows; return its values.
+
+        Args:
+            make: makes the call once.
+            retries: the rule; default: the client's.
+        """
+        retries = retries or self._client.retries
         unknown: Optional[CallOutcomeUnknown] = None
         try:
             for repetitions in itertools.count():
                 try:
                     return make(self)
                 except KerberosXMLRPCError as error:
+                    error.hint = told(error.hint, self._hooks.argument_names)
                     wait = retries.wait(error, repetitions, _name(self.call))
                     if wait is None:
                         if unknown is None or isinstance(error, CallOutcomeUnknown) or is_answer(error):
@@ -234,16 +235,21 @@ class Calling:
         """Make one attempt: return ACCEPT and the values, or RENEW and the reply; raise what else comes of it."""
         return self._exchange(self.call, sent, cookies).run()
 
-    def authenticated(self, cookies: str) -> Any:
-        """Make the call with a ticket, unless the server takes the connection for one; return the values."""
-        return self._authenticated(self.call, cookies)
+    def authenticated(self, cookies: str, call: Optional[Call] = None) -> Any:
+        """Make the call, or another, with a ticket, unless the server takes the connection for one; return the values.
+        """
+        call = call or self.call
+        step, result = self._exchange(call, Sent.CONNECTION, cookies).run()
+        if step is not Step.ACCEPT:
+            result = self._exchange(call, Sent.TICKET, cookies).run()[1]
+        return result
 
     def log_in(self, login: Call, seen: int) -> None:
         """Log in with a ticket, unless that was done since there were `seen` logins."""
         store = self._client.memory.cookies
         try:
             store.log_in_once(
-                login.netloc, seen, lambda: self._authenticated(login, store.cookies(self._place_of(login)))
+                login.netloc, seen, lambda: self.authenticated(store.cookies(self._place_of(login)), login)
             )
         except KerberosXMLRPCError as error:
             error.at_login = True
@@ -252,12 +258,6 @@ class Calling:
     def has_room_for_login(self) -> bool:
         """Say whether the call may still take a login, which can take two requests, and the call itself."""
         return self.call.allowance.left > 2
-
-    def _authenticated(self, call: Call, cookies: str) -> Any:
-        step, result = self._exchange(call, Sent.CONNECTION, cookies).run()
-        if step is not Step.ACCEPT:
-            result = self._exchange(call, Sent.TICKET, cookies).run()[1]
-        return result
 
     def _exchange(self, call: Call, sent: Sent, cookies: str) -> Exchange:
         client = self._client

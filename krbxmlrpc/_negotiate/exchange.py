@@ -260,30 +260,30 @@ class Exchange(Negotiation):
                 sent = self._memory.needed(self._wire.connection, self._call.url, self._sent)
                 ticket = self._wire.get_ticket() if sent is Sent.TICKET else None
                 if ticket is None or self._wire.is_usable():  # to get a ticket may have taken long
-                    return self._exchanged(sent, ticket)
+                    step, response = self.negotiate(sent, ticket, self._call.legs)
+                    return step, self._result(step, response, ticket)
                 self._wire.give_up()
+            except MutualAuthenticationError:
+                self._wire.give_up()
+                raise
             finally:
                 self._wire.close()
         raise closed_early(self._call)
 
-    def _exchanged(self, sent: Sent, ticket: Optional[Ticket]) -> Tuple[Step, Any]:
-        """Negotiate, and do with the last reply what the rules say."""
-        try:
-            step, response = self.negotiate(sent, ticket, self._call.legs)
-        except MutualAuthenticationError:
-            self._wire.give_up()
-            raise
+    def _result(self, step: Step, response: Response, ticket: Optional[Ticket]) -> Any:
+        """Return what the last reply brings: the values, nothing from a login page, or the reply to send again after.
+        """
         if step is Step.ACCEPT and not self._call.is_login:
-            return step, self._decoded(response)
+            return self._decoded(response)
         if step is Step.UNPROVEN:
             self._wire.give_up()
         else:
             self._wire.drain()
         if step is Step.ACCEPT:
-            return step, None
+            return None
         reply = _reply(response, ticket)
         if step is Step.RENEW:
-            return step, reply
+            return reply
         raise failure(step, self._call, reply)
 
     def _ask(self, sent: Sent, ticket: Optional[Ticket]) -> Response:

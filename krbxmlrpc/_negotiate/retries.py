@@ -57,6 +57,10 @@ class Retries(NamedTuple):
         return min(self.interval * 2.0**done, MAX_WAIT) if repeatable else None
 
 
+NEVER = Retries(0, 0.0, bool)
+"""The rule that repeats nothing."""
+
+
 def is_answer(error: KerberosXMLRPCError) -> bool:
     """Say whether a call failed by what the server answered to it, so that this is its outcome; no 401 is."""
     if error.at_login:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Optional, Protocol
+from typing import Any, Callable, Iterable, Mapping, Optional, Protocol
 
 from .._http.connection import Connection
 from .._http.pool import Pool
@@ -16,6 +16,8 @@ from .policy import Call
 
 class Hooks(Protocol):
     """The methods of a transport that a call passes through. Subclasses of the transport may override them."""
+
+    argument_names: Mapping[str, str]
 
     def make_connection(self, host: Any) -> Any:
         """Return a new connection, not yet connected."""
