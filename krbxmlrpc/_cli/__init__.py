@@ -1,4 +1,4 @@
-"""The command ``krbxmlrpc``: its options, what it reads and prints, and ``check``.
+"""The command ``krbxmlrpc``: its options, its input and output, and ``check``.
 
-It knows the transport and all below it. Nothing of the package may know the command line.
+It may use the transport and everything below. The rest of the package must not depend on the command line.
 """

@@ -1,7 +1,7 @@
-"""Goes through all that a call needs, step by step, and finds out what works and what does not; prints nothing.
+"""Tests everything that a call needs, step by step. Prints nothing.
 
-Each step does by itself a part of what a transport does, with the same code, and says in a `Finding` what came of it.
-What is sent to the server is harmless: the call of `HARMLESS`, and a login where the calls need one.
+Each step does one part of a transport's work with the transport's own code, and returns a `Finding`. The server gets
+only harmless requests: the call of `HARMLESS`, and a login if calls need one.
 """
 
 from __future__ import annotations
@@ -46,60 +46,62 @@ from ..errors import (
 from ..transport import InsecureKerberosTransport, KerberosTransport
 
 HARMLESS = "system.listMethods"
-"""The method that is called: it only tells names. Where a server does not have it, its Fault is as good an answer."""
+"""The method that the check calls: it only lists names. If a server does not have it, a Fault is as good an answer."""
 
 _CALL = dumps((), HARMLESS, encoding="utf-8").encode()
 
 TIMEOUT = 30.0
-"""Seconds that each socket operation may take unless it is said otherwise: somebody is waiting."""
+"""Default limit in seconds for each socket operation. It is short because a person is waiting."""
 
 SOON = timedelta(minutes=10)
-"""A ticket that ends within this time will not be of use for long."""
+"""Warn about a ticket that expires within this time."""
 
 SOON_FOR_CERTIFICATES = timedelta(days=14)
+"""Warn about a certificate that expires within this time."""
 
 NOTICEABLE = 60.0
-"""Seconds by which clocks may differ before it is worth a word: far from what Kerberos tolerates."""
+"""Warn about clocks that differ by more than this many seconds. Kerberos tolerates far more."""
 
 SHOWN_NAMES = 4
-"""Of the names in a certificate so many are shown to a person."""
+"""Show a person at most this many names of a certificate."""
 
-# OpenSSL's, of x509_vfy.h; the first is in Python's ssl from 3.10 on.
+# OpenSSL's flags from x509_vfy.h. Python's ssl has the first one since 3.10.
 _PARTIAL_CHAIN, _NO_CHECK_TIME = 0x80000, 0x200000
 
 
 class State(str, enum.Enum):
-    """How a step went."""
+    """The result of a step."""
 
     OK = "ok"
     WARNING = "warning"
-    """It works, or does not matter, and yet somebody should know."""
+    """The step does not fail, but shows something that the user should know."""
     FAILED = "failed"
     SKIPPED = "skipped"
-    """It was not tried."""
+    """The step was not tried."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of a step."""
+    """The outcome of a step."""
 
     state: State
     found: str
-    """In words."""
+    """The outcome in words."""
     remedy: Optional[str] = None
-    """What to do."""
+    """Advice for the user."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """For programs: values that JSON has."""
+    """The outcome for programs, in JSON's types."""
     step: str = ""
-    """Its name."""
+    """The name of the step."""
 
 
 class Examination:
     """The examination of one server.
 
     Args:
-        scheme, netloc, handler: the parts of its URL, as of `urllib.parse.urlsplit`; path and query are the handler.
-        arguments: those of the transport that is to be used for it.
+        scheme, netloc, handler: the parts of the server's URL, as `urllib.parse.urlsplit` returns them; the handler is
+            the path with the query.
+        arguments: the arguments of the transport to check.
 
     Raises:
         TypeError, ValueError, ImportError: as for `KerberosTransport`.
@@ -110,16 +112,16 @@ class Examination:
         self._place = f"{scheme}://{netloc}{handler.partition('?')[0]}"
         self._netloc, self._handler = netloc, handler
         self._address = parse_address(netloc, 443 if self._is_https else 80)
-        # Of cookies none is known yet: what an older session allows is not asked here.
+        # Start without cookies: an older session could hide a failure.
         arguments = {"timeout": TIMEOUT, **arguments, "cookiejar": None}
         self._settings = Settings(scheme, arguments)
         self._service = self._settings.service or f"HTTP@{self._address.host}"
         kind = KerberosTransport if self._is_https else InsecureKerberosTransport
         self._transport = kind(**arguments)
 
-        # What steps leave for later ones.
+        # Steps leave these values for later steps.
         self._configuration = krb5_conf.read(os.environ.get("KRB5_CONFIG"))
-        self._refused: Optional[KerberosXMLRPCError] = None  # why there is no ticket
+        self._refused: Optional[KerberosXMLRPCError] = None  # the reason for a missing ticket
         self._ticket: Optional[Ticket] = None
         self._proxy: Optional[Proxy] = None
         self._connection: Optional[Connection] = None
@@ -129,8 +131,8 @@ class Examination:
         self._returned: Any = None
 
     def run(self) -> Iterator[Finding]:
-        """Do one step after the other, and yield what came of it; a step that needs one that failed is skipped."""
-        roots: Dict[str, str] = {}  # of steps that failed or were skipped: which one failed
+        """Yield the finding of each step. A step is skipped if a step that it needs has failed."""
+        roots: Dict[str, str] = {}  # maps each failed or skipped step to the step that failed first
         try:
             for name, (needs, step) in STEPS.items():
                 root = next((roots[need] for need in needs if need in roots), None)
@@ -153,12 +155,12 @@ class Examination:
             return Finding(
                 State.WARNING,
                 f"no krb5.conf: {', '.join(missing)} cannot be read ({where})",
-                "have one with default_realm and, under [realms], the KDC; without it only DNS can tell Kerberos",
+                "create one with default_realm and, under [realms], the KDC; without it Kerberos can only ask DNS",
                 facts,
             )
         found = f"{', '.join(files)} ({where})"
         if realm is None:
-            remedy = "write default_realm under [libdefaults]; without it DNS or host names have to tell the realm"
+            remedy = "set default_realm under [libdefaults]; without it the realm comes from DNS or from host names"
             return Finding(State.WARNING, f"{found} names no default_realm", remedy, facts)
         return Finding(State.OK, f"{found}; default realm {realm}", None, facts)
 
@@ -177,19 +179,19 @@ class Examination:
         if who is None:
             return Finding(
                 State.OK if self._ticket else State.WARNING,
-                f"{where}; whose they are, and how long they are good, cannot be told here",
-                "klist shows it; with krbxmlrpc[gssapi] this shows it, too",
+                f"{where}; their principal and lifetime cannot be shown here",
+                "run klist to see them, or install krbxmlrpc[gssapi] to see them here",
                 facts,
             )
         left = end and end - datetime.now(timezone.utc)
-        found = f"{who}, {f'for {_duration(left)}' if left else 'without end'}, {where}"
+        found = f"{who}, {f'valid for {_duration(left)}' if left else 'without expiry'}, {where}"
         if left and left < SOON and not keytab:
-            remedy = "run kinit again before that, unless KRB5_CLIENT_KTNAME names a keytab that renews them"
+            remedy = "run kinit again before they expire, unless KRB5_CLIENT_KTNAME names a keytab that renews them"
             return Finding(State.WARNING, found, remedy, facts)
         return Finding(State.OK, found, None, facts)
 
     def _holder(self) -> Tuple[Optional[str], Optional[datetime]]:
-        """Return whose the credentials are (None: that cannot be told), and until when (None: without end)."""
+        """Return the credentials' principal (None if unknown) and their expiry (None if unknown or unlimited)."""
         settings = self._settings
         held = holder(settings.principal, settings.ccache, settings.keytab)
         if held is not None:
@@ -200,7 +202,7 @@ class Examination:
         return (None, None) if path is None or end is None else (cache_owner(path), end)
 
     def _cache(self) -> Optional[str]:
-        """Return the name of the credential cache; None where it is the system's default."""
+        """Return the name of the credential cache, or None if it is the system's default."""
         if self._settings.ccache or self._settings.keytab:
             return self._settings.ccache
         name = os.environ.get("KRB5CCNAME") or self._configuration.libdefaults.get("default_ccache_name")
@@ -210,11 +212,11 @@ class Examination:
         try:
             self._proxy = self._settings.proxies.proxy_for(self._netloc)
         except ValueError as error:
-            return Finding(State.FAILED, str(error), Hint("mend it, or pass {args.proxy:direct}"))
+            return Finding(State.FAILED, str(error), Hint("correct it, or pass {args.proxy:direct}"))
         facts = {"proxy": self._proxy and str(self._proxy)}
         if self._proxy is None:
             return Finding(State.OK, "none, straight to the server", None, facts)
-        named = "named by the environment" if self._settings.proxy == ENVIRONMENT else "as asked for"
+        named = "named by the environment" if self._settings.proxy == ENVIRONMENT else "as requested"
         return Finding(State.OK, f"{self._proxy}, {named}", None, facts)
 
     def _resolve(self) -> Finding:
@@ -226,7 +228,7 @@ class Examination:
             )
         except (OSError, UnicodeError) as error:
             if self._proxy is not None:
-                words = f"{host} does not resolve here, but the proxy is to do that; service {self._service}"
+                words = f"{host} does not resolve here, but the proxy will resolve it; service {self._service}"
                 return Finding(State.OK, words, None, facts)
             remedy = "check the host name in the URL, and this machine's DNS"
             return Finding(State.FAILED, f"{host} does not resolve: {error}", remedy, facts)
@@ -234,20 +236,20 @@ class Examination:
         facts.update(addresses=addresses, canonical_name=found[0][3] or None)
         words = f"{host} is {', '.join(addresses)}"
         if self._settings.service is None and _is_address(host):
-            remedy = Hint("call the server by its name, or pass {args.service:HTTP@} and that name")
+            remedy = Hint("use the server's host name in the URL, or pass it with {args.service:HTTP@name}")
             return Finding(State.WARNING, f"{words}: Kerberos knows servers by name, not by address", remedy, facts)
         return Finding(State.OK, f"{words}; service {self._service}{self._renamed(found[0][3])}", None, facts)
 
     def _renamed(self, canonical: str) -> str:
-        """Say what Kerberos may make of the service's name (krb5.conf, dns_canonicalize_hostname)."""
+        """Tell how Kerberos may change the service's name (dns_canonicalize_hostname in krb5.conf)."""
         setting = self._configuration.libdefaults.get("dns_canonicalize_hostname", "true").lower()
         named = self._service.partition("@")[2]
         if "/" in self._service or setting in ("false", "no", "0", "off", "f", "n", "nil"):
             return ""
         if named != self._address.host or canonical.lower() in ("", named):
             return ""
-        when = ", where the KDC does not know that," if setting == "fallback" else ""
-        return f", which{when} becomes HTTP/{canonical} by dns_canonicalize_hostname"
+        condition = " if the KDC does not know it" if setting == "fallback" else ""
+        return f", which dns_canonicalize_hostname changes to HTTP/{canonical}{condition}"
 
     def _look_at_ticket(self) -> Finding:
         if self._ticket is None:
@@ -258,8 +260,8 @@ class Examination:
         if size > LARGE_HEADER:
             return Finding(
                 State.WARNING,
-                f"there is one for {self._service}; with it the Authorization header has {size} bytes",
-                "the server has to take that: Apache's LimitRequestFieldSize is 8190 unless it is set",
+                f"there is one for {self._service}, but it makes the Authorization header {size} bytes long",
+                "the server has to accept that: Apache's LimitRequestFieldSize is 8190 by default",
                 facts,
             )
         return Finding(State.OK, f"there is one for {self._service}", None, facts)
@@ -267,7 +269,7 @@ class Examination:
     # -- the way to the server ----------------------------------------------------------------------------------------
 
     def _new_connection(self, context: Optional[ssl.SSLContext]) -> Connection:
-        """Return a connection to the server, by the way that a transport goes."""
+        """Return a connection to the server, made as a transport makes it."""
         made = self._settings.proxies.connection(self._netloc, self._address, self._settings.timeout, context)
         try:
             made.connect()
@@ -284,7 +286,7 @@ class Examination:
         try:
             self._connection = self._new_connection(None)
             where, port = self._connection.sock.getpeername()[:2]
-        except (KerberosXMLRPCError, OSError) as error:  # the latter where it has just been closed again
+        except (KerberosXMLRPCError, OSError) as error:  # OSError: the peer has just closed it
             return _failed(error)
         found = f"connected to {where}, port {port}"
         if self._proxy is not None:
@@ -294,7 +296,7 @@ class Examination:
     def _set_up_tls(self) -> Finding:
         if not self._is_https:
             words = "none: over http:// anybody on the way can read and change everything"
-            return Finding(State.WARNING, words, "call it by https://, if the server has that")
+            return Finding(State.WARNING, words, "use https:// if the server offers it")
         self._disconnect()
         context = self._settings.context or tls_context()
         try:
@@ -319,9 +321,9 @@ class Examination:
         return Finding(State.OK, words, None, facts)
 
     def _presented(self) -> Dict[str, Any]:
-        """Return what stands in a certificate that is not trusted. Only to be shown: nothing is sent to its owner.
+        """Return the contents of an untrusted certificate, only to show them. Send nothing to the server.
 
-        Python reads none that it has not verified; so it is told to trust just this one, whatever its dates are.
+        Python decodes only verified certificates. So make it trust just this certificate, and ignore the dates.
         """
         seen: List[Connection] = []
         try:
@@ -350,19 +352,19 @@ class Examination:
             self._reply = self._asked(self._connection, login)
         except (OSError, HTTPException) as error:
             words = f"no answer to a request without a ticket: {str(error) or type(error).__name__}"
-            return Finding(State.FAILED, words, "look into the server's log; is it an HTTP server?")
+            return Finding(State.FAILED, words, "check that it is an HTTP server, and look into its log")
         self._arrived = datetime.now(timezone.utc)
         status = self._reply.status
         schemes = list(www_auth(self._reply.values("www-authenticate")))
         facts = {"path": (login or self._handler).partition("?")[0], "status": status, "schemes": schemes}
-        log_in = Hint("; where a page to log in at begins sessions, pass its path with {args.login_path}")
+        log_in = Hint("; if sessions begin at a login page, pass its path with {args.login_path}")
         said = f"without a ticket it answers {status} {responses.get(status, '')}".rstrip()
         if status == 401 and "negotiate" in schemes:
             return Finding(State.OK, f"{said} and offers {', '.join(schemes)}", None, facts)
         if status == 401:
             return Finding(
                 State.FAILED,
-                f"{said} and offers {', '.join(schemes)[:200] or 'nothing'}: Negotiate is not there",
+                f"{said} and offers {', '.join(schemes)[:200] or 'nothing'}: Negotiate is missing",
                 Hint(
                     "check the path of the URL; on the server, AuthType GSSAPI has to cover it{log_in}",
                     log_in="" if login else log_in,
@@ -372,11 +374,11 @@ class Examination:
         where = redirect_target(self._reply.getheader("Location", "")) if 300 <= status < 400 else None
         if where is not None:
             said += f" and points to {where}"
-        remedy = Hint("Negotiate does not protect this path: check it{log_in}", log_in="" if login else log_in)
+        remedy = Hint("Negotiate does not protect this path: check the path{log_in}", log_in="" if login else log_in)
         return Finding(State.WARNING, said, remedy, facts)
 
     def _asked(self, connection: Connection, login: Optional[str]) -> Response:
-        """Send the harmless call, or a look at the login page, without a ticket; return the reply, its head read."""
+        """Request the login page, or else make the harmless call, without a ticket. Return the reply."""
         connection.begin()
         if login:
             self._transport.send_request(
@@ -392,7 +394,7 @@ class Examination:
         date = None if self._reply is None else self._reply.getheader("Date", "")
         seconds = clock_difference(date, self._arrived)
         if seconds is None:
-            return Finding(State.SKIPPED, "no answer of the server tells its time")
+            return Finding(State.SKIPPED, "the server did not send its time")
         apart = abs(seconds)
         words = f"the server's clock is {apart:.0f} s {'ahead of' if seconds > 0 else 'behind'} this one"
         facts = {"seconds": round(seconds)}
@@ -412,13 +414,13 @@ class Examination:
         if self._failure is not None and not self._is_of_application(self._failure):
             return _failed(self._failure, facts)
         if who is None:
-            words = f"it answers, and does not prove that it is {self._service}"
-            remedy = Hint("{args.mutual_authentication:required} would demand that; now TLS alone vouches for it")
+            words = f"it answers, but does not prove that it is {self._service}"
+            remedy = Hint("pass {args.mutual_authentication:required} to demand proof; now only TLS vouches for it")
             return Finding(State.WARNING, words, remedy, facts)
-        return Finding(State.OK, f"both are proved: it is {self._service}, and you are {who}", None, facts)
+        return Finding(State.OK, f"both sides are verified: it is {self._service}, and you are {who}", None, facts)
 
     def _is_of_application(self, failure: Exception) -> bool:
-        """Say whether a call failed only behind the authentication."""
+        """Say whether a call failed only after the authentication."""
         if isinstance(failure, Fault):
             return True
         if isinstance(failure, UnexpectedStatus):
@@ -436,22 +438,23 @@ class Examination:
             has = f"; it set {shown}" if shown else ""
             return Finding(State.FAILED, f"{self._failure.message}{has}", self._failure.hint, facts)
         if not shown:
-            return Finding(State.OK, "no cookie, so each call has a ticket of its own", None, facts)
+            return Finding(State.OK, "no cookie, so each call carries its own ticket", None, facts)
         if any(kept["sent"] for kept in facts["cookies"]):
-            return Finding(State.OK, f"calls can ride on {shown}", None, facts)
-        remedy = "on the server, the cookie's Path has to cover the URL; till then each call has a ticket of its own"
-        return Finding(State.WARNING, f"the cookie does not go with the URL: {shown}", remedy, facts)
+            return Finding(State.OK, f"calls can use {shown} instead of a ticket", None, facts)
+        remedy = "on the server, the cookie's Path has to cover the URL; until then each call carries its own ticket"
+        return Finding(State.WARNING, f"the cookie is not valid for the URL: {shown}", remedy, facts)
 
     def _look_at_answer(self) -> Finding:
         if isinstance(self._failure, Fault):
-            code = self._failure.faultCode if isinstance(self._failure.faultCode, int) else None  # whatever was sent
-            words = f"with a Fault{'' if code is None else f' ({code})'}: it does not tell its methods"
-            return Finding(State.OK, f"it answers by XML-RPC, {words}", None, {"methods": None, "fault": code})
+            # A server may send a code of any type.
+            code = self._failure.faultCode if isinstance(self._failure.faultCode, int) else None
+            words = f"with a Fault{'' if code is None else f' ({code})'}: it does not list its methods"
+            return Finding(State.OK, f"it answers in XML-RPC, {words}", None, {"methods": None, "fault": code})
         if self._failure is not None:
             return _failed(self._failure)
         methods = self._returned[0] if self._returned and isinstance(self._returned[0], list) else None
-        told = f", and tells {len(methods)} methods" if methods is not None else ""
-        return Finding(State.OK, f"it answers by XML-RPC{told}", None, {"methods": methods and len(methods)})
+        told = f", and lists {len(methods)} methods" if methods is not None else ""
+        return Finding(State.OK, f"it answers in XML-RPC{told}", None, {"methods": methods and len(methods)})
 
 
 STEPS: Dict[str, Tuple[Tuple[str, ...], Callable[[Examination], Finding]]] = {
@@ -468,7 +471,7 @@ STEPS: Dict[str, Tuple[Tuple[str, ...], Callable[[Examination], Finding]]] = {
     "session": (("call",), Examination._look_at_cookies),
     "xmlrpc": (("session",), Examination._look_at_answer),
 }
-"""What is done, in this order: the steps by name, those that each needs, and how it is done."""
+"""The steps in their order. Each name maps to the steps that must not have failed, and to the step's method."""
 
 
 def _failed(error: Exception, facts: Optional[Mapping[str, Any]] = None) -> Finding:
@@ -485,7 +488,7 @@ def _is_address(host: str) -> bool:
 
 
 def _duration(left: timedelta) -> str:
-    """Return a time in words."""
+    """Return a duration in words."""
     minutes = max(0, int(left.total_seconds() // 60))
     days, hours = minutes // 1440, minutes // 60 % 24
     if days:
@@ -494,7 +497,7 @@ def _duration(left: timedelta) -> str:
 
 
 def _certificate(held: Any) -> Dict[str, Any]:
-    """Return what a person wants to know of a certificate, as `ssl.SSLSocket.getpeercert` has it."""
+    """Return the facts to show about a certificate. `held` is the result of `ssl.SSLSocket.getpeercert`."""
     issuer = dict(pair for part in held.get("issuer", ()) for pair in part)
     end = datetime.fromtimestamp(ssl.cert_time_to_seconds(held["notAfter"]), timezone.utc)
     return {

@@ -1,6 +1,6 @@
-"""Writes to the terminal: text that a terminal shows as it is, JSON that a person can read, and the errors of output.
+"""Writes to the terminal: harmless text, readable JSON, and an error if the output cannot be written.
 
-It knows nothing of options, servers and methods.
+This module knows nothing about options, servers or methods.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Any, Union
 
 
 class Wrong(Exception):
-    """What the command line asks for cannot be done; the message says why."""
+    """The command cannot do its work. The message gives the reason."""
 
 
-# What a terminal may take for a command, or show in another order. JSON has escaped what is below a space.
+# Characters that a terminal may take for a command, or that change the order of text. JSON escapes those below a space.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _CONTROL = re.compile(f"[\0-\x08\x0b-\x1f]|{_UNPRINTABLE.pattern}")
 
 
 def harmless(text: str) -> str:
-    """Return text that a terminal shows as it is."""
+    """Escape the characters that a terminal may not show as text."""
     return _CONTROL.sub(_escaped, text)
 
 
 def showable(text: str, stream: Any) -> str:
-    """Return text that a terminal shows as it is, and that this stream can show."""
+    """Return harmless text in characters that the stream can encode."""
     return harmless(text) if can_show(text, stream) else ascii(text)[1:-1]
 
 
@@ -36,13 +36,13 @@ def _escaped(found: "re.Match[str]") -> str:
 
 
 def to_json(value: Any, stream: Any) -> str:
-    """Return values as JSON that a person can read, as far as this stream can show it."""
+    """Return a value as readable JSON. If the stream cannot encode the text, escape all non-ASCII characters."""
     text = _UNPRINTABLE.sub(_escaped, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))
     return text if can_show(text, stream) else json.dumps(value, indent=2)
 
 
 def can_show(text: str, stream: Any) -> bool:
-    """Say whether a stream can show this."""
+    """Say whether a stream can encode a text."""
     try:
         text.encode(stream.encoding or "ascii")
     except UnicodeEncodeError:
@@ -51,7 +51,9 @@ def can_show(text: str, stream: Any) -> bool:
 
 
 def give_up(stream: Any) -> None:
-    """Have what a stream still holds go nowhere: Python would try again at its end, and exit with a status of its own.
+    """Discard the output that a stream still holds.
+
+    Python would try to write the output again at exit, and would exit with another status.
     """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
@@ -59,7 +61,7 @@ def give_up(stream: Any) -> None:
 
 
 def write(output: Union[str, bytes], but: str = "") -> None:
-    """Write to standard output; `but` is said before the reason where that cannot be done."""
+    """Write to standard output. If that fails, the message begins with `but`."""
     try:
         if isinstance(output, bytes):
             sys.stdout.buffer.write(output)
@@ -74,5 +76,5 @@ def write(output: Union[str, bytes], but: str = "") -> None:
 
 
 def has_colours(stream: Any) -> bool:
-    """Say whether what goes there may be coloured: to a terminal that can do it, where nobody objects (NO_COLOR)."""
+    """Say whether output may be coloured: if the stream is a capable terminal and NO_COLOR is not set."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in (None, "dumb")

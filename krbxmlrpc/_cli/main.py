@@ -1,9 +1,9 @@
 # PYTHON_ARGCOMPLETE_OK
-"""The command ``krbxmlrpc``: it does what the command line asks for, and says by its exit status how that went.
+"""The command ``krbxmlrpc``: it runs a subcommand and returns the exit status.
 
-The command line is read by `options`, and what is typed and shown is `console`'s part; calls are made by the
-transport, and what ``check`` tells is found by `check`. Of these two nothing is imported before it is needed: help and
-completion are not to wait for it.
+`options` reads the command line, `values` reads the arguments of a method, and `console` writes the output. The
+transport makes the calls, and `check` makes the findings. These two are imported only when they are needed, so that
+help and completion start fast.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from .options import TERMS, Target, build_parser, target_of, without_options
 from .values import as_json, read_arguments
 
 WORKED, FAULT, FAILED = 0, 1, 2
-FOUND = 1  # by check: that something fails
+FOUND = 1  # check found a failure
 INTERRUPTED, PIPE_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
 
 PATIENCE = 1.0
-"""Seconds that an interrupt has to be seen by Python, which then closes what is open."""
+"""Seconds that Python has to handle an interrupt and close everything. After that, the process ends at once."""
 
-_METHOD = re.compile(r"[!-%'-;=?-~]+")  # xmlrpc.client puts it into the XML as it is
+_METHOD = re.compile(r"[!-%'-;=?-~]+")  # xmlrpc.client does not escape it in the XML
 
 
 def complain(text: str, hint: Optional[str] = None) -> None:
-    """Tell on standard error what is wrong, and what to do about it; where nobody can be told, the status says it."""
+    """Write an error and its hint to standard error. If that fails, the exit status alone tells of the error."""
     lines = ["krbxmlrpc: " + text.replace("\n", "\n    "), *([f"  hint: {told(hint, TERMS)}"] if hint else [])]
     if sys.stderr is not None:  # closed
         try:
@@ -48,13 +48,13 @@ def complain(text: str, hint: Optional[str] = None) -> None:
 
 
 def call(options: argparse.Namespace) -> int:
-    """Do what ``krbxmlrpc call`` is to do; return the exit status."""
+    """Run ``krbxmlrpc call``, and return the exit status."""
     from xmlrpc.client import Fault
 
     if options.method is None and not options.list:
-        raise Wrong("METHOD is missing; --list shows which ones there are")
+        raise Wrong("METHOD is missing; --list shows the server's methods")
     if options.arguments and options.list:
-        raise Wrong("--list calls no method, so there is no ARG to give it")
+        raise Wrong("--list calls no method, so it takes no ARG")
     if options.method is not None and not _METHOD.fullmatch(options.method):
         raise Wrong(f"METHOD is {options.method!r}; accepted is printable ASCII without <, > and &")
     target = target_of(options)
@@ -68,7 +68,7 @@ def call(options: argparse.Namespace) -> int:
             _print_result(result, options.raw)
         return WORKED
     except Fault as fault:
-        hint = "the server does not tell its methods: it has no system.listMethods for you" if options.list else None
+        hint = "the server does not list its methods: you cannot call system.listMethods" if options.list else None
         complain(f"Fault {fault.faultCode}: {fault.faultString}", hint)
         return FAULT
     finally:
@@ -76,7 +76,7 @@ def call(options: argparse.Namespace) -> int:
 
 
 def request(transport: Any, target: Target, method: str, arguments: Sequence[Any], allow_none: bool = False) -> Any:
-    """Make a call; return what the method returned."""
+    """Call a method, and return its result."""
     from xmlrpc.client import dumps
 
     body = dumps(tuple(arguments), method, encoding="utf-8", allow_none=allow_none).encode("utf-8")
@@ -94,10 +94,10 @@ def _print_result(result: Any, raw: bool) -> None:
 
 
 def _list(transport: Any, target: Target, method: Optional[str]) -> None:
-    """Print the server's methods, or just one, with what the server tells of them."""
+    """Print the server's methods, or just one, with their signatures and help."""
     known = request(transport, target, "system.listMethods", [])
     if not isinstance(known, list):
-        raise Wrong("the server answered system.listMethods with what is no list")
+        raise Wrong("the server's answer to system.listMethods is not a list")
     names = [str(name) for name in known]
     if method is not None and method not in names:
         raise Wrong(f"the server has no method {method}; without METHOD, --list shows all")
@@ -106,7 +106,7 @@ def _list(transport: Any, target: Target, method: Optional[str]) -> None:
 
 
 def _described(transport: Any, target: Target, name: str, names: List[str]) -> Iterator[str]:
-    """Yield the lines that tell of a method."""
+    """Yield the lines that describe a method."""
     from inspect import cleandoc
 
     signatures = _asked(transport, target, "system.methodSignature", name, names)
@@ -123,7 +123,7 @@ def _described(transport: Any, target: Target, name: str, names: List[str]) -> I
 
 
 def _asked(transport: Any, target: Target, question: str, name: str, names: List[str]) -> Any:
-    """Return what the server says of a method; None where it has no answer."""
+    """Ask the server about a method. Return None if the server cannot answer."""
     from xmlrpc.client import Fault
 
     if question not in names:
@@ -142,11 +142,11 @@ def _close(transport: Any) -> None:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Do what ``krbxmlrpc check`` is to do; return the exit status."""
+    """Run ``krbxmlrpc check``, and return the exit status."""
     from . import check as checking
 
     target = target_of(options)
-    target.transport().close()  # says what is wrong with the options, and with a file of cookies
+    target.transport().close()  # raises an error if an option or a file of cookies is invalid
     examination = checking.Examination(target.scheme, target.netloc, target.handler, target.arguments)
     findings = []
     for finding in examination.run():
@@ -172,7 +172,7 @@ def _for_programs(finding: Any) -> Dict[str, Any]:
     }
 
 
-# By state: the mark, what stands for it where the encoding does not have it, and its colour on a terminal (ECMA-48).
+# For each state: the mark, a word if the encoding does not have the mark, and the colour on a terminal (ECMA-48).
 _MARKS = {
     "ok": ("✓", "ok  ", 32),
     "warning": ("!", "warn", 33),
@@ -182,7 +182,7 @@ _MARKS = {
 
 
 def _shown(finding: Any, stream: Any) -> Iterator[str]:
-    """Yield the lines that tell a person of a finding."""
+    """Yield the lines that show a finding to a person."""
     from shutil import get_terminal_size
     from textwrap import wrap
 
@@ -212,19 +212,19 @@ _COMMANDS: Dict[str, Callable[[argparse.Namespace], int]] = {"call": call, "chec
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Do what the command line says; return the exit status.
+    """Run the command line, and return the exit status.
 
     Args:
-        arguments: the words behind the command's name; default: those of this process.
+        arguments: the words after the command's name. The default is the command line of this process.
 
     Raises:
-        SystemExit: the command line is wrong, or asked for help.
+        SystemExit: the command line is wrong, or asks for help.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser, subparsers = build_parser()
     if "_ARGCOMPLETE" in os.environ:
         _complete(parser)
-    # Options may stand between the arguments, which argparse knows of one parser only.
+    # Options may stand between arguments. argparse allows that only in a parser without subcommands.
     options = (
         subparsers[words[0]].parse_intermixed_args(without_options(words[1:]))
         if words[:1] and words[0] in subparsers
@@ -247,20 +247,20 @@ def _run(command: Callable[[argparse.Namespace], int], options: argparse.Namespa
         return _interrupted()
     except BrokenPipeError:
         return PIPE_CLOSED
-    except (OSError, ValueError) as error:  # the latter where the URL is wrong
+    except (OSError, ValueError) as error:  # ValueError: the URL is wrong
         complain(told(message_of(error), TERMS))
     return FAILED
 
 
 def _interrupted() -> int:
-    complain("interrupted: a call that was on its way may have run")
+    complain("interrupted: a call that was in progress may have run")
     return INTERRUPTED
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Have Ctrl-C end the process even where Python does not see it: while Kerberos waits for a KDC, or DNS."""
-    if threading.current_thread() is not threading.main_thread():  # signals are not its matter
+    """Let Ctrl-C end the process even if Python cannot handle it, because Kerberos waits for a KDC or for DNS."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread handles signals
         yield
         return
     reading, writing = os.pipe()
@@ -286,7 +286,7 @@ def _interruptible() -> Iterator[None]:
 
 @contextmanager
 def _logging(verbose: bool) -> Iterator[None]:
-    """Have the log told on standard error, if asked for."""
+    """Write the log to standard error if `verbose` is true."""
     if not verbose:
         yield
         return
@@ -302,7 +302,7 @@ def _logging(verbose: bool) -> Iterator[None]:
 
 
 def _complete(parser: argparse.ArgumentParser) -> None:
-    """Tell the shell how the command line can go on, and exit, where argcomplete is there."""
+    """If argcomplete is installed, give the shell the completions and exit."""
     try:
         import argcomplete
     except ImportError:

@@ -1,6 +1,6 @@
-"""Reads the command line: which options there are, what its help says, and which server and transport it asks for.
+"""Reads the command line: the options, the help, and the server and transport that the user asks for.
 
-Most options stand for an argument of the transport each: `_settings` defines both.
+Most options stand for one argument of the transport. `_settings` defines both.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ examples:
 """
 
 _CALL = """\
-Call a method of an XML-RPC server, with a Kerberos ticket, and print what it
-returns as JSON: dates as text in ISO 8601, binary data as text in base64, and
-"NaN", "Infinity" and "-Infinity" for the numbers that JSON does not have.
+Call a method of an XML-RPC server with a Kerberos ticket, and print the result
+as JSON: dates as text in ISO 8601, binary data as text in base64, and the
+numbers that JSON does not have as "NaN", "Infinity" and "-Infinity".
 
-Each ARG is JSON, or else text:
-  42  true  '["a", "b"]'  '{"x": 1}'     what they are in JSON
+Each ARG is read as JSON. If it is not JSON, it is text:
+  42  true  '["a", "b"]'  '{"x": 1}'     their values in JSON
   hello                                  text
   '"42"'                                 text, by JSON's quotes
   @FILE                                  binary data, the bytes of a file
   @-                                     binary data, from standard input
   @@hello                                the text "@hello"
-An ARG that begins with - and is no number stands behind a --.
+Put -- before an argument that starts with - and is not a number.
 """
 
 _CALL_EXAMPLES = """\
-exit status: 0 it worked, 1 the server answered with a Fault, 2 it failed
+exit status: 0 success, 1 the server answered with a Fault, 2 failure
 
 examples:
   krbxmlrpc call https://hub.example.com/xmlrpc whoami
@@ -50,14 +50,15 @@ examples:
 """
 
 _CHECK = """\
-Go through all that a call needs, from krb5.conf to XML-RPC, and say of each
-step whether it works and what to do where it does not. Steps that need one
-that failed are skipped.
+Test each step of a call, from krb5.conf to XML-RPC. For each step, show
+whether it works and, if not, how to fix it. A step is skipped if it needs a
+step that failed.
 
-What is sent to the server changes nothing there: system.listMethods() is
-called once without a ticket, to see what the server asks for, and once as any
-call with these options is made (with --login-path: after a login). What
---cookiejar holds is not used: it could hide what does not work.
+The check changes nothing on the server. It calls system.listMethods() twice:
+first without a ticket, to see which authentication the server asks for, then
+like any call with these options. With --login-path, the first request gets the
+login page, and the call follows a login. The cookies in --cookiejar are not
+used, because they could hide a failure.
 """
 
 _CHECK_EXAMPLES = """\
@@ -84,11 +85,11 @@ def _unless_none(text: str) -> Optional[str]:
 def _header(text: str) -> Tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
-        raise argparse.ArgumentTypeError("accepted is 'Name: value'")  # not shown: it could be a secret
+        raise argparse.ArgumentTypeError("accepted is 'Name: value'")  # do not show the value: it could be a secret
     return name.strip(), value.strip()
 
 
-_seconds.__name__, _unless_none.__name__ = "number of seconds", "value"  # argparse's messages have them
+_seconds.__name__, _unless_none.__name__ = "number of seconds", "value"  # argparse shows these names in errors
 
 _READERS: Dict[str, Dict[str, Any]] = {
     "text": {},
@@ -98,7 +99,7 @@ _READERS: Dict[str, Dict[str, Any]] = {
     "text or none": {"type": _unless_none},
     "header": {"type": _header, "action": "append"},
 }
-"""What argparse is told for each kind of `Option`."""
+"""The arguments of ``add_argument`` for each kind of `Option`."""
 
 
 def _for_argparse(option: Option) -> Dict[str, Any]:
@@ -114,11 +115,11 @@ OPTIONS: Dict[str, Option] = {
     for setting in definitions()
     if setting.option is not None
 }
-"""The options that stand for arguments of the transport, by the names of these."""
+"""Maps the names of the transport's arguments to their options."""
 
 
 class _Terms(Names):
-    """Names arguments as their options."""
+    """Names the options that stand for arguments."""
 
     _phrases = {
         "cafile": "--cafile FILE",
@@ -129,7 +130,7 @@ class _Terms(Names):
     }
 
     def passed(self, argument: str, value: str = "") -> str:
-        """Return an option as it is typed, with a value if there is one."""
+        """Return an option as the user types it, with its value if there is one."""
         option = OPTIONS.get(argument)
         if option is None:
             return super().passed(argument, value)
@@ -149,39 +150,40 @@ class _Terms(Names):
 
 
 TERMS = _Terms()
-"""The terms in which the command line tells hints."""
+"""The names that hints use on the command line."""
 
-_LITERAL = "\0"  # marks a word that is no option; no command line can have it
+_LITERAL = "\0"  # marks a word that is not an option; no command line can contain it
 
 
 def build_parser() -> Tuple[argparse.ArgumentParser, Dict[str, argparse.ArgumentParser]]:
-    """Return the parser of the command, and those of its subcommands by their names."""
+    """Return the parser of the command, and a dictionary of the parsers of its subcommands."""
     parser = argparse.ArgumentParser(
         prog="krbxmlrpc",
-        description="Call methods by XML-RPC over HTTPS with Kerberos, or find out why it fails.",
+        description="Call XML-RPC methods over HTTPS with Kerberos, or find out why a call fails.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"krbxmlrpc {__version__}", help="show it, and exit")
-    more = "krbxmlrpc COMMAND --help tells more"
+    parser.add_argument("--version", action="version", version=f"krbxmlrpc {__version__}", help="show the version")
+    more = "for details, run krbxmlrpc COMMAND --help"
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True, help=more)
-    summary = "call a method and print what it returns"
+    summary = "call a method and print its result"
     call = _subparser(commands, "call", "URL METHOD [ARG ...]", summary, _CALL, _CALL_EXAMPLES)
-    call.add_argument("method", metavar="METHOD", nargs="?", type=_as_typed, help="the method's name")
-    call.add_argument("arguments", metavar="ARG", nargs="*", type=_as_typed, default=[], help="what it is given")
-    call.add_argument("--list", action="store_true", help="tell the server's methods, or just METHOD, as it knows them")
-    call.add_argument("--raw", action="store_true", help="write text and binary data as they are, not as JSON")
-    call.add_argument("--allow-none", action="store_true", help="send null as <nil/>, which not all servers know")
-    check = _subparser(commands, "check", "URL", "find out what works, and what does not", _CHECK, _CHECK_EXAMPLES)
-    check.add_argument("--json", action="store_true", help="print it as JSON, for programs")
+    call.add_argument("method", metavar="METHOD", nargs="?", type=_as_typed, help="name of the method")
+    call.add_argument("arguments", metavar="ARG", nargs="*", type=_as_typed, default=[], help="arguments of the method")
+    call.add_argument("--list", action="store_true", help="list all methods or METHOD, with the server's help")
+    call.add_argument("--raw", action="store_true", help="write text and binary data unchanged, not as JSON")
+    call.add_argument("--allow-none", action="store_true", help="send null as <nil/>, which not all servers accept")
+    summary = "test each step of a call, and explain failures"
+    check = _subparser(commands, "check", "URL", summary, _CHECK, _CHECK_EXAMPLES)
+    check.add_argument("--json", action="store_true", help="print the findings as JSON, for programs")
     for subparser in (call, check):
         _add_options(subparser)
     return parser, {"call": call, "check": check}
 
 
 def without_options(words: List[str]) -> List[str]:
-    """Mark the words behind the first ``--``, of which argparse takes some for options, and drops another ``--``."""
+    """Mark the words after the first ``--``. Else argparse takes some for options, and drops another ``--``."""
     end = words.index("--") if "--" in words else len(words)
     return [*words[:end], *(_LITERAL + word for word in words[end + 1 :])]
 
@@ -203,12 +205,12 @@ def _subparser(
         allow_abbrev=False,
     )
     made.set_defaults(command=name)
-    made.add_argument("url", metavar="URL", type=_as_typed, help="where the server is, https://host[:port]/path")
+    made.add_argument("url", metavar="URL", type=_as_typed, help="the server's URL, https://host[:port]/path")
     return made
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--verbose", action="store_true", help="tell each request on standard error; no secrets")
+    parser.add_argument("--verbose", action="store_true", help="log each request on standard error, without secrets")
     groups: Dict[str, Any] = {}
     for name, option in OPTIONS.items():
         if option.group not in groups:
@@ -219,35 +221,35 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     groups["TLS"].add_argument(
         "--insecure-any-certificate",
         action="store_true",
-        help="take any certificate: whoever is on the way can read and change everything",
+        help="accept any certificate: anybody on the way can read and change everything",
     )
     groups["TLS"].add_argument(
         "--insecure-http",
         action="store_true",
-        help="go without TLS where URL is http://...: anybody on the way can read and change everything",
+        help="allow a URL with http://..., without TLS: anybody on the way can read and change everything",
     )
 
 
-# -- what is to be called ---------------------------------------------------------------------------------------------
+# -- the server to call -----------------------------------------------------------------------------------------------
 
 
 class Target(NamedTuple):
-    """Where to call, and how."""
+    """The server to call, and the transport for it."""
 
     scheme: str
     netloc: str
     handler: str
     """The path, and the query if there is one."""
     arguments: Dict[str, Any]
-    """For the transport: what options gave."""
+    """The arguments of the transport, taken from the options."""
 
     @property
     def url(self) -> str:
-        """The URL without a query, which may hold secrets."""
+        """The URL without its query, because a query may hold secrets."""
         return f"{self.scheme}://{self.netloc}{self.handler.partition('?')[0]}"
 
     def transport(self) -> Any:
-        """Return the transport for it; raise `Wrong` where it does not take its arguments."""
+        """Return a new transport. Raise `Wrong` if an argument is invalid."""
         from ..transport import InsecureKerberosTransport, KerberosTransport
 
         kind = KerberosTransport if self.scheme == "https" else InsecureKerberosTransport
@@ -258,17 +260,17 @@ class Target(NamedTuple):
 
 
 def target_of(options: argparse.Namespace) -> Target:
-    """Return what the command line says of server and transport; raise `Wrong` where it is not right."""
+    """Return the server and the transport's arguments from the command line. Raise `Wrong` if these are invalid."""
     try:
         parts = urlsplit(options.url)
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise Wrong("URL is not one that can be called; accepted is https://host[:port]/path")
+        raise Wrong("URL is not valid; accepted is https://host[:port]/path")
     if parts.scheme == "http" and not options.insecure_http:
         raise Wrong(
-            "URL is http://…, and without TLS anybody on the way can read and change everything; accepted is "
-            "https://…, or --insecure-http as well"
+            "URL is http://…, and without TLS anybody on the way can read and change everything; use https://…, or "
+            "pass --insecure-http as well"
         )
     given = {name: vars(options)[name] for name in OPTIONS if name in options}
     cafile = given.pop("context", None)
@@ -285,7 +287,7 @@ def target_of(options: argparse.Namespace) -> Target:
 def _context(cafile: Optional[str], any_certificate: bool) -> Any:
     try:
         return tls_context(cafile, any_certificate)
-    except OSError as error:  # one of OpenSSL, too, which does not tell the file
+    except OSError as error:  # OpenSSL's errors do not name the file
         raise Wrong(f"--cafile is {cafile!r}, which cannot be used: {error.strerror or error}") from error
 
 

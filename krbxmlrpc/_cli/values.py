@@ -1,6 +1,6 @@
-"""Reads the arguments of a method as JSON or text, and turns results into values that JSON has. Plain functions.
+"""Reads the arguments of a method as JSON or text, and converts results to JSON's types. Plain functions.
 
-It knows nothing of options and servers.
+This module knows nothing about options or servers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NOT_IN_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]") 
 
 
 def read_arguments(texts: Sequence[str], allow_none: bool) -> List[Any]:
-    """Return what the arguments of a method stand for, for `xmlrpc.client.dumps`; raise `Wrong` where one is wrong."""
+    """Return a method's arguments as values for `xmlrpc.client.dumps`. Raise `Wrong` if one is invalid."""
     if texts.count("@-") > 1:
         raise Wrong("standard input, @-, can be read only once")
     values = []
@@ -27,7 +27,7 @@ def read_arguments(texts: Sequence[str], allow_none: bool) -> List[Any]:
             value = _read_argument(text)
             _check_sendable(value, allow_none)
         except RecursionError:
-            raise Wrong(f"ARG {number} is nested too deep") from None
+            raise Wrong(f"ARG {number} is nested too deeply") from None
         except (OSError, ValueError) as error:
             raise Wrong(f"ARG {number} {error}") from error
         values.append(value)
@@ -56,7 +56,7 @@ def _read_file(path: str) -> Any:
         with open(path, "rb") as file:
             return Binary(file.read())
     except OSError as error:
-        raise OSError(f"names {path!r}, which cannot be read: {error.strerror}; @@ stands for an @") from error
+        raise OSError(f"names {path!r}, which cannot be read: {error.strerror}; to send text, write @@") from error
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -64,7 +64,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _check_sendable(value: Any, allow_none: bool) -> None:
-    """Raise ValueError where a value of JSON is none that XML-RPC has."""
+    """Raise ValueError if XML-RPC cannot represent a value of JSON."""
     if isinstance(value, dict):
         for name, member in value.items():
             _check_sendable(name, allow_none)
@@ -73,17 +73,17 @@ def _check_sendable(value: Any, allow_none: bool) -> None:
         for member in value:
             _check_sendable(member, allow_none)
     elif value is None and not allow_none:
-        raise ValueError("holds null, which XML-RPC does not have: --allow-none sends <nil/>, which some servers know")
+        raise ValueError("holds null, which XML-RPC lacks: --allow-none sends <nil/>, which some servers accept")
     elif isinstance(value, int) and not -(2**31) <= value < 2**31:
-        raise ValueError(f"holds {value}; the integers of XML-RPC have 32 bits. Quoted, '\"{value}\"', it is text")
+        raise ValueError(f"holds {value}; the integers of XML-RPC have 32 bits. To send text, write '\"{value}\"'")
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError("holds a number that is too large")
     elif isinstance(value, str) and _NOT_IN_XML.search(value):
-        raise ValueError("holds a character that XML does not have: @FILE sends any bytes, as binary data")
+        raise ValueError("holds a character that XML does not allow: @FILE sends any bytes as binary data")
 
 
 def as_json(value: Any) -> Any:
-    """Return what a method returned as values that JSON has."""
+    """Convert the result of a method to JSON's types."""
     from xmlrpc.client import Binary, DateTime
 
     if isinstance(value, dict):
@@ -96,11 +96,11 @@ def as_json(value: Any) -> Any:
         return _base64(value.data)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value if value is None or isinstance(value, (str, int, float)) else str(value)  # a decimal number
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)  # Decimal
 
 
 def _iso(text: str) -> str:
-    """Return a date of XML-RPC, which is like ISO 8601 but for the hyphens; another is left as it is."""
+    """Add the hyphens of ISO 8601 to a date of XML-RPC. Return any other text unchanged."""
     found = re.fullmatch(r"([0-9]{4})([0-9]{2})([0-9]{2})(T.*)", text)
     return "{}-{}-{}{}".format(*found.groups()) if found else text
 

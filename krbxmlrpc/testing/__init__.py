@@ -1,4 +1,6 @@
-"""For the tests of clients: a Kerberos realm and a Negotiate-protected XML-RPC server, both real and both throwaway.
+"""A temporary Kerberos realm and a temporary XML-RPC server protected by Negotiate, for the tests of clients.
+
+Both are real: an MIT KDC issues the tickets, and the server verifies them.
 
     from krbxmlrpc.testing import KerberosXMLRPCServer, Realm, caller
 
@@ -7,8 +9,8 @@
         hub = ServerProxy(server.url(), transport=KerberosTransport(context=server.context))
         assert hub.whoami() == realm.user
 
-`krbxmlrpc.testing.fixtures` has them as fixtures of pytest. Needs the extra ``testing``, and the programs of MIT
-Kerberos, a KDC among them. Nothing of it is for production.
+`krbxmlrpc.testing.fixtures` provides both as pytest fixtures. The package needs the extra ``testing`` and the programs
+of MIT Kerberos, including the KDC. Do not use it in production.
 """
 
 try:

@@ -1,11 +1,11 @@
-"""The server's side of Negotiate, by pykerberos, in a process of its own.
+"""The server's side of Negotiate, done by pykerberos in a separate process.
 
-pykerberos reads keytab and configuration from the environment, of which a process has one. A test's is that of its
-client, who may be in another realm or in trouble; so what accepts tickets runs beside it, with an environment that no
-test touches, and as many of them as there are servers.
+pykerberos reads the keytab and the configuration from the environment, and a process has only one environment. The
+test's process has the client's environment, and the client may be in another realm or misconfigured. So each server has
+its own process that accepts tickets, and no test touches the environment of that process.
 
-Run as a program, this module takes a token a line on standard input and answers each with a line of JSON. It imports
-nothing of the package, to start fast.
+As a program, this module reads one token per line from standard input, and answers each with a line of JSON. It imports
+no other module of the package, so that it starts fast.
 """
 
 import json
@@ -19,47 +19,47 @@ import kerberos
 
 
 class Accepted(NamedTuple):
-    """What has come of a ticket."""
+    """The result of an accepted ticket."""
 
     principal: str
-    """Whose ticket it was."""
+    """The client's principal."""
     token: Optional[str]
-    """What proves the service to its user; None where he has not asked for it."""
+    """The token that proves the service's identity to the client. None if the client has not asked for it."""
 
 
 class Refused(Exception):
-    """The ticket is none of this service's, has been seen before, or is no ticket."""
+    """The token is not a ticket, the ticket is for another service, or the ticket was used before."""
 
 
 def accept(token: str) -> Accepted:
-    """Accept a client's ticket, with the keytab that this process's environment names.
+    """Accept a client's ticket with the keytab that this process's environment names.
 
     Args:
-        token: in base64, as it comes with ``Authorization: Negotiate``.
+        token: the token in base64, as it follows ``Authorization: Negotiate``.
 
     Raises:
-        Refused: with the words of pykerberos.
+        Refused: pykerberos does not accept the ticket. The message is pykerberos's.
     """
     try:
         _, context = kerberos.authGSSServerInit("")
         if kerberos.authGSSServerStep(context, token) != kerberos.AUTH_GSS_COMPLETE:
-            raise Refused("the exchange wants another leg")
+            raise Refused("the exchange needs another round trip")
         return Accepted(kerberos.authGSSServerUserName(context), kerberos.authGSSServerResponse(context))
     except (kerberos.KrbError, ValueError) as error:
         raise Refused(str(error)) from error
 
 
 class Acceptor:
-    """A process that accepts tickets, up to `close`. Any number of threads may ask it.
+    """A process that accepts tickets until `close`. Any number of threads may use it.
 
     Args:
-        environment: what it has in its environment beside what this process has, of which KRB5_CONFIG, KRB5_KTNAME and
+        environment: variables to add to a copy of this process's environment. KRB5_CONFIG, KRB5_KTNAME and
             KRB5RCACHEDIR matter.
     """
 
     def __init__(self, environment: Dict[str, str]) -> None:
         modules = os.pathsep.join(path for path in sys.path if path)
-        # No mechanism but Kerberos and SPNEGO, whatever the machine has.
+        # Allow only Kerberos and SPNEGO, even if the machine has other mechanisms.
         own = {**environment, "GSS_MECH_CONFIG": os.devnull, "PYTHONPATH": modules}
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
@@ -68,14 +68,14 @@ class Acceptor:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # Ctrl-C is for the tests, who end it
+            start_new_session=True,  # Ctrl-C must reach only the tests, which then end this process
         )
 
     def accept(self, token: str) -> Accepted:
-        """Accept a client's ticket; see the function of this name."""
+        """Accept a client's ticket, as the function `accept` does."""
         assert self._process.stdin is not None and self._process.stdout is not None
         with self._lock:
-            # Of several lines only the first would be answered here, and the others to those who ask next.
+            # JSON keeps the token on one line. With more lines, later callers would read the answers to the others.
             self._process.stdin.write(json.dumps(token) + "\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
@@ -87,7 +87,7 @@ class Acceptor:
         return Accepted(**found)
 
     def close(self) -> None:
-        """End the process. No thread may ask it any more."""
+        """End the process. After that, no thread may use it."""
         self._process.terminate()
         self._process.communicate()
 

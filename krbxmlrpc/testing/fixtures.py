@@ -1,15 +1,15 @@
-"""Fixtures of pytest for the tests of clients. A test suite opts in, in the conftest.py at its top:
+"""Pytest fixtures for the tests of clients. To use them, add this line to the top-level conftest.py of a test suite:
 
     pytest_plugins = ["krbxmlrpc.testing.fixtures"]
 
 ``krb_realm``
-    A `krbxmlrpc.testing.Realm`, one for the whole run.
+    One `krbxmlrpc.testing.Realm` for the whole test run.
 ``krb_user``
-    Puts a new ticket of ``user`` and the realm into the environment, for one test; gives the principal.
+    Gets a new ticket for ``user`` and puts the realm into the environment for one test. The value is the principal.
 ``krb_server``
-    A `krbxmlrpc.testing.KerberosXMLRPCServer` for one test, with ``krb_user``'s environment around it.
+    A `krbxmlrpc.testing.KerberosXMLRPCServer` for one test, in the environment of ``krb_user``.
 ``krb_serve``
-    Starts more of them, or other ones, for one test: ``krb_serve(sessions=True)``.
+    A function that starts more servers for one test, also with arguments: ``krb_serve(sessions=True)``.
 """
 
 from contextlib import ExitStack
@@ -22,14 +22,14 @@ from . import KerberosXMLRPCServer, Realm
 
 @pytest.fixture(scope="session")
 def krb_realm() -> Iterator[Realm]:
-    """A realm for the whole run."""
+    """A realm for the whole test run."""
     with Realm() as realm:
         yield realm
 
 
 @pytest.fixture
 def krb_user(krb_realm: Realm, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Put a new ticket of ``user`` into the environment; give the principal."""
+    """Put a new ticket of ``user`` into the environment, and return the principal."""
     krb_realm.get_ticket()
     for name, value in krb_realm.environment.items():
         monkeypatch.setenv(name, value)
@@ -38,7 +38,7 @@ def krb_user(krb_realm: Realm, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def krb_serve(krb_realm: Realm, krb_user: str) -> Iterator[Callable[..., KerberosXMLRPCServer]]:
-    """Start a server, which stops when the test ends; takes the arguments of `KerberosXMLRPCServer`."""
+    """A function that starts a server with the arguments of `KerberosXMLRPCServer`. The server stops after the test."""
     with ExitStack() as started:
 
         def serve(**arguments: Any) -> KerberosXMLRPCServer:
@@ -49,5 +49,5 @@ def krb_serve(krb_realm: Realm, krb_user: str) -> Iterator[Callable[..., Kerbero
 
 @pytest.fixture
 def krb_server(krb_serve: Callable[..., KerberosXMLRPCServer]) -> KerberosXMLRPCServer:
-    """A server that wants a ticket for each call."""
+    """A server that requires a ticket for each call."""
     return krb_serve()

@@ -1,4 +1,4 @@
-"""A throwaway Kerberos realm: an MIT KDC on loopback, by k5test."""
+"""A temporary Kerberos realm: an MIT KDC on loopback, started by k5test."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ HOST = "localhost"
 SERVICE = f"HTTP/{HOST}"
 
 _LIBDEFAULTS = {
-    # The names in the tests are just what they say, whatever the machine's DNS thinks of them.
+    # Use the host names of the tests unchanged, whatever the machine's DNS says about them.
     "dns_canonicalize_hostname": "false",
     "dns_lookup_realm": "false",
     "rdns": "false",
@@ -31,7 +31,7 @@ _KDC = {
 
 
 def free_ports(count: int, address: str = "127.0.0.1") -> int:
-    """Return the first of `count` neighbouring ports of an address that nobody uses."""
+    """Return the first of `count` adjacent ports of an address that no program uses."""
     while True:
         first = random.randrange(20000, 32000 - count)
         try:
@@ -42,14 +42,14 @@ def free_ports(count: int, address: str = "127.0.0.1") -> int:
             return first
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
-                raise  # no port would do
+                raise  # another port would not help
 
 
 def start(clock: Optional[str] = None) -> Any:
-    """Start a realm with the principal ``user``, who has a ticket, and the service of the hub, in the keytab.
+    """Start a realm with the principal ``user``, a ticket for it, and the hub's service with its key in the keytab.
 
     Args:
-        clock: how far the clock is off that the KDC and ``kinit`` see, for example ``-2d``.
+        clock: the offset of the clock that the KDC and ``kinit`` see, for example ``-2d``.
     """
     software.require()
     realm = _start_kdc(software.other_clock(clock) if clock else {})
@@ -67,7 +67,7 @@ def _start_kdc(env: Dict[str, str]) -> Any:
     for attempt in range(10):
         realm = k5test.K5Realm(
             realm=REALM,
-            create_kdb=False,  # what goes wrong in here leaves its folder behind
+            create_kdb=False,  # a failure during creation would leave the folder behind
             portbase=free_ports(10),
             krb5_conf={"libdefaults": _LIBDEFAULTS, "realms": {"$realm": {"kdc": "127.0.0.1:$port0"}}},
             kdc_conf={"realms": {"$realm": _KDC}},
@@ -77,20 +77,20 @@ def _start_kdc(env: Dict[str, str]) -> Any:
             realm.create_kdb()
             realm.addprinc(realm.user_princ, realm.password("user"))
             realm.addprinc(realm.admin_princ, realm.password("admin"))
-            # Apache's children, which are not root, have to find krb5.conf; every secret in here has mode 0600.
+            # Apache's children are not root and must find krb5.conf. Every secret in this folder has mode 0600.
             os.chmod(realm.tmpdir, 0o711)
             realm.start_kdc()
             return realm
         except BaseException as error:
             realm.stop()
             if attempt == 9 or not isinstance(error, Exception):
-                raise  # else another program was quicker at the port
+                raise  # otherwise, another program has probably taken a port: try again
     raise AssertionError("not reached")
 
 
 def client_environment(realm: Any) -> Dict[str, str]:
-    """Return what a client (and an acceptor in the same process) has to have in its environment.
+    """Return the environment variables for a client, and for an acceptor in the same process.
 
-    Nothing on loopback is reached by a proxy that the machine may have.
+    ``no_proxy`` keeps connections to loopback away from a proxy that the machine may use.
     """
     return {"no_proxy": "*", **{name: value for name, value in realm.env.items() if name.startswith("KRB5")}}

@@ -1,4 +1,4 @@
-"""What the servers of our own have in common: they listen on loopback, in threads, and leave nothing behind."""
+"""The base of our test servers: they listen on loopback, run in threads, and leave nothing behind."""
 
 import socket
 import ssl
@@ -13,36 +13,36 @@ from . import kdc
 
 
 class Request(NamedTuple):
-    """A request that came in."""
+    """A received request."""
 
     line: str
     headers: Message
     body: bytes
     connection: int
-    """Counts the server's connections from 0."""
+    """The number of the connection, counted from 0."""
     sock: Optional[socket.socket] = None
-    """The server's end of that connection."""
+    """The server's end of the connection."""
     stream: Optional[BinaryIO] = None
-    """What an answer that is not to wait for the body can read it from."""
+    """The stream with the body, for an answer that does not wait for the whole body."""
 
     @property
     def token(self) -> Optional[str]:
-        """The token of its Authorization or, to a proxy, Proxy-Authorization header, None without one."""
+        """The token in the Authorization header, or for a proxy in Proxy-Authorization. None without such a header."""
         authorization = self.headers["Authorization"] or self.headers["Proxy-Authorization"]
         return None if authorization is None else str(authorization).partition(" ")[2]
 
     @property
     def length(self) -> int:
-        """How many bytes its body has."""
+        """The size of the body in bytes."""
         return int(self.headers["Content-Length"] or 0)
 
 
 class Hangup(Exception):
-    """Whoever raises this while a connection is served closes it."""
+    """Raise this while serving a connection to close the connection."""
 
 
 def read_head(stream: BinaryIO) -> bytes:
-    """Read the head of a message, with the empty line behind it; nothing where the stream has ended."""
+    """Read the head of a message with its final empty line. Return no bytes if the stream has ended."""
     head = line = stream.readline()
     while line not in (b"\r\n", b""):
         line = stream.readline()
@@ -51,29 +51,29 @@ def read_head(stream: BinaryIO) -> bytes:
 
 
 def parse_headers(head: bytes) -> Message:
-    """Return what is in a head behind its first line."""
+    """Return the headers of a head, without its first line."""
     return BytesParser().parsebytes(head.partition(b"\n")[2], headersonly=True)
 
 
 def parse_request(head: bytes, connection: int) -> Request:
-    """Return a request of which only the head has been read."""
+    """Return a request with an empty body, because only the head has been read."""
     return Request(head.partition(b"\r\n")[0].decode(), parse_headers(head), b"", connection)
 
 
 def send_at_once(sock: socket.socket) -> None:
-    """Do not wait, some 40 ms, for the other side to confirm what was sent before."""
+    """Send data without waiting, for some 40 ms, until the peer acknowledges earlier data."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class LoopbackServer:
-    """A server on 127.0.0.1. It has its port at once, but refuses connections up to the ``with`` block.
+    """A server on 127.0.0.1. It reserves its port at once, but refuses connections until the ``with`` block begins.
 
     Args:
-        ca: who signs its certificate for localhost; None for a server without TLS.
+        ca: the CA that signs the server's certificate for localhost. None for a server without TLS.
 
     Attributes:
-        port: where it listens.
-        connections: how many it has accepted.
+        port: the port of the server.
+        connections: the number of accepted connections.
     """
 
     def __init__(self, ca: Optional[trustme.CA]) -> None:
@@ -100,7 +100,7 @@ class LoopbackServer:
 
     def __exit__(self, *error: object) -> None:
         _wake(self._listener)
-        self._threads[0].join()  # that of _accept: from here on nothing is added
+        self._threads[0].join()  # the thread of _accept; after it ends, no connection is added
         for sock in self._open:
             _wake(sock)
         for thread in self._threads:
@@ -108,7 +108,7 @@ class LoopbackServer:
         self._listener.close()
 
     def is_left(self, seconds: float) -> bool:
-        """Say whether all connections so far have ended, or do within this time each."""
+        """Wait up to `seconds` for each connection so far. Return whether all have ended."""
         while len(self._threads) > 1:
             self._threads[-1].join(seconds)
             if self._threads[-1].is_alive():
@@ -137,19 +137,19 @@ class LoopbackServer:
             with sock, self._opened(sock) as opened:
                 self._converse(opened, number)
         except (OSError, Hangup):
-            pass  # the client is gone, or is to be left
+            pass  # the client has gone, or the server hangs up
 
     def _opened(self, sock: socket.socket) -> socket.socket:
-        """Set up TLS, if there is to be any, on a duplicate: through the socket itself its thread can be woken."""
+        """Set up TLS, if used, on a duplicate. Another thread can wake this one through the original socket."""
         return sock.dup() if self._context is None else self._context.wrap_socket(sock.dup(), server_side=True)
 
     def _converse(self, sock: socket.socket, number: int) -> None:
-        """Serve a connection up to its end."""
+        """Serve a connection until it ends."""
         raise NotImplementedError
 
 
 def _wake(sock: socket.socket) -> None:
-    """End the connection, or the listening, and with it what a thread waits for."""
+    """Shut down a connection or a listening socket. This wakes a thread that waits for it."""
     try:
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:

@@ -1,4 +1,4 @@
-"""A throwaway realm for a test: its users and services, their tickets and keytabs, and the environment they need."""
+"""A temporary realm for a test: its users and services, their tickets and keytabs, and the environment they need."""
 
 import os
 import struct
@@ -13,37 +13,39 @@ _DAY = 24 * 60 * 60  # seconds
 
 
 class Realm:
-    """A Kerberos realm, EXAMPLE.TEST, with an MIT KDC on loopback: in a ``with`` block, or from `start` to `stop`.
+    """A Kerberos realm, EXAMPLE.TEST, with an MIT KDC on loopback.
 
-    It has the principal ``user``, whose ticket is in a credential cache of the realm's, and the service
-    ``HTTP/localhost``, whose key is in the realm's keytab. All of its files are in a temporary folder.
+    The realm runs in a ``with`` block, or from `start` to `stop`. It has the principal ``user`` with a ticket in the
+    realm's credential cache, and the service ``HTTP/localhost`` with its key in the realm's keytab. All files of the
+    realm are in a temporary folder.
+
+    Methods accept names of users and services without the realm, ``alice``, or with it, ``alice@EXAMPLE.TEST``.
 
     Args:
-        clock: how far the clock is off that the KDC and ``kinit`` see, for example ``-2d`` or ``+20m``; that needs
+        clock: the offset of the clock that the KDC and ``kinit`` see, for example ``-2d`` or ``+20m``. An offset needs
             libfaketime.
 
-    Names of users and services are taken without the realm, ``alice``, and with it, ``alice@EXAMPLE.TEST``.
-
     Raises:
-        RuntimeError: when it starts: programs are missing, with the command that installs them; or it runs already.
+        RuntimeError: at the start: programs are missing (the message has the commands that install them), or the realm
+            is already running.
     """
 
     name = kdc.REALM
-    """What stands behind the ``@`` of its principals."""
+    """The name of the realm, which follows the ``@`` in its principals."""
 
     def __init__(self, *, clock: Optional[str] = None) -> None:
         self._clock = clock
         self._k5: Any = None
 
     def start(self) -> "Realm":
-        """Start it; return it."""
+        """Start the realm, and return it."""
         if self._k5 is not None:
-            raise RuntimeError("the realm runs already: a with block starts it, too")
+            raise RuntimeError("the realm is already running: a with block also starts it")
         self._k5 = kdc.start(self._clock)
         return self
 
     def stop(self) -> None:
-        """Stop it, if it runs, and remove its files."""
+        """Stop the realm if it is running, and remove its files."""
         if self._k5 is not None:
             self._k5.stop()
             self._k5 = None
@@ -56,27 +58,27 @@ class Realm:
 
     @property
     def k5(self) -> Any:
-        """The `k5test.K5Realm` behind it, for all that this class does not do.
+        """The underlying `k5test.K5Realm`, for everything that this class does not do.
 
         Raises:
-            RuntimeError: the realm does not run.
+            RuntimeError: the realm is not running.
         """
         if self._k5 is None:
-            raise RuntimeError("the realm does not run: use it in its with block, or between start() and stop()")
+            raise RuntimeError("the realm is not running: use it in its with block, or between start() and stop()")
         return self._k5
 
     # -- the environment ----------------------------------------------------------------------------------------------
 
     @property
     def environment(self) -> Dict[str, str]:
-        """What a client needs in its environment, KRB5_CONFIG, KRB5CCNAME and the like, and ``no_proxy``."""
+        """The environment variables that a client needs, such as KRB5_CONFIG and KRB5CCNAME, and ``no_proxy``."""
         return kdc.client_environment(self.k5)
 
     @contextmanager
     def in_environment(self) -> Iterator[None]:
-        """Have `environment` in that of this process, in a ``with`` block; then all is again as it was before.
+        """Put `environment` into this process's environment for a ``with`` block, and then restore the old values.
 
-        A process has one environment: only one realm at a time can be in it, for all threads.
+        All threads of a process share its environment, so only one realm at a time can be in it.
         """
         before = {name: os.environ.get(name) for name in self.environment}
         os.environ.update(self.environment)
@@ -93,7 +95,7 @@ class Realm:
 
     @property
     def user(self) -> str:
-        """The principal who has the ticket, ``user@EXAMPLE.TEST``."""
+        """The principal with the ticket, ``user@EXAMPLE.TEST``."""
         return str(self.k5.user_princ)
 
     @property
@@ -106,36 +108,37 @@ class Realm:
         return str(self.k5.password(self._without_realm(name)))
 
     def add_user(self, name: str) -> str:
-        """Add a user; return his principal. He has no ticket yet: `get_ticket`."""
+        """Add a user, and return the principal. The user has no ticket until `get_ticket`."""
         self.k5.addprinc(self._principal(name), self.password(name))
         return self._principal(name)
 
     def add_service(self, service: str) -> str:
-        """Add a service, for example ``HTTP/hub.example.test``, and its key to `keytab`; return its principal."""
+        """Add a service, for example ``HTTP/hub.example.test``, and its key to `keytab`. Return its principal."""
         self.k5.addprinc(self._principal(service))
         self.extract_keytab(service, self.keytab)
         return self._principal(service)
 
     def extract_keytab(self, name: str, path: str) -> str:
-        """Add the key of a user or a service to the keytab at this path; return the path.
+        """Add the key of a user or a service to the keytab at this path, and return the path.
 
-        A client gets its tickets from a user's keytab when KRB5_CLIENT_KTNAME names it and the cache has no ticket.
+        If KRB5_CLIENT_KTNAME names a user's keytab and the cache has no ticket, clients get tickets with that keytab.
 
         Raises:
-            ValueError: the key is not there, or cannot be written; in the words of ``kadmin.local``.
+            ValueError: the key does not exist, or cannot be written. The message has the output of ``kadmin.local``.
         """
         said = self.k5.run_kadminl(f'ktadd -k "{path}" -norandkey "{self._principal(name)}"').decode()
-        if "added to keytab" not in said:  # its exit status is 0, whatever happens
-            raise ValueError(f"no key of {name} goes to {path}: {said.splitlines()[0]}")
+        if "added to keytab" not in said:  # the exit status is always 0
+            raise ValueError(f"cannot add the key of {name} to {path}: {said.splitlines()[0]}")
         return path
 
     # -- tickets ------------------------------------------------------------------------------------------------------
 
     def get_ticket(self, name: str = "user", cache: Optional[str] = None) -> None:
-        """Get a new ticket for a user, in place of what there is in a cache.
+        """Get a new ticket for a user, and replace the contents of a credential cache with it.
 
         Args:
-            cache: its name as in KRB5CCNAME; default: the realm's, which `environment` names.
+            name: the user.
+            cache: the name of the cache, as in KRB5CCNAME. The default is the realm's cache, which `environment` names.
         """
         environment = self.k5.env if cache is None else {**self.k5.env, "KRB5CCNAME": cache}
         self.k5.kinit(self._principal(name), self.password(name), env=environment)
@@ -146,18 +149,18 @@ class Realm:
             os.unlink(self.k5.ccache)
 
     def expire_ticket(self) -> None:
-        """Let the tickets in the realm's credential cache have expired a day ago.
+        """Change the tickets in the realm's credential cache so that they expired a day ago.
 
-        Nobody waits for that, nor turns a clock: their ends are written anew in the file. The copy of them that the KDC
-        has sealed into the tickets stays as it was.
+        This method changes the expiry times in the cache file, so no test has to wait or change a clock. The copy of
+        the times that the KDC has sealed into the tickets does not change.
 
         Raises:
-            RuntimeError: there is no ticket.
+            RuntimeError: the cache has no ticket.
         """
         end = ticket_end(self.k5.ccache)
         if end is None:
             raise RuntimeError(f"there is no ticket in {self.k5.ccache}")
-        # Four bytes that are not a time, but just the same number, would be a strange chance in so short a file.
+        # Four other bytes with the value of the time are very unlikely in such a short file.
         old, new = (struct.pack(">I", int(seconds)) for seconds in (end.timestamp(), time.time() - _DAY))
         with open(self.k5.ccache, "r+b") as file:
             changed = file.read().replace(old, new)

@@ -1,4 +1,4 @@
-"""A server for a test: XML-RPC over TLS, protected by Negotiate, on loopback, in threads of the test's own process."""
+"""A server for a test: XML-RPC over TLS, protected by Negotiate, on loopback, in threads of the test's process."""
 
 import base64
 import enum
@@ -24,69 +24,71 @@ _caller: ContextVar[Optional[str]] = ContextVar("krbxmlrpc.testing.caller")
 
 
 def caller() -> Optional[str]:
-    """Return the principal whose call is run, for example ``user@EXAMPLE.TEST``: for the functions of a server.
+    """Return the principal of the current call, for example ``user@EXAMPLE.TEST``. For the functions of a server.
 
-    None: it was let in without ticket and session, by ``anonymous=True``.
+    Return None if the call has neither a ticket nor a session, and ``anonymous=True`` allows that.
 
     Raises:
-        LookupError: no call is run in this thread.
+        LookupError: this thread does not run a call.
     """
     return _caller.get()
 
 
 class Failure(enum.Enum):
-    """What a server can do wrong, once; see `KerberosXMLRPCServer.fail_next`."""
+    """A failure of a server at one request; see `KerberosXMLRPCServer.fail_next`."""
 
     NO_TOKEN = "the call runs, and its reply lacks the token that proves the server"
     BAD_TOKEN = "the call runs, and the token in its reply proves nothing"
-    UNAUTHORIZED = "401: neither ticket nor session is taken, and the call does not run"
+    UNAUTHORIZED = "401: the server accepts neither a ticket nor a session, and the call does not run"
     UNAVAILABLE = "503: the call does not run"
-    HTML = "200, with a token and a page in HTML: the call does not run"
+    HTML = "200 with a token and an HTML page: the call does not run"
     DROPPED_BEFORE = "the connection ends, and the call does not run"
     DROPPED_AFTER = "the call runs, and the connection ends without a reply"
 
 
 class Logged(NamedTuple):
-    """A request that a server has answered, or left without an answer."""
+    """A request that a server has answered, or has left without an answer."""
 
     path: str
     method: Optional[str]
-    """The XML-RPC method; None where no call was run."""
+    """The XML-RPC method. None if no call ran."""
     user: Optional[str]
-    """The principal who was let in; None where nobody was."""
+    """The authenticated principal. None if the request was not authenticated."""
     status: Optional[int]
-    """The HTTP status of the reply; None where the connection was ended instead."""
+    """The HTTP status of the reply. None if the server closed the connection instead."""
     credentials: str
-    """What it brought along, ``"ticket"``, ``"cookie"`` (that of a session), or ``"none"``."""
+    """The request's credentials, ``"ticket"``, ``"cookie"`` (a session cookie), or ``"none"``."""
 
 
 class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
-    """An XML-RPC server, in a ``with`` block, that lets in who has a ticket.
+    """An XML-RPC server that authenticates clients with Kerberos tickets. It runs in a ``with`` block.
 
-    Functions are registered as with `xmlrpc.server.SimpleXMLRPCServer`: ``register_function``, ``register_instance``,
-    ``register_introspection_functions``, ``register_multicall_functions``. They run in the threads of the connections,
-    several at a time, and find out by `caller` who has called.
+    Register functions as with `xmlrpc.server.SimpleXMLRPCServer`: ``register_function``, ``register_instance``,
+    ``register_introspection_functions``, ``register_multicall_functions``. The functions run in the threads of the
+    connections, several at a time. They get the client's principal from `caller`.
 
-    Without a ticket it answers 401 and ``WWW-Authenticate: Negotiate``. A ticket is accepted for real, once, with the
-    realm's keytab, and answered with the token that proves the server; SPNEGO and bare Kerberos tokens are taken.
-    Connections are kept. Any number of servers, of any realms, can be in use at the same time.
+    The server answers a request without a ticket with 401 and ``WWW-Authenticate: Negotiate``. It verifies tickets with
+    the realm's keytab, accepts each ticket once, and answers with the token that proves the server's identity. It
+    accepts SPNEGO tokens and bare Kerberos tokens, and keeps connections open. Any number of servers, of any realms,
+    can run at the same time.
 
     Args:
-        realm: where it is a service; it has to run as long as the server does.
-        path: where it answers calls.
-        sessions: whether a ticket begins a session, whose cookie lets in the calls that follow, as it does with
+        realm: the realm of the service. It has to run as long as the server does.
+        path: the path for calls.
+        sessions: whether a ticket begins a session. The session's cookie then authenticates later calls, as with
             ``GssapiUseSessions`` of mod_auth_gssapi.
-        login_path: a page that takes tickets and begins sessions. Then the calls need a session, and Negotiate is not
-            offered for them.
-        anonymous: with ``login_path``, whether calls without a session run, too.
-        keytab: with the keys of its service; default: the realm's.
-        allow_none: whether None may be an argument and a result, as for `xmlrpc.server.SimpleXMLRPCServer`.
-        use_builtin_types: whether dates and binary come as `datetime.datetime` and `bytes`, as there.
+        login_path: the path of a login page that accepts tickets and begins sessions. Calls then need a session, and
+            the server does not offer Negotiate for them.
+        anonymous: with ``login_path``, whether calls without a session also run.
+        keytab: the keytab with the keys of the service. The default is the realm's.
+        allow_none: whether arguments and results may be None, as for `xmlrpc.server.SimpleXMLRPCServer`.
+        use_builtin_types: whether dates and binary data arrive as `datetime.datetime` and `bytes`, as for
+            `xmlrpc.server.SimpleXMLRPCServer`.
 
     Attributes:
-        context: a TLS context for clients, which trusts the server and no other.
-        cafile: the CA's certificate as a file, while the ``with`` block lasts.
-        requests: all requests so far; a client that has its reply finds its request there.
+        context: a TLS context for clients. It trusts only this server.
+        cafile: the path of the CA's certificate. The file exists while the ``with`` block lasts.
+        requests: all requests so far. A client that has received a reply finds its request in this list.
 
     Raises:
         ValueError: arguments contradict each other.
@@ -105,9 +107,9 @@ class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
         use_builtin_types: bool = False,
     ) -> None:
         if login_path is None and anonymous:
-            raise ValueError("anonymous=True: only with login_path, for without it nothing is open")
+            raise ValueError("anonymous=True needs login_path: without login_path, every call has to authenticate")
         if login_path is not None and sessions:
-            raise ValueError("sessions=True: not with login_path, which begins sessions of its own")
+            raise ValueError("sessions=True cannot be used with login_path: the login page begins the sessions")
         self._environment = {**realm.environment, **({} if keytab is None else {"KRB5_KTNAME": keytab})}
         ca = trustme.CA()
         LoopbackServer.__init__(self, ca)
@@ -125,7 +127,7 @@ class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
         self._failures: List[Failure] = []
 
     def url(self, path: Optional[str] = None) -> str:
-        """Return the URL for calls, or that of another path."""
+        """Return the URL for calls, or the URL of another path."""
         return super().url(self.path if path is None else path)
 
     def __enter__(self) -> "KerberosXMLRPCServer":
@@ -144,29 +146,33 @@ class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
         super().__exit__(*error)
         self._started.close()
 
-    # -- what a test does beside calling ------------------------------------------------------------------------------
+    # -- for tests ----------------------------------------------------------------------------------------------------
 
     def end_sessions(self) -> None:
-        """End all sessions: their cookies let nobody in any more."""
+        """End all sessions, so that their cookies no longer authenticate anybody."""
         with self._lock:
             self._sessions.clear()
 
     def fail_next(self, failure: Failure, count: int = 1) -> None:
-        """Fail at the next requests that bring along what lets them in, calls or logins, after what is to fail before.
+        """Fail at the next requests that the server would accept, calls or logins. Earlier failures happen first.
 
-        Requests that are refused anyway, as those are that come to ask what the server wants, do not count.
+        Requests that the server refuses anyway do not count, for example a first request without a ticket.
+
+        Args:
+            failure: the failure.
+            count: the number of requests that fail.
         """
         with self._lock:
             self._failures += [failure] * count
 
-    # -- what the connections do --------------------------------------------------------------------------------------
+    # -- for connections ----------------------------------------------------------------------------------------------
 
     def _accept_ticket(self, token: str) -> Accepted:
-        """Accept a ticket, once; raise `Refused` where that cannot be."""
+        """Accept a ticket once. Raise `Refused` if the ticket is not acceptable."""
         return self._acceptor.accept(token)
 
     def _begin_session(self, user: str) -> Optional[str]:
-        """Begin a session for somebody; return the Set-Cookie that says so, None where there are none."""
+        """Begin a session for a user, and return its Set-Cookie header. Return None if the server has no sessions."""
         if self._cookie_path is None:
             return None
         value = secrets.token_hex()
@@ -175,17 +181,17 @@ class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
         return f"{_COOKIE}={value}; Path={self._cookie_path}; HttpOnly; Secure"
 
     def _session_user(self, cookie: Optional[str]) -> Optional[str]:
-        """Return whose session this cookie is of, None where it is of none."""
+        """Return the user of the session with this cookie. Return None if there is no such session."""
         with self._lock:
             return None if cookie is None else self._sessions.get(cookie)
 
     def _take_failure(self) -> Optional[Failure]:
-        """Return what is to fail at the request that is about to be let in."""
+        """Remove and return the failure for the current request, if there is one."""
         with self._lock:
             return self._failures.pop(0) if self._failures else None
 
     def _log(self, request: Logged) -> None:
-        """Add to `requests`."""
+        """Add a request to `requests`."""
         with self._lock:
             self.requests.append(request)
 
@@ -194,12 +200,12 @@ class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
 
 
 class _Handler(SimpleXMLRPCRequestHandler):
-    """Serves one connection: decides who is let in, and leaves the call itself to the base class."""
+    """Serves one connection: authenticates the requests, and leaves the calls to the base class."""
 
     protocol_version = "HTTP/1.1"
     server: KerberosXMLRPCServer  # type: ignore[assignment]
 
-    # of the request that is answered
+    # the state of the current request
     _is_login: bool
     _negotiates: bool
     _headers: List[Tuple[str, str]]
@@ -208,17 +214,17 @@ class _Handler(SimpleXMLRPCRequestHandler):
     _failure: Optional[Failure]
 
     def handle_one_request(self) -> None:
-        """Serve the next request; what the base class refuses by itself has nothing of the one before."""
+        """Serve the next request. Clear the state first, because the base class may refuse the request by itself."""
         self.path, self.headers = "", HTTPMessage()
         self._headers, self._user, self._method, self._failure = [], None, None, None
         super().handle_one_request()
 
     def do_GET(self) -> None:
-        """Answer a GET: only a login page is for that."""
+        """Answer a GET. Only a login page accepts one."""
         self._answer()
 
     def do_POST(self) -> None:
-        """Answer a POST: a call, or a login."""
+        """Answer a POST, which is a call or a login."""
         self._answer()
 
     def _answer(self) -> None:
@@ -226,7 +232,7 @@ class _Handler(SimpleXMLRPCRequestHandler):
         self._is_login = page == self.server.login_path
         self._negotiates = self._is_login or self.server.login_path is None
         if self._length() is None:
-            self.close_connection = True  # where the next request begins cannot be known
+            self.close_connection = True  # the start of the next request is unknown
             self._reply(411)
         elif page != self.server.path and not self._is_login:
             self._reply(404)
@@ -242,15 +248,15 @@ class _Handler(SimpleXMLRPCRequestHandler):
             super().do_POST()
 
     def _length(self) -> Optional[int]:
-        """Return how many bytes the body has; None where that cannot be known. A GET need not have one."""
+        """Return the size of the body in bytes, or None if it is unknown. A GET needs no Content-Length."""
         length = self.headers.get("Content-Length", "0" if self.command == "GET" else "")
         known = length.isascii() and length.isdecimal() and "Transfer-Encoding" not in self.headers
         return int(length) if known else None
 
-    # -- who is let in ------------------------------------------------------------------------------------------------
+    # -- authentication -----------------------------------------------------------------------------------------------
 
     def _is_let_in(self) -> bool:
-        """Say whether the request brings along what lets it in; if not, it is refused here."""
+        """Authenticate the request. If it is not authorized, refuse it and return False."""
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         if self._negotiates and scheme.lower() == "negotiate":
             self._take_ticket(token.strip())
@@ -284,10 +290,10 @@ class _Handler(SimpleXMLRPCRequestHandler):
         self._headers = [("WWW-Authenticate", "Negotiate")] if self._negotiates else []
         self._reply(401)
 
-    # -- what goes wrong ----------------------------------------------------------------------------------------------
+    # -- failures -----------------------------------------------------------------------------------------------------
 
     def _fails(self) -> bool:
-        """Fail as a test wants it to; say whether that is all. If not, the call is run first."""
+        """Start the failure that a test has asked for. Return False if the call still has to run."""
         self._failure = failure = self.server._take_failure()
         if failure in (Failure.NO_TOKEN, Failure.BAD_TOKEN):
             proof = [_spoilt(value) for name, value in self._headers if name == "WWW-Authenticate"]
@@ -310,7 +316,7 @@ class _Handler(SimpleXMLRPCRequestHandler):
     # -- the reply ----------------------------------------------------------------------------------------------------
 
     def _reply(self, status: int, page: str = "") -> None:
-        """Reply without running a call. What the request has for a body is read first: the connection goes on."""
+        """Reply without running a call. Read the request's body first, so that the connection stays usable."""
         self.rfile.read(self._length() or 0)
         self.send_response(status)
         self.send_header("Content-Type", "text/html")
@@ -319,29 +325,29 @@ class _Handler(SimpleXMLRPCRequestHandler):
         self.wfile.write(page.encode())
 
     def is_rpc_path_valid(self) -> bool:
-        """Say that the path is one for calls: that has been looked at."""
+        """Return True, because the path has already been checked."""
         return True
 
     def _dispatch(self, method: str, params: Tuple[Any, ...]) -> Any:
-        """Run a call, for the base class."""
+        """Run a call. The base class calls this method."""
         self._method = method
         _caller.set(self._user)  # nothing else runs in this thread
         return self.server._dispatch(method, params)
 
     def send_response(self, code: int, message: Optional[str] = None) -> None:
-        """Begin a reply: the last moment in which the connection can be dropped."""
+        """Begin a reply. This is the last moment to drop the connection."""
         if self._failure is Failure.DROPPED_AFTER:
             self._drop()
         super().send_response(code, message)
 
     def end_headers(self) -> None:
-        """Add what proves the server, and begins a session."""
+        """Add the headers that prove the server's identity and begin a session."""
         for name, value in self._headers:
             self.send_header(name, value)
         super().end_headers()
 
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
-        """Log the request, before its reply leaves: a client that has it finds the request in the log."""
+        """Log the request before the reply is sent, so that a client with the reply finds the request in the log."""
         self._log(int(code))
 
     def _log(self, status: Optional[int]) -> None:
@@ -354,7 +360,7 @@ class _Handler(SimpleXMLRPCRequestHandler):
 
 
 def _spoilt(challenge: str) -> str:
-    """Return a challenge with a token of which a bit is another: that of the checksum at its end."""
+    """Return a challenge with one bit of its token flipped, in the checksum at the end."""
     scheme, _, token = challenge.partition(" ")
     data = bytearray(base64.b64decode(token))
     data[-1] ^= 1

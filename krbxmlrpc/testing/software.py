@@ -1,4 +1,4 @@
-"""What has to be installed for a realm, and what to do where it is not."""
+"""Finds the programs that a realm needs, and tells how to install missing ones."""
 
 import os
 import shutil
@@ -21,15 +21,15 @@ _CLOCK_PACKAGES = {"Debian, Ubuntu": "apt-get install faketime", "Fedora": "dnf 
 
 
 def require() -> None:
-    """Raise RuntimeError where MIT Kerberos' KDC is missing, with the command that installs it."""
+    """Raise RuntimeError, with the commands that install it, if the KDC of MIT Kerberos is missing."""
     _require(_KDC_PACKAGES, *_KDC)
 
 
 def other_clock(offset: str) -> Dict[str, str]:
-    """Return the environment in which a program sees a clock that is off by, for example, ``+20m``.
+    """Return the environment that changes a program's clock by an offset, for example ``+20m``.
 
     Raises:
-        RuntimeError: libfaketime is missing; with the command that installs it.
+        RuntimeError: libfaketime is missing. The message has the commands that install it.
     """
     _require(_CLOCK_PACKAGES, "/usr/bin/faketime")
     shown = subprocess.run(["faketime", "-f", offset, "env"], check=True, capture_output=True, text=True).stdout
@@ -38,7 +38,7 @@ def other_clock(offset: str) -> Dict[str, str]:
 
 
 def _require(packages: Dict[str, str], *programs: str) -> None:
-    """Look for programs as k5test does: on the PATH, and else where packages have them."""
+    """Look for programs as k5test does: on the PATH, and then in the folders of the packages."""
     names = [os.path.basename(program) for program in programs]
     missing = [name for name, path in zip(names, programs) if not shutil.which(name) and not os.path.exists(path)]
     if missing:

@@ -120,7 +120,7 @@ def test_a_session(check):
     report = check("/session")
     assert report.status == 0
     assert report["session"]["facts"] == {"cookies": [{"name": "hub_session", "path": "/session", "sent": True}]}
-    assert report["session"]["found"] == "calls can ride on hub_session (path /session)"
+    assert report["session"]["found"] == "calls can use hub_session (path /session) instead of a ticket"
 
 
 def test_a_login(check, hub, case):
@@ -252,7 +252,7 @@ def test_without_python_gssapi_klist_shows_other_caches(check, realm, user, monk
     realm.kinit(user, realm.password("user"), env=environment)
     report = check()
     assert (report.status, report["credentials"]["state"]) == (0, "ok")
-    assert "cannot be told here" in report["credentials"]["found"] and "klist" in report["credentials"]["remedy"]
+    assert "cannot be shown here" in report["credentials"]["found"] and "klist" in report["credentials"]["remedy"]
 
 
 def test_a_wrong_proxy(check, monkeypatch):
@@ -276,7 +276,7 @@ def test_a_name_that_the_proxy_has_to_resolve(check):
     with ScriptedServer(None, say(message(503))) as proxy:
         words = ["--proxy", f"http://localhost:{proxy.port}", "--service", "HTTP@localhost"]
         report = check("https://nowhere.invalid/", *words)
-    assert report["name"]["state"] == "ok" and "the proxy is to do that" in report["name"]["found"]
+    assert report["name"]["state"] == "ok" and "the proxy will resolve it" in report["name"]["found"]
     assert "cannot connect to nowhere.invalid" in report.failed("tcp", skipped=STEPS[6:])["found"]
 
 
@@ -291,8 +291,8 @@ def test_an_address_as_name(check, hub):
 @pytest.mark.parametrize(
     "setting, words",
     [
-        ("", ", which becomes HTTP/web1.example.test by dns_canonicalize_hostname"),
-        ("dns_canonicalize_hostname = fallback", ", which, where the KDC does not know that, becomes HTTP/web1"),
+        ("", ", which dns_canonicalize_hostname changes to HTTP/web1.example.test"),
+        ("dns_canonicalize_hostname = fallback", " to HTTP/web1.example.test if the KDC does not know it"),
         ("dns_canonicalize_hostname = false", None),
     ],
 )
@@ -525,7 +525,7 @@ def test_a_fault_whose_code_is_no_number(check_server, code):
     body = re.sub("</?param>", "", fault).encode()
     report = check_server(say(message(401, [("WWW-Authenticate", "Negotiate")])), honest(body=body))
     assert (report.status, report["xmlrpc"]["facts"]) == (0, {"methods": None, "fault": None})
-    assert report["xmlrpc"]["found"] == "it answers by XML-RPC, with a Fault: it does not tell its methods"
+    assert report["xmlrpc"]["found"] == "it answers in XML-RPC, with a Fault: it does not list its methods"
 
 
 def test_a_cookie_for_another_path(check_server):
@@ -645,7 +645,7 @@ def test_all_is_well_for_a_person(hub, user, capsys):
     assert cli.main(["check", "--cafile", hub.cafile, hub.url()]) == 0
     printed = capsys.readouterr().out
     assert printed.endswith("\n\nNothing failed.\n")
-    assert f"both are proved: it is HTTP@localhost, and you are {user}\n" in printed
+    assert f"both sides are verified: it is HTTP@localhost, and you are {user}\n" in printed
 
 
 def test_a_pipe_that_is_closed(words):

@@ -146,9 +146,9 @@ def test_null(call, fail):
         (["1", "2147483648"], "ARG 2 holds 2147483648; the integers of XML-RPC have 32 bits"),
         ([f"[{-(2**31) - 1}]"], "ARG 1 holds -2147483649"),
         (["1e999"], "ARG 1 holds a number that is too large"),
-        (['"\\u0000"'], "ARG 1 holds a character that XML does not have"),
-        (['{"\\ud800": 1}'], "ARG 1 holds a character that XML does not have"),
-        (["[" * 100_000 + "]" * 100_000], "ARG 1 is nested too deep"),
+        (['"\\u0000"'], "ARG 1 holds a character that XML does not allow"),
+        (['{"\\ud800": 1}'], "ARG 1 holds a character that XML does not allow"),
+        (["[" * 100_000 + "]" * 100_000], "ARG 1 is nested too deeply"),
         (["@/nowhere/none"], "ARG 1 names '/nowhere/none', which cannot be read: No such file"),
         (["@"], "ARG 1 names ''"),
         (["@-", "@-"], "standard input, @-, can be read only once"),
@@ -161,7 +161,7 @@ def test_arguments_that_cannot_be_sent(fail, plain, words, complaint):
 
 def test_bytes_on_the_command_line_that_are_no_text(plain):
     done = subprocess.run([*COMMAND, "call", plain.url(), "echo", b"\xff"], capture_output=True)
-    assert done.returncode == 2 and b"ARG 1 holds a character that XML does not have" in done.stderr
+    assert done.returncode == 2 and b"ARG 1 holds a character that XML does not allow" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["a<b", "a&b", "a b", "", "m\u00e9thode", "</methodName>"])
@@ -260,13 +260,13 @@ def test_list_of_a_server_without_introspection(ask):
     unknown = dumps(Fault(-32601, "unknown"), methodresponse=True).encode()
     status, printed, complaints = ask(unknown, words=["--list"])
     assert (status, printed) == (1, "")
-    assert "Fault -32601: unknown" in complaints and "does not tell its methods" in complaints
+    assert "Fault -32601: unknown" in complaints and "does not list its methods" in complaints
 
 
 def test_list_that_is_none(ask):
     assert ask(scripted.values("whoami"), words=["--list"])[::2] == (
         2,
-        "krbxmlrpc: the server answered system.listMethods with what is no list\n",
+        "krbxmlrpc: the server's answer to system.listMethods is not a list\n",
     )
 
 
@@ -395,15 +395,15 @@ def test_wrong_options(fail, words, complaint):
 @pytest.mark.parametrize(
     "url, complaint",
     [
-        ("hub.example.test/xmlrpc", "URL is not one that can be called; accepted is https://"),
-        ("ftp://hub.example.test/", "URL is not one"),
-        ("https:///xmlrpc", "URL is not one"),
-        ("https://[/", "URL is not one"),
+        ("hub.example.test/xmlrpc", "URL is not valid; accepted is https://"),
+        ("ftp://hub.example.test/", "URL is not valid"),
+        ("https:///xmlrpc", "URL is not valid"),
+        ("https://[/", "URL is not valid"),
         ("https://user:5ecret@hub.example.test/", "holds credentials"),
         ("https://user:5ec/ret@hub.example.test/", "cannot be called"),
         ("https://hub.example.test:x/", "cannot be called"),
         ("https://hub.example.test/\u00e9", "percent-encode"),
-        ("http://hub.example.test/", "accepted is https://…, or --insecure-http as well"),
+        ("http://hub.example.test/", "use https://…, or pass --insecure-http as well"),
     ],
 )
 def test_wrong_urls(fail, url, complaint):
@@ -669,7 +669,7 @@ def test_an_interrupt(server, ca, tmp_path):
     process.send_signal(signal.SIGINT)
     printed, complaints = process.communicate(timeout=DEADLINE)
     assert (process.returncode, printed) == (130, b"")
-    assert complaints == b"krbxmlrpc: interrupted: a call that was on its way may have run\n"
+    assert complaints == b"krbxmlrpc: interrupted: a call that was in progress may have run\n"
 
 
 def test_an_interrupt_while_no_kdc_answers(krb_realm, plain, tmp_path):
@@ -691,4 +691,4 @@ def test_an_interrupt_while_no_kdc_answers(krb_realm, plain, tmp_path):
         finally:
             process.kill()
     assert (process.returncode, printed) == (130, b"")
-    assert complaints == b"krbxmlrpc: interrupted: a call that was on its way may have run\n"
+    assert complaints == b"krbxmlrpc: interrupted: a call that was in progress may have run\n"
