@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 tests/setup.sh
+bin=".venv-tests${PYTHON:+-${PYTHON##*/}}/bin"
 echo "Starting a Kerberos realm and an Apache, calling whoami() there ..." >&2
-PYTHONPATH=tests exec .venv-tests/bin/python -m servers \
-    sh -c 'exec .venv-tests/bin/python examples/whoami.py "$HUB_URL" "$HUB_CA"'
+PYTHONPATH=tests exec "$bin/python" -m servers \
+    sh -c 'exec "$0" examples/whoami.py "$HUB_URL" "$HUB_CA"' "$bin/python"

@@ -1,4 +1,4 @@
-"""Checks one value: the error names the argument, its value and the accepted values. It knows no argument itself."""
+"""Checks one value. The error names the argument, its value and the accepted values. The module knows no arguments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def checked(
     types: Tuple[Type[Any], ...],
     valid: Callable[[Any], object] = lambda value: True,
 ) -> Value:
-    """Return `value` if it has one of the `types` and `valid` accepts it; else raise TypeError or ValueError.
+    """Return `value` if it has one of the `types` and `valid` accepts it, else raise TypeError or ValueError.
 
     Args:
         name, accepted: for the message.

@@ -1,6 +1,6 @@
-"""Tells objects that they are in a new process now, after `os.fork`, and lets no fork come where that would not help.
+"""Notifies objects in a child process after `os.fork`, and delays forks while libraries hold locks.
 
-It knows nothing of what they are.
+This module knows nothing else about the objects.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import time
 import weakref
 from typing import Any, Set
 
-# Weak, so that nothing global keeps a transport, and with it its connections, from being forgotten.
+# Weak references, so that no global object keeps a transport and its connections alive.
 _survivors: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 
 def survives_forks(survivor: Any) -> None:
-    """Have the method `after_fork` of an object called in every child process that is forked while the object lives.
+    """Call the method `after_fork` of an object in every child process that is forked while the object lives.
 
-    It is called before anything else runs in the child. There the thread that forked is the only one: what others held
-    stays held, so locks have to be made anew.
+    The call comes before any other code runs in the child. The thread that forked is the only one in the child. A lock
+    that another thread held stays held forever, so `after_fork` has to replace locks.
     """
     _survivors.add(survivor)
 
@@ -30,11 +30,11 @@ def _tell() -> None:
 
 
 PATIENCE = 10.0
-"""Seconds that a fork waits, at most, for threads inside `no_fork`: one may wait for a KDC that is not there."""
+"""A fork waits at most this many seconds for threads inside `no_fork`: a thread may wait for an unreachable KDC."""
 
 
 class _NoFork:
-    """What `no_fork` is. To enter and to leave it costs next to nothing: it is the fork that takes the trouble."""
+    """The class of `no_fork`. Entering and leaving are cheap: the fork does the work."""
 
     def __init__(self) -> None:
         self._inside: Set[int] = set()  # threads
@@ -45,18 +45,18 @@ class _NoFork:
     def __enter__(self) -> None:
         thread = threading.get_ident()
         self._inside.add(thread)
-        while not self._open.is_set():  # looked at only after the line above: no fork can miss this thread
+        while not self._open.is_set():  # checked only after the line above, so no fork can miss this thread
             self._inside.discard(thread)
             waited = self._open.wait(PATIENCE)
             self._inside.add(thread)
             if not waited:
-                break  # the fork may be waiting for this thread itself, by a lock that it holds
+                break  # the forking thread may wait for a lock that this thread holds
 
     def __exit__(self, *error: object) -> None:
         self._inside.discard(threading.get_ident())
 
     def before_fork(self) -> None:
-        """Let no thread in, and wait until those that are inside have left."""
+        """Let no thread in, and wait until all threads inside have left."""
         self._forking.acquire()
         self._open.clear()
         deadline = time.monotonic() + PATIENCE
@@ -69,13 +69,13 @@ class _NoFork:
         self._forking.release()
 
     def after_fork(self) -> None:
-        """Begin anew, in a child process."""
+        """Start afresh in a child process."""
         self.__init__()  # type: ignore[misc]
 
 
 no_fork = _NoFork()
-"""Entered by ``with`` for a call to a library that lets other threads run meanwhile and has locks of its own: a child
-could not make those anew, so a fork waits for the end of the call.
+"""Use ``with no_fork:`` for a call to a library that has locks of its own and lets other threads run during the call.
+A child process could not replace these locks, so a fork waits for the end of the call.
 """
 
 survives_forks(no_fork)

@@ -1,4 +1,4 @@
-"""Hints as data: sentences that name arguments, and the terms in which an audience knows these arguments.
+"""Hints as data: sentences that name arguments, and the terms that an audience uses for these arguments.
 
 A Python program passes ``service=``. On the command line the same argument is ``--service``, and in the configuration
 of kobo it is ``KRB_SERVICE``. A `Hint` keeps the sentence apart from the terms, and `told` puts the two together.
@@ -6,12 +6,12 @@ of kobo it is ``KRB_SERVICE``. A `Hint` keeps the sentence apart from the terms,
 The sentence is a template of `str.format`, with these fields:
 
 ==========================================  ==========================================================================
-``{args.service}``                          the argument, as it is passed: ``service=`` or ``--service``
+``{args.service}``                          the argument in a call: ``service=`` or ``--service``
 ``{args.mutual_authentication:optional}``   the same with a value: ``mutual_authentication='optional'``
-``{args.ccache:{cache}}``                   the same with a value that the hint is given
+``{args.ccache:{cache}}``                   the same with a value of the hint
 ``{name.service}``                          the argument as the subject of a sentence: ``service`` or ``--service``
-``{phrase.cafile}``                         one of `PHRASES`: words that differ as a whole
-``{host}``                                  a value that the hint is given, as it is; another hint, in the same terms
+``{phrase.cafile}``                         one of `PHRASES`
+``{host}``                                  a value of the hint; if it is another hint, it is told in the same terms
 ==========================================  ==========================================================================
 """
 
@@ -24,23 +24,23 @@ PHRASES = {
     "cafile": "context=ssl.create_default_context(cafile=...)",
     # How to choose between plain HTTP ("it") and TLS.
     "plain_http": "InsecureKerberosTransport speaks it whatever the URL says, KerberosTransport speaks TLS",
-    # None as an accepted value of an argument whose option takes a word for it, ...
+    # None as an accepted value of an argument, if its option takes a word for None, ...
     "none": "None",
-    # ... and of an argument whose option has to be left out instead.
+    # ... or if its option has to be left out instead.
     "left_out": "None",
     # The accepted values of ``proxy`` that mean "no proxy".
     "direct": "'direct', None",
 }
-"""The words that differ as a whole between audiences, in Python's terms."""
+"""Phrases that differ completely between audiences, in Python's terms."""
 
 Value = Union[str, int]
 
 
 class Names:
-    """The terms of one audience. These are Python's; a subclass has another audience's."""
+    """The terms of one audience. This class has Python's terms; a subclass has the terms of another audience."""
 
     def passed(self, argument: str, value: str = "") -> str:
-        """Return an argument as it is passed, with a value if there is one."""
+        """Return an argument as in a call, with its value if there is one."""
         return f"{argument}={value and _literal(value)}"
 
     def subject(self, argument: str) -> str:
@@ -56,13 +56,13 @@ PYTHON = Names()
 
 
 class Renamed(Names):
-    """Python's terms, but for those arguments and phrases that a mapping has other words for."""
+    """Python's terms, except for the arguments and phrases in a mapping."""
 
     def __init__(self, words: Mapping[str, str]) -> None:
         self._words = words
 
     def passed(self, argument: str, value: str = "") -> str:
-        """Return the words for an argument; a value goes behind them, as in ``KRB_CCACHE = '/path'``."""
+        """Return the words for an argument. A value follows them, as in ``KRB_CCACHE = '/path'``."""
         if argument not in self._words:
             return super().passed(argument, value)
         return self._words[argument] + (f" = {_literal(value)}" if value else "")
@@ -77,15 +77,15 @@ class Renamed(Names):
 
 
 class Hint(str):
-    """A sentence that names arguments. As a str it is in Python's terms; `told` puts it into others.
+    """A sentence that names arguments. As a str it is in Python's terms; `told` puts it into the terms of an audience.
 
     Args:
-        template: the sentence; the fields that it can have are those of this module's docstring.
-        values: the values of its other fields. They are not templates, so they can hold anything.
+        template: the sentence, with the fields that the docstring of this module lists.
+        values: the values of the other fields. They are not templates, so they can hold any text.
 
     Raises:
-        AttributeError: the template names a phrase that does not exist. (A test checks the names of arguments: this
-            module does not know them.)
+        AttributeError: the template names a phrase that does not exist. (A test checks the names of arguments, because
+            this module does not know them.)
         KeyError: the template has a field without a value.
     """
 
@@ -123,8 +123,9 @@ def told(text: Optional[str], names: Union[Names, Mapping[str, str]]) -> Optiona
     """Return a `Hint` in the terms of an audience. Return other text, and None, as it is.
 
     Args:
-        names: the terms; or the audience's words by the names of `ARGUMENTS` and `PHRASES`. Python's words stand for
-            what the mapping does not have. If it is empty, the hint itself is returned, so that it can be told later.
+        names: the terms; or a mapping from the names of `ARGUMENTS` and `PHRASES` to the audience's words. Python's
+            words stand for names that the mapping lacks. If the mapping is empty, return the hint itself, so that it
+            can be told later.
     """
     if not isinstance(text, Hint) or not names:
         return text
@@ -132,7 +133,7 @@ def told(text: Optional[str], names: Union[Names, Mapping[str, str]]) -> Optiona
 
 
 def message_of(error: BaseException) -> str:
-    """Return the message of an error: the `Hint` that it was raised with, if there is one. (str() loses that.)"""
+    """Return the message of an error: its `Hint` if it was raised with one. (str() would lose the `Hint`.)"""
     return error.args[0] if len(error.args) == 1 and isinstance(error.args[0], Hint) else str(error)
 
 
@@ -182,7 +183,7 @@ class _Phrases:
 
 
 class _Argument:
-    """An argument as a field of a template; what stands behind the colon is its value."""
+    """An argument as a field of a template. The text after the colon is its value."""
 
     def __init__(self, argument: str, names: Names) -> None:
         self._argument = argument

@@ -1,4 +1,4 @@
-"""Reads the ``host:port`` of a URL, and writes it. Plain functions, without I/O."""
+"""Reads and writes the ``host:port`` of a URL. Plain functions, without I/O."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-# What urlsplit passes over: what is beside brackets, a zone (RFC 6874), whose case counts, outside of them, and, up to
-# Python 3.9, digits of other scripts in the port.
+# urlsplit does not reject the following, so this pattern does: text beside brackets; an IPv6 zone (RFC 6874), which is
+# case-sensitive, outside brackets; and, up to Python 3.9, digits of other scripts in the port.
 _SERVER = re.compile(r"(?:[^\[\]%:]*|\[[^\[\]]*\])(?::[0-9]*)?")
 
-# Host names are encoded by it. Looked up here, because the first look imports a module, and a child forked while
-# another thread does so would wait for the end of that import for ever.
+# Load the codec for host names now, because its first use imports a module. If a process forked during that import in
+# another thread, the child would wait forever for the import to end.
 codecs.lookup("idna")
 
 
 class Address(NamedTuple):
-    """Where a server is."""
+    """The address of a server."""
 
     host: str
-    """Its name: ASCII, lower case, without brackets and trailing dot; for Host, SNI, certificate and service."""
+    """The name: ASCII, lower case, without brackets and trailing dot; for Host, SNI, certificate and service."""
     port: int
-    """Its TCP port."""
+    """The TCP port."""
     dns_name: str
-    """The name to resolve; a trailing dot (which keeps search domains out) is still there."""
+    """The name to resolve. It keeps a trailing dot, because the dot excludes search domains."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -33,7 +33,7 @@ def parse_address(netloc: str, default_port: int) -> Address:
     """Read the ``host:port`` of a URL (RFC 3986, section 3.2).
 
     Raises:
-        ValueError: there is no host, the port is not one, or there are credentials, which are not in the message.
+        ValueError: there is no host, the port is invalid, or there are credentials. The message omits the credentials.
     """
     if "@" in netloc:
         shown = netloc.rpartition("@")[2]
@@ -50,7 +50,8 @@ def parse_address(netloc: str, default_port: int) -> Address:
     host = dns_name[:-1] if dns_name.endswith(".") else dns_name
     plain = host and not host.endswith(".") and host.isprintable() and " " not in host
     if not plain or parts.netloc != netloc or not _SERVER.fullmatch(netloc):
-        # Not shown from the colon on: a password with / in it makes "user:pass" of a URL's "user:pass/word@host".
+        # Show only the part before the colon, because a part of a password could follow: of the URL
+        # "user:pass/word@host", with / in the password, only "user:pass" arrives here.
         raise ValueError(
             f"the URL has a server {netloc.partition(':')[0]!r} that cannot be called; accepted is host or host:port"
         )

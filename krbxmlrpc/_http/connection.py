@@ -1,4 +1,4 @@
-"""One HTTP(S) connection to a server, with TLS if there is a context. It does not know how calls authenticate."""
+"""One HTTP(S) connection to a server, with TLS if there is a context. The module knows nothing of authentication."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from .address import Address, authority, host_header
 from .response import READ, MalformedReply, Response, keep_alive_seconds, without_interim
 
 KEEP_ALIVE_MARGIN = 1.0
-"""Seconds before the end of the idle time that a server announced from which on its connection is not used: a call
-must not arrive when it is just closing."""
+"""Stop using an idle connection this many seconds before the server's announced idle time ends. A call must not arrive
+while the server closes the connection."""
 
 DRAIN_LIMIT = 64 * 1024
-"""How many bytes of an unwanted body are read to keep the connection; more than that costs more than a new one."""
+"""Read up to this many bytes of an unwanted body to keep the connection. Reading more costs more than a new one."""
 
 DRAIN_SECONDS = 5.0
-"""How long to wait for an unwanted body."""
+"""Wait this many seconds for an unwanted body."""
 
 SEND_PIECE = 64 * 1024
-"""Bytes of a large request that are sent between two looks at whether the server has answered already."""
+"""Send this many bytes of a large request between two checks for an early reply."""
 
-# Of OpenSSL's x509_vfy.h.
+# From OpenSSL's x509_vfy.h.
 _WRONG_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED
 _SELF_SIGNED = 18  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
 _WRONG_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
@@ -51,26 +51,26 @@ Data = Union[bytes, bytearray, memoryview]
 
 @runtime_checkable
 class Pieces(Protocol):
-    """A body in pieces, of some `SEND_PIECE` each, which may be asked for more than once."""
+    """A body in pieces of about `SEND_PIECE` bytes each. The pieces may be requested more than once."""
 
     def __len__(self) -> int:
-        """Return how many bytes there are in all."""
+        """Return the total number of bytes."""
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield them."""
+        """Yield the pieces."""
 
 
 class State(enum.Enum):
     """The state of a connection. `Connection._enter` makes all transitions."""
 
     CLOSED = enum.auto()
-    """There is no socket: the connection is not open yet, or has been closed."""
+    """There is no socket: the connection is not open yet, or is closed again."""
     READY = enum.auto()
-    """The connection can take a request, and nothing of one has left."""
+    """The connection can take a request, and no part of a request has been sent."""
     SENDING = enum.auto()
-    """A part of a request, or all of it, has left."""
+    """A part of a request, or all of it, has been sent."""
     CUT_SHORT = enum.auto()
-    """The server has not taken all of the request: it answered early, or sending failed."""
+    """The server has not taken the whole request: it replied early, or sending failed."""
     REPLYING = enum.auto()
     """The head of the reply has been read, and perhaps the body."""
     GIVEN_UP = enum.auto()
@@ -91,14 +91,14 @@ _FROM = {
 class Connection:
     """A connection to one server, with TLS if there is a context.
 
-    It has the methods of `http.client.HTTPConnection` by which requests are made, so the hooks of `xmlrpc.client`'s
-    transports find what they know. Head and body of a small request leave in one piece. It never reconnects by itself:
-    a ticket, or a leg of an exchange, must not go out on another connection unnoticed.
+    It has those methods of `http.client.HTTPConnection` that make requests, so it works with the hooks of
+    `xmlrpc.client`'s transports. It sends the head and body of a small request in one piece. It never reconnects by
+    itself: a ticket, or a leg of an exchange, must not go out on another connection unnoticed.
 
     Attributes:
-        kept: whether an earlier request has used it.
-        debuglevel: whether `verbose` was asked for the call that it is used for.
-        sock: the socket; None when it is not connected.
+        kept: whether an earlier request has used the connection.
+        debuglevel: whether `verbose` is set for the current call.
+        sock: the socket; None when the connection is closed.
         timeout: seconds that each socket operation may take.
     """
 
@@ -113,20 +113,20 @@ class Connection:
         self._host = host_header(address, 80 if context is None else 443)
         self._where = authority(address)  # for messages
         self._poll: Any = None
-        self._keep_alive: Optional[int] = None  # seconds that the server keeps it when it is idle, if it says so
+        self._keep_alive: Optional[int] = None  # idle seconds that the server announced
         self._expires = math.inf  # on the monotonic clock
         self._lines: List[str] = []
         self._method = ""  # of the request
-        self._received = b""  # of the reply, while the request was being sent
-        self._failure: Optional[OSError] = None  # of sending
+        self._received = b""  # bytes of the reply that came during the request
+        self._failure: Optional[OSError] = None  # from sending
         self._response: Optional[Response] = None
 
     def connect(self) -> None:
-        """Connect, and set up TLS; each step may take the timeout.
+        """Connect, and set up TLS. The timeout applies to each step.
 
         Raises:
-            ServerUnreachable: it cannot be done.
-            CertificateRejected: the server's certificate is not good for it.
+            ServerUnreachable: connecting failed, or setting up TLS.
+            CertificateRejected: the server's certificate is not valid for the server.
         """
         host, port, _ = self.address
         sock = self._open()
@@ -149,22 +149,22 @@ class Connection:
             raise ServerUnreachable(
                 f"cannot set up TLS with {self._where}: {'it does not speak TLS: ' if plain else ''}{error}",
                 host=host,
-                hint=f"port {port} speaks something else, plain HTTP most often: check the port in the URL; where it "
-                "names none it is 443"
+                hint=f"port {port} speaks another protocol, probably plain HTTP: check the port in the URL; if the URL "
+                "has no port, it is 443"
                 if plain
                 else f"check that port {port} speaks TLS, in a version and with the ciphers that this machine allows",
             ) from error
         self.use(sock)
 
     def use(self, sock: Any) -> None:
-        """Make this connected socket the connection's."""
+        """Use this connected socket for the connection."""
         self._enter(State.READY)
         self.sock = sock
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
     def _open(self) -> socket.socket:
-        """Return a socket that ends at the server, ready for TLS if there is to be any."""
+        """Return a socket that ends at the server, ready for the TLS handshake if there is one."""
         host, port, dns_name = self.address
         try:
             return self._open_socket(dns_name, port)
@@ -174,8 +174,8 @@ class Connection:
             ) from error
 
     def _open_socket(self, name: str, port: int) -> socket.socket:
-        """Return a connected socket, ready for TLS if there is to be any; raise what the last address raised."""
-        with no_fork:  # and so has the resolver
+        """Return a connected socket, ready for the TLS handshake. If all addresses fail, raise the last one's error."""
+        with no_fork:  # the resolver has locks of its own
             *others, last = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
         for address in others:
             with suppress(OSError, ValueError):
@@ -183,11 +183,12 @@ class Connection:
         return self._open_socket_at(*last)
 
     def _open_socket_at(self, family: int, kind: int, protocol: int, _: str, where: Any) -> socket.socket:
-        """Return what `_open_socket` does, for one address."""
+        """Do the same as `_open_socket`, for one address."""
         sock = self.sock = socket.socket(family, kind, protocol)
         try:
             if self._context is not None:
-                # Before it is connected: one that is closed again at once, ssl would leave open, or without TLS.
+                # Wrap the socket before it connects: if the server closed the connection at once, ssl would leave the
+                # socket open, or without TLS.
                 sock = self.sock = self._context.wrap_socket(
                     sock, server_hostname=self.address.host, do_handshake_on_connect=False
                 )
@@ -202,16 +203,16 @@ class Connection:
     def begin(self, debuglevel: int = 0) -> None:
         """Note that a new request starts."""
         self.debuglevel = debuglevel
-        if self._state is not State.CLOSED:  # then to send is an error
+        if self._state is not State.CLOSED:  # when it is closed, sending raises an error
             self._enter(State.READY)
 
     @property
     def request_started(self) -> bool:
-        """Whether anything of a request has left since `begin`."""
+        """Whether any part of a request has been sent since `begin`."""
         return self._state not in (State.CLOSED, State.READY)
 
     def _enter(self, state: State) -> None:
-        """Change the state; nothing else does. A RuntimeError means that this package has a mistake."""
+        """Change the state. Only this method does so. A RuntimeError means that this package has a bug."""
         before, self._state = self._state, state
         if before not in _FROM[state]:
             raise RuntimeError(f"a connection cannot become {state.name} when it is {before.name}")
@@ -232,7 +233,7 @@ class Connection:
             self._lines.append("Accept-Encoding: identity")
 
     def putheader(self, header: Any, *values: Any) -> None:
-        """Add a header line; several values make a list."""
+        """Add a header line. Several values are joined to a list."""
         if len(values) != 1 or not isinstance(header, str) or not isinstance(values[0], str):
             parts = [part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in (header, *values)]
             header, values = parts[0], (", ".join(parts[1:]),)
@@ -242,8 +243,9 @@ class Connection:
         """Send the head, and the body if there is one.
 
         Raises:
-            ValueError: a header has what no header can have; the pieces of the body are not what it announced.
-            OSError: it cannot be sent, and the server has not said why.
+            ValueError: a header has a character that HTTP does not allow; or the pieces of the body do not add up to
+                its announced length.
+            OSError: sending failed, and the server has not replied with a reason.
         """
         head = _encoded_head(self._lines)
         first, rest = _pieces(message_body)
@@ -252,7 +254,7 @@ class Connection:
             if rest is not None:
                 self._send_until_answered(rest)
         except OSError as error:
-            # A server that does not want all of it may answer, and close or stop reading: then its answer says why.
+            # A server that refuses the request may reply early, and then close or stop reading. Its reply says why.
             if isinstance(error, socket.timeout) and not self._poll.poll(0):
                 raise
             self._failure = error
@@ -263,12 +265,12 @@ class Connection:
         if self.sock is None:
             raise NotConnected("the connection is closed")
         self._enter(State.SENDING)
-        sent = self.sock.send(data)  # nearly always all of it, and SSLSocket.sendall takes its time
+        sent = self.sock.send(data)  # nearly always sends all, and SSLSocket.sendall is slow
         if sent < len(data):
             self.sock.sendall(memoryview(data)[sent:])
 
     def _send_until_answered(self, pieces: Iterable[Data]) -> None:
-        """Send the rest of a large request, as long as no final reply comes: that ends what there is to be read."""
+        """Send the rest of a large request. Stop when a final reply comes: the server reads no more."""
         ready = select.poll()
         ready.register(self.sock, select.POLLIN | select.POLLOUT)
         patience = None if self.timeout is None else self.timeout * 1000
@@ -282,7 +284,7 @@ class Connection:
             self.send(piece)
 
     def _has_answered(self) -> bool:
-        """Say whether what has come begins a final reply, or is the end."""
+        """Say whether a final reply has begun, or the server has closed the connection."""
         data = self._read_now()
         if data is None:
             return False
@@ -290,7 +292,7 @@ class Connection:
         return not data or self._received[9:10] not in (b"", b"1")  # the first digit of the status
 
     def _read_now(self) -> Optional[bytes]:
-        """Return what has come, nothing at the end of the connection, and None where it was only TLS's own."""
+        """Return the bytes that have come: none if the connection has ended, None if only TLS's own messages came."""
         self.sock.settimeout(0)
         try:
             return self.sock.recv(READ)  # type: ignore[no-any-return]
@@ -300,7 +302,7 @@ class Connection:
             self.sock.settimeout(self.timeout)
 
     def getresponse(self) -> Response:
-        """Read the head of the reply to the request that was sent; errors as of `Response.begin`, or of sending it."""
+        """Read the head of the reply. Raise the errors of `Response.begin`, or the error of sending the request."""
         if self.sock is None:
             raise NotConnected("the connection is closed")
         received, self._received = self._received, b""
@@ -322,7 +324,7 @@ class Connection:
     # -- between requests ---------------------------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Read an unwanted body to its end, within bounds."""
+        """Read an unwanted body to its end, within `DRAIN_LIMIT` and `DRAIN_SECONDS`."""
         response = self._response
         if response is None or not response.persistent:
             return
@@ -339,12 +341,12 @@ class Connection:
             self.give_up()
 
     def give_up(self) -> None:
-        """See to it that the connection is not used again."""
+        """Prevent any further use of the connection."""
         if self._state is not State.CLOSED:
             self._enter(State.GIVEN_UP)
 
     def is_reusable(self) -> bool:
-        """Say whether the last reply has been read to its end, and the connection persists."""
+        """Say whether the last reply has been read to its end and the connection persists."""
         return self._response is not None and self._response.reusable
 
     def rest(self) -> None:
@@ -354,7 +356,7 @@ class Connection:
         self._expires = time.monotonic() + seconds - min(KEEP_ALIVE_MARGIN, seconds / 2)
 
     def is_usable(self) -> bool:
-        """Say whether an idle connection can take a request: it is open, and nothing has come that nobody asked for."""
+        """Say whether an idle connection can take a request: it is open, and no unrequested data has come."""
         if self.sock is None or time.monotonic() >= self._expires:
             return False
         if self._context is not None and self.sock.pending():
@@ -367,20 +369,20 @@ class Connection:
             return False
 
     def certificate(self) -> bytes:
-        """Return the server's certificate, in DER; empty where there is no TLS."""
+        """Return the server's certificate in DER; empty if there is no TLS."""
         return (self.sock.getpeercert(True) if self._context is not None else None) or b""
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self._enter(State.CLOSED)
-        self._failure = None  # it holds frames, and with them the transport
+        self._failure = None  # its traceback refers to frames, and the frames to the transport
         sock, self.sock = self.sock, None
         if sock is not None:
             sock.close()
 
 
 class _UntilDeadline:
-    """A socket from which nothing is received after a deadline, however little comes at a time."""
+    """A socket that receives nothing after a deadline, even if data comes in small pieces."""
 
     def __init__(self, sock: Any, timeout: Optional[float], deadline: float) -> None:
         self._sock = sock
@@ -397,7 +399,7 @@ class _UntilDeadline:
 
 
 def _pieces(body: Union[Data, Pieces, None]) -> Tuple[bytes, Optional[Iterable[Data]]]:
-    """Return what of a body is sent together with the head, and the rest in pieces, where there is more."""
+    """Return the part of a body that goes out with the head, and the rest in pieces if there is more."""
     if body is not None and not isinstance(body, (bytes, bytearray, memoryview)):
         return b"", _all_of(body)
     view = memoryview(body or b"").cast("B")
@@ -406,10 +408,11 @@ def _pieces(body: Union[Data, Pieces, None]) -> Tuple[bytes, Optional[Iterable[D
 
 
 def _all_of(body: Pieces) -> Iterator[Data]:
-    """Yield the pieces of a body. What is more than it announced, the server would take for another request.
+    """Yield the pieces of a body, up to its announced length. The server would take any excess for another request.
 
     Raises:
-        ValueError: they are more or less than it announced, or cannot be read (an OSError is the connection's).
+        ValueError: the pieces are longer or shorter than announced, or cannot be read. (An OSError would mean that the
+            connection failed.)
     """
     left = announced = len(body)
     try:
@@ -417,7 +420,7 @@ def _all_of(body: Pieces) -> Iterator[Data]:
             left -= len(piece)
             if left < 0:
                 break
-            if piece:  # to send nothing is an error for ssl, up to Python 3.9
+            if piece:  # up to Python 3.9, ssl raises an error if it sends no bytes
                 yield piece
     except OSError as error:
         raise ValueError(f"the body of the request cannot be read: {error}") from error
@@ -426,14 +429,14 @@ def _all_of(body: Pieces) -> Iterator[Data]:
 
 
 def _encoded_head(lines: List[str]) -> bytes:
-    """Return the head of a request; ValueError where a line is not one line."""
+    """Return the head of a request. Raise ValueError if a line has a character that HTTP does not allow."""
     whole = "".join(lines)
     try:
         if "\n" not in whole and "\r" not in whole and "\0" not in whole:
             return "\r\n".join([*lines, "", ""]).encode("latin-1")
     except UnicodeEncodeError:
         pass
-    # Not shown: it could be a secret.
+    # Do not show the header: it could be a secret.
     raise ValueError("a header of the request holds a line break, or another character that HTTP does not allow")
 
 
@@ -442,27 +445,27 @@ def _connect_hint(error: Exception, where: str) -> str:
         return "check the host name in the URL, and this machine's DNS"
     if isinstance(error, socket.timeout):
         return Hint(
-            "check that no firewall stands between this machine and {server}; {args.timeout} sets how long to wait",
+            "check that no firewall blocks the way from this machine to {server}; {args.timeout} sets how long to wait",
             server=where,
         )
     return f"check the port in the URL, and that the server listens on {where}"
 
 
 def _certificate_hint(code: int) -> str:
-    """Return what to do about a certificate, by OpenSSL's number for what is wrong with it."""
+    """Return the advice for a rejected certificate, by OpenSSL's code for the reason."""
     if code in _WRONG_TIME:
         return "the server needs a new certificate, if this machine's clock is right"
     if code in _WRONG_NAME:
         return Hint(
-            "call the server by a name that is in its certificate; if it goes by another in Kerberos, pass that with "
-            "{args.service}"
+            "call the server by a name that is in its certificate; if the server has another name in Kerberos, pass "
+            "that name with {args.service}"
         )
     if code == _SELF_SIGNED:
         return Hint(
-            "the server signed it itself: have its operator give you that very certificate, and pass {phrase.cafile} "
-            "with it"
+            "the server signed the certificate itself: get this certificate from the server's operator, and pass "
+            "{phrase.cafile} with it"
         )
     return Hint(
-        "if you trust the CA that signed it, pass {phrase.cafile} with that CA's certificate; proxies that look into "
-        "TLS sign with one of their own; or the server leaves out a certificate between its own and the CA's"
+        "if you trust the CA that signed it, pass {phrase.cafile} with that CA's certificate; a proxy that inspects "
+        "TLS signs with a CA of its own; or the server does not send an intermediate certificate"
     )

@@ -1,7 +1,8 @@
 """Keeps the open connections of one transport between calls.
 
-A connection belongs to one call at a time: it is taken out of the idle ones, used, and released once the reply has
-been read to its end; in any other state it is dropped. So the next call never meets a half-read reply.
+A connection belongs to one call at a time. The call takes the connection out of the pool, uses it, and releases it.
+The pool keeps the connection only if its reply has been read to the end, else drops it. So the next call never meets a
+half-read reply.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from .._forks import survives_forks
 from .connection import Connection
 
 MAX_IDLE = 32
-"""How many idle connections are kept for one server."""
+"""Keep at most this many idle connections for one server."""
 
 LOOK_AFTER = 5.0
-"""Seconds after which it is looked whether a connection that nobody needs is still open; Apache closes it by then."""
+"""Check unused connections after this many seconds. Apache closes them by then."""
 
 
 class _Idle(NamedTuple):
@@ -26,29 +27,30 @@ class _Idle(NamedTuple):
 
     connection: Connection
     since: float
-    """When it became idle, by the monotonic clock (seconds)."""
+    """The time when the connection became idle, by the monotonic clock (seconds)."""
 
 
 class Pool:
-    """The connections of one transport. Any thread may take an idle one: it is then that thread's alone.
+    """The connections of one transport. Any thread may take an idle connection, and then uses it alone.
 
-    There is no lock: all that threads share is changed in single steps that the interpreter does not divide.
+    There is no lock: every change of shared data is a single step that the interpreter does not divide.
     """
 
     def __init__(self) -> None:
         self._idle: Dict[str, Deque[_Idle]] = {}
-        self._open: "weakref.WeakSet[Connection]" = weakref.WeakSet()  # those in use, too
-        self._current: "weakref.WeakSet[Connection]" = weakref.WeakSet()  # those opened since all were closed
+        self._open: "weakref.WeakSet[Connection]" = weakref.WeakSet()  # including those in use
+        self._current: "weakref.WeakSet[Connection]" = weakref.WeakSet()  # those opened since the last `close`
         survives_forks(self)
 
     def acquire(self, netloc: str, opener: Callable[[str], Connection]) -> Connection:
         """Return a connection to ``host:port`` that can take a request: the last one released, or a new one.
 
         Args:
-            opener: makes a new one. It is not kept: a reference cycle with the transport would keep both alive.
+            opener: makes a new connection. The pool does not keep the opener, because a reference cycle with the
+                transport would keep both alive.
 
         Raises:
-            ServerUnreachable, CertificateRejected: a new one is needed and cannot be had.
+            ServerUnreachable, CertificateRejected: a new connection is needed, and connecting failed.
         """
         idle = self._idle.get(netloc)
         while idle:
@@ -67,7 +69,7 @@ class Pool:
         return connection
 
     def release(self, netloc: str, connection: Connection) -> None:
-        """Take a connection back: keep it if its reply has been read to its end, else drop it."""
+        """Take a connection back. Keep it if its reply has been read to the end, else drop it."""
         if not connection.is_reusable():
             self._drop(connection)
             return
@@ -75,16 +77,17 @@ class Pool:
         idle = self._idle.setdefault(netloc, deque())
         idle.append(_Idle(connection, time.monotonic()))
         self._drop_oldest_if_over(idle)
-        # Only now, when nothing is held that another thread could not see, is it certain what others have changed.
+        # Check these only now, when other threads can see every connection: a change by another thread before this
+        # point is visible here, and another thread handles a later change.
         while len(idle) > MAX_IDLE:
             self._drop_oldest(idle)
         if connection not in self._current:
             self._close_idle()
 
     def _drop_oldest_if_over(self, idle: Deque[_Idle]) -> None:
-        """Drop the connection that nobody has needed for longest, if the server has closed it: others get their turn.
+        """Drop the connection that has been idle for longest, if the server has closed it. Later calls check the next.
 
-        Not more than one at a time, and not before it may well be over, because to look costs a system call.
+        Each check costs a system call, so check only one connection at a time, and only after `LOOK_AFTER`.
         """
         try:
             if time.monotonic() < idle[0].since + LOOK_AFTER:
@@ -104,12 +107,12 @@ class Pool:
             pass
 
     def _drop(self, connection: Connection) -> None:
-        """Close a connection that is not to be used again."""
+        """Close a connection for good."""
         self._open.discard(connection)
         connection.close()
 
     def close(self) -> None:
-        """Close all idle connections now, and those in use when their calls end; later calls open new ones."""
+        """Close all idle connections now, and those in use when their calls end. Later calls open new connections."""
         self._current = weakref.WeakSet()
         self._close_idle()
 
@@ -119,7 +122,7 @@ class Pool:
                 self._drop_oldest(idle)
 
     def after_fork(self) -> None:
-        """Let go, in a child process, of the parent's connections: closing them here leaves them open there."""
+        """Drop the parent's connections in a child process. Closing them here leaves them open in the parent."""
         self._idle = {}
         for connection in list(self._open):
             self._drop(connection)

@@ -1,9 +1,9 @@
-"""Reads HTTP/1.1 replies, strictly by RFC 9112; knows nothing of what is in them.
+"""Reads HTTP/1.1 replies, strictly by RFC 9112. This module knows nothing of their contents.
 
-`http.client` reads leniently: of lengths that contradict each other it takes one, it takes a head that is cut off for a
-whole one, and some replies keep it waiting for ever. Then a reply can be read in two ways, and the rest of one be taken
-for the next. Here whatever is not plain is a `MalformedReply`, all of it is bounded, and a connection is called
-reusable only where the reply has ended just where it said. No error quotes what the server sent.
+`http.client` reads leniently: it picks one of several contradicting lengths, it accepts a truncated head, and some
+replies keep it waiting forever. Then a reply can be read in two ways, and the rest of one reply can be taken for the
+next. This module raises `MalformedReply` for any ambiguous reply, and bounds every part of a reply. A connection counts
+as reusable only if the reply has ended exactly at its announced end. No error quotes text that the server sent.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from http.client import HTTPException, HTTPMessage, RemoteDisconnected
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 READ = 16 * 1024
-"""How many bytes are asked of the socket at a time: what TLS gives at most. Room for more is made, and given back in
-part, between pieces of a large body that stay: that leaves gaps, and a message takes up to half as much memory again.
+"""Ask the socket for this many bytes at a time, the most that TLS delivers. If we asked for more, Python would allocate
+a larger buffer for each piece of a body and then shrink it. The gaps would cost up to half as much memory again.
 """
 
 MAX_LINE = 64 * 1024
-"""Bytes of one line of a head: room for the largest Kerberos token."""
+"""Bytes of one line of a head: enough for the largest Kerberos token."""
 
 MAX_LINES = 200
-"""Lines of one head, and of the trailers behind a chunked body."""
+"""Lines of one head, and of the trailers after a chunked body."""
 
 MAX_HEAD = 512 * 1024
 """Bytes of one head."""
@@ -31,11 +31,11 @@ MAX_INTERIM = 10
 """Interim replies (1xx) before the final one."""
 
 MAX_CHUNK_LINE = 128
-"""Bytes of the line in front of a chunk: sixteen digits, and some room for extensions, which nobody uses."""
+"""Bytes of the line before a chunk: enough for sixteen digits and short extensions, which nobody uses."""
 
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_ALLOWED = bytes({*range(256)} - {*range(32), 127} | {*b"\t\r\n"})  # no control characters but these
+_ALLOWED = bytes({*range(256)} - {*range(32), 127} | {*b"\t\r\n"})  # other control characters are forbidden
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\0-\x08\x0a-\x1f\x7f]*)?")
 _KEEP_ALIVE = re.compile(r"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})\b", re.IGNORECASE)
@@ -46,23 +46,23 @@ class MalformedReply(HTTPException):
 
 
 class Response:
-    """One reply: what `http.client.HTTPResponse` is to a connection, as far as it is needed.
+    """One reply, with those parts of the interface of `http.client.HTTPResponse` that are needed.
 
     Args:
-        sock: what to read it from, by ``recv``.
-        debuglevel: whether `verbose` was asked for the call.
-        received: what has been read of it already.
-        method: what it answers: replies to CONNECT and HEAD have no body, whatever their heads say.
+        sock: the socket, or another object with a method ``recv``.
+        debuglevel: whether `verbose` is set for the call.
+        received: the bytes of the reply that have been read already.
+        method: the method of the request. Replies to CONNECT and HEAD have no body, even if their heads announce one.
 
     Attributes:
-        status, reason, version, headers: as there.
+        status, reason, version, headers: as in `http.client.HTTPResponse`.
         persistent: whether the server keeps the connection.
     """
 
     def __init__(self, sock: Any, debuglevel: int = 0, received: bytes = b"", method: str = "POST") -> None:
         self._recv = sock.recv
         self._method = method
-        self._buffer = bytearray(received)  # what has come from the socket, and is not yet used
+        self._buffer = bytearray(received)  # received and not yet used
         self._names: List[Tuple[str, str]] = []
         self._values: Dict[str, List[str]] = {}
         self._left: Optional[int] = None  # bytes to the end of the body or chunk; None: to the end of the connection
@@ -82,8 +82,8 @@ class Response:
         """Read the head of the final reply.
 
         Raises:
-            OSError: from the socket; `RemoteDisconnected` where it closed before it said anything.
-            MalformedReply: the head is not one, or the body could be read in more than one way.
+            OSError: from the socket; `RemoteDisconnected` if the server closed the connection before it sent anything.
+            MalformedReply: the head is malformed, or the body could be read in more than one way.
         """
         if not self._buffer and not self._receive():
             raise RemoteDisconnected("the connection was closed without a reply")
@@ -97,7 +97,7 @@ class Response:
         raise MalformedReply("the server sends interim replies without end")
 
     def _read_head(self) -> None:
-        """Read a status line, and header lines up to the empty one."""
+        """Read a status line, and the header lines up to the empty line."""
         end = searched = 0
         while not end:
             end = _end_of_head(self._buffer, searched)
@@ -120,17 +120,17 @@ class Response:
             self._values.setdefault(_lower_name(name), []).append(value)
 
     def _find_end(self) -> None:
-        """Find out where the body ends (RFC 9112, section 6.3), and whether the connection persists (section 9.3)."""
+        """Determine the end of the body (RFC 9112, section 6.3) and whether the connection persists (section 9.3)."""
         if self._method == "CONNECT" and self.status < 300:
-            # RFC 9110, section 9.3.6: whatever it says, the tunnel begins here.
+            # RFC 9110, section 9.3.6: the tunnel begins here, even if the head announces a body.
             self.persistent = self._finished = True
             return
         options = self._members("connection")
         self.persistent = "close" not in options and (self.version == 11 or "keep-alive" in options)
         lengths, codings = self._members("content-length"), self._members("transfer-encoding")
-        if self._method == "HEAD":  # what is announced is what GET would have brought
+        if self._method == "HEAD":  # the head announces the body that GET would have brought
             self._finished = True
-        elif self.status in (204, 304):  # never a body; where one is announced all the same, better not wait for it
+        elif self.status in (204, 304):  # never a body; if one is announced, drop the connection
             self.persistent &= not lengths and not codings
             self._finished = True
         elif codings:
@@ -149,7 +149,7 @@ class Response:
             self.persistent = False
 
     def _members(self, name: str) -> Set[str]:
-        """Return the members of a header that is a list, in lower case; repeated lines make one list."""
+        """Return the members of a list header, in lower case. Repeated lines make one list."""
         values = self._values.get(name)
         if values is None:
             return set()
@@ -158,7 +158,7 @@ class Response:
         return {member.strip(" \t").lower() for value in values for member in value.split(",")}
 
     def values(self, name: str) -> List[str]:
-        """Return the values of a header, whose name is given in lower case: one for each of its lines."""
+        """Return the values of a header, one for each of its lines. Pass the name in lower case."""
         return self._values.get(name, [])
 
     def getheader(self, name: str, default: Any = None) -> Any:
@@ -172,7 +172,7 @@ class Response:
 
     @property
     def headers(self) -> HTTPMessage:
-        """All headers; made when it is asked for, because that takes as long as all the rest of reading a head."""
+        """All headers. Built on demand, because building takes as long as the rest of reading a head."""
         message = HTTPMessage()
         for name, value in self._names:
             message[name] = value
@@ -181,15 +181,15 @@ class Response:
     # -- the body -----------------------------------------------------------------------------------------------------
 
     def read_from(self, sock: Any) -> None:
-        """Receive what is to come from something else, by its ``recv``."""
+        """Receive the rest of the reply from another object with a method ``recv``."""
         self._recv = sock.recv
 
     def read(self, amt: Optional[int] = None) -> bytes:
-        """Read up to `amt` bytes of the body, or all; nothing is returned only at its end.
+        """Read up to `amt` bytes of the body, or all of it. Return no bytes only at the end of the body.
 
         Raises:
             OSError: from the socket.
-            MalformedReply: the body ends before the place that the head announced, or its chunks are not in order.
+            MalformedReply: the body ends before its announced end, or its chunks are malformed.
         """
         if amt is None:
             return b"".join(iter(lambda: self.read(READ), b""))
@@ -206,27 +206,27 @@ class Response:
         if self._left is None:
             self._finished = not data
         elif not data:
-            raise MalformedReply("the body ends before the place that was announced")
+            raise MalformedReply("the body ends before its announced end")
         else:
             self._left -= len(data)
             self._finished = not self._left and not self._chunked
         return data
 
     def _next_chunk(self) -> None:
-        """Read what stands between chunks (RFC 9112, section 7.1)."""
+        """Read the line between two chunks (RFC 9112, section 7.1)."""
         if self._between_chunks and self._line(2):
             raise MalformedReply("a chunk of the body is longer than announced")
         self._between_chunks = True
         found = _CHUNK.fullmatch(self._line(MAX_CHUNK_LINE))
         if found is None:
-            raise MalformedReply("a chunk of the body has no proper size")
+            raise MalformedReply("a chunk of the body has no valid size")
         self._left = int(found[1], 16)
         if not self._left:
             self._read_trailers()
             self._finished = True
 
     def _read_trailers(self) -> None:
-        """Read the header lines behind the last chunk; nobody has use for them."""
+        """Read and discard the header lines after the last chunk."""
         lines = b""
         for _ in range(MAX_LINES):
             line = self._line(MAX_LINE)
@@ -237,16 +237,16 @@ class Response:
         raise MalformedReply(f"the reply has more than {MAX_LINES} header lines")
 
     def isclosed(self) -> bool:
-        """Say whether there is nothing more to be read."""
+        """Say whether there is nothing more to read."""
         return self._finished or self._closed
 
     def close(self) -> None:
-        """Give up what is left of the body."""
+        """Discard the rest of the body."""
         self._closed = True
 
     @property
     def reusable(self) -> bool:
-        """Whether the connection stands just where the next reply begins."""
+        """Whether the connection is exactly at the start of the next reply."""
         return self._finished and self.persistent and not self._buffer
 
     # -- the socket ---------------------------------------------------------------------------------------------------
@@ -274,7 +274,7 @@ class Response:
 
 
 def _end_of_head(data: bytearray, start: int) -> int:
-    """Return where the head ends, behind its first empty line; 0 where that has not come. It does not begin earlier."""
+    """Return the end of the head, after its first empty line; 0 if that has not come. Search from `start` on."""
     end = data.find(b"\n\r\n", start)
     bare = data.find(b"\n\n", start, len(data) if end < 0 else end + 1)
     if bare >= 0:
@@ -283,7 +283,7 @@ def _end_of_head(data: bytearray, start: int) -> int:
 
 
 def without_interim(data: bytes) -> bytes:
-    """Return what comes behind interim replies (RFC 9110, section 15.2) that are complete."""
+    """Return the data without complete interim replies (RFC 9110, section 15.2) at its start."""
     while data[9:10] == b"1" and data[9:12] != b"101":
         end = _end_of_head(bytearray(data), 0)
         if not end:
@@ -293,7 +293,7 @@ def without_interim(data: bytes) -> bytes:
 
 
 def _split_lines(head: bytes) -> List[str]:
-    """Return the lines of a head, without their ends, and without the empty line at its end."""
+    """Return the lines of a head without line ends, and without the empty line at the end of the head."""
     if head.translate(None, _ALLOWED) or head.count(b"\r") != head.count(b"\r\n"):
         raise MalformedReply("the reply has a control character in its head")
     return head.decode("latin-1").replace("\r\n", "\n").split("\n")[:-2]
@@ -310,7 +310,7 @@ def parse_fields(lines: List[str]) -> List[Tuple[str, str]]:
         name, colon, value = line.partition(":")
         if colon and _lower_name(name):
             fields.append((name, value.strip(" \t")))
-        elif line.startswith((" ", "\t")) and fields:  # section 5.2: an old way to go on with a value
+        elif line.startswith((" ", "\t")) and fields:  # section 5.2: an obsolete way to continue a value
             name, value = fields.pop()
             fields.append((name, f"{value} {line.strip()}".strip()))
         else:
@@ -320,15 +320,15 @@ def parse_fields(lines: List[str]) -> List[Tuple[str, str]]:
 
 @functools.lru_cache(maxsize=256)
 def _lower_name(name: str) -> str:
-    """Return the name of a header in lower case, nothing where it is not one. The same names come all the time."""
+    """Return the name of a header in lower case, "" if it is not valid. Cached, because the same names recur."""
     return name.lower() if _NAME.fullmatch(name) else ""
 
 
 @functools.lru_cache(maxsize=64)
 def keep_alive_seconds(value: str) -> Optional[int]:
-    """Return after how many idle seconds a server closes the connection by its ``Keep-Alive`` header, None if unsaid.
+    """Return the idle seconds until the server closes the connection, from its ``Keep-Alive`` header; None if absent.
 
-    Source: RFC 2068, section 19.7.1.1, where that header is from; only ``timeout`` is still of use.
+    Source: RFC 2068, section 19.7.1.1, defines the header. Only its ``timeout`` is still useful.
     """
     found = _KEEP_ALIVE.search(value)
     return None if found is None else int(found[1])

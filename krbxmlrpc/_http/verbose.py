@@ -1,4 +1,4 @@
-"""Prints messages for ``verbose``, without what could be a secret."""
+"""Prints messages for ``verbose``, without possible secrets."""
 
 from __future__ import annotations
 

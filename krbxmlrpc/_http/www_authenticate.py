@@ -1,7 +1,7 @@
 """Reads ``WWW-Authenticate``: schemes, parameters and tokens (RFC 9110, sections 11.2, 11.3 and 11.6.1).
 
-Plain functions on header values. What a server sends is never an error here: what does not follow the grammar is
-taken as it is up to the next comma, so that one odd challenge does not hide the others.
+Plain functions on header values. A malformed header is never an error here: text that does not follow the grammar is
+kept as it is, up to the next comma. So one malformed challenge does not hide the others.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 """A token of HTTP, as a regular expression (RFC 9110, section 5.6.2)."""
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-_END = r"(?=[ \t]*(?:,|\Z))"  # a scheme alone, a token68 and a parameter end at a comma or with the line
+_END = r"(?=[ \t]*(?:,|\Z))"  # a lone scheme, a token68 or a parameter ends at a comma or the end of the line
 _SCHEME = re.compile(rf"({TOKEN})(?:{_END}|[ \t]+)")
 _TOKEN68 = re.compile(rf"[A-Za-z0-9\-._~+/]+=*{_END}")
 _PARAMETER = re.compile(rf"{TOKEN}[ \t]*=[ \t]*(?:{TOKEN}|{_QUOTED}){_END}", re.DOTALL)
 _COMMAS = re.compile(r"[ \t,]*")
-_ALONE = re.compile(r"(?i:negotiate) ([A-Za-z0-9+/]+=*)", re.ASCII)  # a token's own case matters, and takes no time
-# Up to the next comma that stands in no quoted string; one that does not end goes to the end of the line.
+_ALONE = re.compile(r"(?i:negotiate) ([A-Za-z0-9+/]+=*)", re.ASCII)  # only the scheme ignores case: faster
+# Up to the next comma outside quoted strings. An unterminated quoted string extends to the end of the line.
 _JUNK = re.compile(rf'(?:{_QUOTED}|"(?:[^"\\]|\\.)*\\?\Z|[^",])*', re.DOTALL)
 
 
@@ -31,11 +31,11 @@ class Challenge(NamedTuple):
     scheme: str
     """The authentication scheme, in lower case."""
     details: str
-    """A token (token68), parameters joined by a comma and a space, or nothing; else the text as it came."""
+    """A token (token68), parameters joined by a comma and a space, or nothing. Other text is kept as it came."""
 
 
 def challenges(headers: HeaderValues) -> Iterator[Challenge]:
-    """Yield the challenges of one header value, or of several, in their order; TypeError for anything else."""
+    """Yield the challenges of one or several header values, in order. Raise TypeError for any other argument."""
     if isinstance(headers, (bytes, Mapping)) or not isinstance(headers, Iterable):
         raise TypeError(f"accepted is a WWW-Authenticate value (str), or a list of them, not {type(headers).__name__}")
     for value in [headers] if isinstance(headers, str) else headers:
@@ -57,7 +57,7 @@ def _challenges_of_line(line: str) -> Iterator[Challenge]:
 
 
 def _details(line: str, position: int) -> Tuple[str, int]:
-    """Read what belongs to the scheme that ends at `position`; return it, and where it ends."""
+    """Read the details of the scheme that ends at `position`. Return the details and their end."""
     token68 = _TOKEN68.match(line, position)
     if token68 is not None:
         return token68.group(), token68.end()
@@ -68,7 +68,7 @@ def _details(line: str, position: int) -> Tuple[str, int]:
         parameters.append(parameter.group())
         after = parameter.end()
         parameter = _PARAMETER.match(line, _skip(_COMMAS, line, after))
-    if not parameters:  # keep what is there: a token that cannot be read is not the same as no token
+    if not parameters:  # keep the text: an unreadable token differs from no token
         after = _skip(_JUNK, line, position)
         parameters.append(line[position:after].strip(" \t"))
     return ", ".join(parameters), after
@@ -82,13 +82,13 @@ def _skip(pattern: re.Pattern[str], line: str, position: int) -> int:
 def www_auth(headers: HeaderValues) -> Dict[str, str]:
     """Return the challenges as ``{scheme: details}``, for example ``{"negotiate": "", "basic": 'realm="Example"'}``.
 
-    Schemes are in lower case. Where a scheme comes more than once, the first one with details counts.
+    Schemes are in lower case. If a scheme comes more than once, the first one with details counts.
 
     Args:
         headers: one ``WWW-Authenticate`` value with any number of challenges, or a list of such values.
 
     Raises:
-        TypeError: it is anything else; what a server sends is never an error.
+        TypeError: ``headers`` has another type. A malformed header is never an error.
 
     Source: RFC 9110, sections 11.2 and 11.6.1.
     """
@@ -100,9 +100,9 @@ def www_auth(headers: HeaderValues) -> Dict[str, str]:
 
 
 def negotiate_details(headers: HeaderValues) -> Optional[str]:
-    """Return what stands behind ``Negotiate`` (RFC 4559, section 4.1): a token, or ``""``; None where it is absent."""
+    """Return the details of ``Negotiate`` (RFC 4559, section 4.1): a token, or ``""``; None if it is absent."""
     if isinstance(headers, list) and len(headers) == 1 and isinstance(headers[0], str):
         alone = _ALONE.fullmatch(headers[0])
-        if alone is not None:  # as it nearly always is
+        if alone is not None:  # the usual case
             return alone[1]
     return www_auth(headers).get("negotiate")

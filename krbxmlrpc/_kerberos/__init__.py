@@ -1,4 +1,4 @@
-"""Kerberos: tickets, credentials, tokens, channel bindings, and what krb5.conf and the caches say.
+"""Kerberos: tickets, credentials, tokens, channel bindings, and the contents of krb5.conf and credential caches.
 
-It knows GSSAPI, through pykerberos and python-gssapi. It must not know sockets, HTTP or XML-RPC.
+This package knows GSSAPI, through pykerberos and python-gssapi. It must not know sockets, HTTP or XML-RPC.
 """

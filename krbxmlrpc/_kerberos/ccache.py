@@ -1,7 +1,8 @@
-"""Reads from a credential cache in a file what errors need: whose it is, when its tickets end, why it cannot be read.
+"""Reads facts for errors from a credential cache in a file: its principal, the end of its tickets, its defects.
 
-Only that: GSSAPI reads caches for all else, but has no way to tell it through pykerberos, or no words for it. Caches of
-other types give None. Source: MIT Kerberos documentation, "Credential cache file format", version 4.
+For everything else GSSAPI reads caches. But GSSAPI cannot report these facts through pykerberos, or has no words for
+them. For caches of other types the functions return None. Source: MIT Kerberos documentation, "Credential cache file
+format", version 4.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from typing import Iterator, List, Optional, Tuple
 
 _VERSION = 0x0504
 _OLDER = (b"\5\1", b"\5\2", b"\5\3")
-"""How a cache of another version begins: GSSAPI reads it, and it is not read here."""
+"""The first bytes of caches of older versions. GSSAPI reads such a cache; this module does not."""
 
 _SETTINGS = b"X-CACHECONF:"
-"""The realm of what is in a cache and is no ticket."""
+"""The realm of entries in a cache that are not tickets."""
 
 
 def cache_file(name: str) -> Optional[str]:
-    """Return the file of a credential cache, of which the name is as in KRB5CCNAME; None where it is of another type.
+    """Return the file of a credential cache, from a name as in KRB5CCNAME; None if the cache is of another type.
 
-    Where there is no name, krb5.conf may have one, which is not read here: None.
+    If the name is empty, return None: krb5.conf may name a cache, but this function does not read krb5.conf.
     """
     kind, colon, path = name.partition(":")
     if not colon:
@@ -31,7 +32,7 @@ def cache_file(name: str) -> Optional[str]:
 
 
 def ticket_end(path: str) -> Optional[datetime]:
-    """Return when the ticket-granting ticket in a cache ends; None where that cannot be read."""
+    """Return the end time of the ticket-granting ticket in a cache; None if it cannot be read."""
     try:
         fields = _Fields(_content(path))
         _owner(fields)
@@ -42,7 +43,7 @@ def ticket_end(path: str) -> Optional[datetime]:
 
 
 def cache_owner(path: str) -> Optional[str]:
-    """Return whose a cache is; None where that cannot be read."""
+    """Return the principal of a cache; None if it cannot be read."""
     try:
         return _owner(_Fields(_content(path)))
     except (OSError, ValueError, struct.error):
@@ -50,7 +51,7 @@ def cache_owner(path: str) -> Optional[str]:
 
 
 def cache_state(path: str) -> Optional[str]:
-    """Return what a file is as a credential cache, in words for a message; None where that cannot be told."""
+    """Describe the state of a credential cache in a file, for a message; None if it is unknown."""
     try:
         data = _content(path)
     except FileNotFoundError:
@@ -58,7 +59,7 @@ def cache_state(path: str) -> Optional[str]:
     except PermissionError:
         return f"{path} may not be read by this user (uid {os.geteuid()})"
     except IsADirectoryError:
-        return f"{path} is a directory, and a directory of credential caches is named DIR:{path}"
+        return f"{path} is a directory; a directory of credential caches is named DIR:{path}"
     except (OSError, ValueError):
         return None
     if not data:
@@ -70,12 +71,12 @@ def cache_state(path: str) -> Optional[str]:
         owner = _owner(fields)
         empty = next(_tickets(fields), None) is None
     except (ValueError, struct.error):
-        return f"{path} is not a credential cache, or a damaged one"
-    return f"{path} is empty, it is for tickets of {owner}" if empty else f"{path} has tickets of {owner}"
+        return f"{path} is not a credential cache, or is damaged"
+    return f"{path} is empty; its principal is {owner}" if empty else f"{path} has tickets of {owner}"
 
 
 def is_forbidden(path: str) -> bool:
-    """Say whether this user may not read a file, which may be there."""
+    """Say whether this user lacks the permission to read a file. The file may exist."""
     try:
         with open(path, "rb"):
             return False
@@ -91,7 +92,7 @@ def _content(path: str) -> bytes:
 
 
 def _owner(fields: _Fields) -> str:
-    """Read the head of a cache; return the principal for whom it is. ValueError where it is of another format."""
+    """Read the head of a cache and return the principal. Raise ValueError if the cache has another format."""
     (version,) = fields.numbers(">H")
     if version != _VERSION:
         raise ValueError("not a credential cache of version 4")
@@ -101,7 +102,7 @@ def _owner(fields: _Fields) -> str:
 
 
 def _tickets(fields: _Fields) -> Iterator[Tuple[Tuple[bytes, List[bytes]], int]]:
-    """Read what follows the head of a cache; yield of each ticket the service, and when it ends."""
+    """Read the entries after the head of a cache; yield the service and the end time of each ticket."""
     while fields.left():
         fields.principal()
         service = fields.principal()
@@ -146,7 +147,7 @@ class _Fields:
         return self._data[start : self._position]
 
     def principal(self) -> Tuple[bytes, List[bytes]]:
-        """Return realm and components."""
+        """Return the realm and the components."""
         _, count = self.numbers(">II")
         realm = self.data()
         return realm, [self.data() for _ in range(min(count, len(self._data)))]

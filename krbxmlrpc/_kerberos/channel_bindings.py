@@ -1,7 +1,8 @@
-"""Channel bindings: tie a Kerberos exchange to the TLS connection that it goes over. It knows neither of the two.
+"""Channel bindings: tie a Kerberos exchange to its TLS connection. This module knows neither of the two.
 
-Somebody in the middle, with a certificate that the client trusts, can pass tokens on between client and server. With
-bindings the token says which certificate the client has seen, so a server that demands them notices.
+An attacker in the middle, with a certificate that the client trusts, can relay tokens between client and server. With
+channel bindings the token names the certificate that the client has seen. So a server that demands channel bindings
+detects the attack.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ _WEAK = ("md5", "sha1")
 
 
 def require_cryptography() -> Any:
-    """Return the library that reads certificates; ImportError says what to install."""
+    """Return the library that reads certificates. The ImportError names the package to install."""
     try:
         import cryptography.exceptions
         import cryptography.x509
     except ImportError as error:
         raise ImportError(
             Hint(
-                "{args.channel_bindings} needs the library cryptography, to read certificates: "
+                "{args.channel_bindings} needs the library cryptography to read certificates: "
                 "pip install 'krbxmlrpc[channel-bindings]'"
             )
         ) from error
@@ -36,15 +37,15 @@ def tls_server_end_point(certificate: bytes) -> bytes:
     """Return the channel bindings of type ``tls-server-end-point`` for a server's certificate, for `KerberosTicket`.
 
     Args:
-        certificate: the certificate as it came over TLS, in DER: what `ssl.SSLSocket.getpeercert` returns when it is
-            given True.
+        certificate: the certificate as it came over TLS, in DER. `ssl.SSLSocket.getpeercert` returns it if called
+            with True.
 
     Raises:
-        ValueError: it is not a certificate; or its signature uses no hash function of its own, or an unknown one (as
-            with Ed25519), and then these bindings are not defined for it.
+        ValueError: the argument is not a certificate; or its signature has no hash function of its own (for example
+            Ed25519), or an unknown one, and then these bindings are not defined.
         ImportError: the library `cryptography` is missing (extra ``channel-bindings``).
 
-    Source: RFC 5929, section 4.1; the prefix from RFC 5056, section 2.1.
+    Source: RFC 5929, section 4.1. The prefix is from RFC 5056, section 2.1.
     """
     cryptography = require_cryptography()
     try:
@@ -54,6 +55,8 @@ def tls_server_end_point(certificate: bytes) -> bytes:
     except cryptography.exceptions.UnsupportedAlgorithm:
         algorithm = None
     if algorithm is None:
-        raise ValueError("the signature of the server's certificate has no hash function of its own to bind by")
+        raise ValueError(
+            "the signature of the server's certificate has no hash function of its own, as channel bindings need it"
+        )
     name = "sha256" if algorithm.name in _WEAK else algorithm.name.replace("-", "_")
     return _PREFIX + hashlib.new(name, certificate).digest()

@@ -1,7 +1,7 @@
-"""Credentials of one transport's own, beside those of the process. The only place that talks to python-gssapi.
+"""Credentials for one transport only, instead of those of the process. Only this module uses python-gssapi.
 
-pykerberos knows only what the environment names. GSSAPI's credential store extension takes a credential cache, and a
-keytab from which its tickets are renewed, for each exchange; nothing in `os.environ` is changed.
+pykerberos knows only the credentials that the environment names. GSSAPI's credential store extension takes a credential
+cache for each exchange, and a keytab that renews the tickets in the cache. `os.environ` stays unchanged.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _OIDS = {"spnego": "1.3.6.1.5.5.2", "krb5": "1.2.840.113554.1.2.2"}
 
 _NOT_FOUND = (-1765328243, -1765328189)  # KRB5_CC_NOTFOUND, KRB5_FCC_NOFILE
 
-# A keytab without keys. With none at all, GSSAPI would fill an empty cache from the one that KRB5_CLIENT_KTNAME names:
-# with the tickets of somebody who was not asked for.
+# A keytab without keys. If no keytab were passed, GSSAPI would fill an empty cache from the keytab that
+# KRB5_CLIENT_KTNAME names, with the tickets of an unrequested principal.
 _NO_KEYTAB = "MEMORY:krbxmlrpc-none"
 
 
@@ -37,17 +37,17 @@ STORE = Hint("a path, or a type and what it names, like 'FILE:/path', or {phrase
 
 
 def is_store(name: Optional[str]) -> bool:
-    """Say whether a text can name a credential cache or a keytab; None can, too."""
+    """Say whether a text can name a credential cache or a keytab. None is accepted, too."""
     return name is None or (name != "" and name.isprintable())
 
 
 def ticket_maker(
     principal: Optional[str], mechanism: str, ccache: Optional[str], keytab: Optional[str]
 ) -> Callable[..., Ticket]:
-    """Return what makes tickets with these credentials, given a service and the rest of `KerberosTicket`'s arguments.
+    """Return a function that makes tickets with these credentials. It takes a service, and `KerberosTicket`'s options.
 
     Raises:
-        ImportError: python-gssapi is needed, and is not there.
+        ImportError: python-gssapi is needed, and is not installed.
     """
     if ccache is None and keytab is None:
         return functools.partial(PykerberosTicket, principal=principal, mechanism=mechanism)
@@ -58,9 +58,9 @@ def ticket_maker(
 def holder(
     principal: Optional[str], ccache: Optional[str], keytab: Optional[str]
 ) -> Optional[Tuple[str, Optional[int]]]:
-    """Return whose credentials these are, and for how many seconds they are good (None: without end).
+    """Return the principal of these credentials, and their lifetime in seconds (None: unlimited).
 
-    None where that cannot be told: there are none, or python-gssapi is not there.
+    Return None if there are no credentials, or python-gssapi is not installed.
     """
     try:
         import gssapi.raw as raw
@@ -83,16 +83,16 @@ def holder(
 
 
 class CredentialStore:
-    """A credential cache, or a keytab and a cache that is filled from it, and again when its tickets have run out.
+    """A credential cache; or a keytab and a cache. The keytab fills the cache, and refills it when its tickets expire.
 
     Args:
-        principal: whose credentials; None: those of the cache, or of the first key in the keytab.
-        ccache: the cache; None: one in memory, shared by all stores of this process with that keytab and principal.
-        keytab: the keytab; None: the cache is used as it is.
+        principal: the principal of the credentials; None: that of the cache, or of the first key in the keytab.
+        ccache: the cache; None: a cache in memory, shared by all stores of this process with this keytab and principal.
+        keytab: the keytab; None: use the cache as it is.
 
     Attributes:
         gssapi: the library, `gssapi.raw`.
-        source: for messages.
+        source: the cache and the keytab, for messages.
     """
 
     def __init__(self, principal: Optional[str], ccache: Optional[str], keytab: Optional[str]) -> None:
@@ -102,8 +102,8 @@ class CredentialStore:
             raise ImportError(
                 Hint(
                     "{args.ccache} and {args.keytab} need python-gssapi: pip install 'krbxmlrpc[gssapi]'. Without it, "
-                    "the environment names those of the whole process: KRB5CCNAME the credential cache, "
-                    "KRB5_CLIENT_KTNAME the keytab"
+                    "the environment names the credentials of the whole process: KRB5CCNAME names the credential "
+                    "cache, KRB5_CLIENT_KTNAME the keytab"
                 )
             ) from error
         self.gssapi: Any = gssapi.raw
@@ -115,25 +115,25 @@ class CredentialStore:
         self.source = _source(principal, ccache, keytab)
 
     def turn(self) -> ContextManager[Any]:
-        """Return what is to be entered while a ticket is got: where a keytab renews them, one thread at a time."""
+        """Return a context for getting a ticket. If a keytab renews the tickets, one thread at a time enters it."""
         return nullcontext() if self._turns is None else self._turns.lock
 
     def credentials(self, mechanism: str) -> Tuple[Any, Any]:
-        """Return the credentials, renewed if they have run out, and the OID of the mechanism that they are for.
+        """Return the credentials and the OID of their mechanism. Renew the credentials if they have expired.
 
         Raises:
-            gssapi.raw.GSSError: there are none.
+            gssapi.raw.GSSError: there are no credentials.
         """
         oid = self._oids[mechanism]
         first, *others = self._caches()
         try:
             return self._initiator(first, oid), oid
-        except self.gssapi.GSSError as error:  # kept by no other name: it holds this frame, and with it a transport
+        except self.gssapi.GSSError as error:  # bind no other name: its traceback holds a transport
             for ccache in others:
                 with suppress(self.gssapi.GSSError):
                     return self._initiator(ccache, oid), oid
             if self._keytab is not None and _signed(error.min_code) in _NOT_FOUND:
-                self._acquire({"keytab": self._keytab}, oid, "accept")  # says what is wrong with the keytab, if it is
+                self._acquire({"keytab": self._keytab}, oid, "accept")  # raises if the keytab is bad
             raise
 
     def _initiator(self, ccache: str, oid: Any) -> Any:
@@ -150,19 +150,19 @@ class CredentialStore:
         return raw.acquire_cred_from(encoded, name or None, mechs=[oid], usage=usage).creds
 
     def _caches(self) -> List[str]:
-        """Return the caches to look into: of a directory of them GSSAPI takes just the primary principal's."""
+        """Return the caches to search. From a directory of caches GSSAPI takes only the primary principal's cache."""
         kind, _, folder = self._ccache.partition(":")
         if kind != "DIR" or folder.startswith(":") or self._principal is None:
             return [self._ccache]
         try:
             files = sorted(name for name in os.listdir(folder) if name.startswith("tkt"))
-        except OSError:  # GSSAPI says what is wrong with it
+        except OSError:  # GSSAPI reports the reason
             files = []
         return [self._ccache, *(f"DIR::{os.path.join(folder, name)}" for name in files)]
 
 
 class StoreTicket(Ticket):
-    """A ticket from a `CredentialStore`; else as a `PykerberosTicket`."""
+    """A ticket from a `CredentialStore`, otherwise like a `PykerberosTicket`."""
 
     def __init__(self, store: CredentialStore, service: str, **arguments: Any) -> None:
         self._store = store
@@ -170,7 +170,7 @@ class StoreTicket(Ticket):
 
     def _begin(self, mechanism: str) -> Tuple[Any, str]:
         raw = self._store.gssapi
-        flags = [raw.RequirementFlag.transferable]  # asks for nothing; but for no flags python-gssapi takes its own
+        flags = [raw.RequirementFlag.transferable]  # no effect, but an empty list would mean python-gssapi's defaults
         flags += [raw.RequirementFlag.mutual_authentication] * self.mutual
         flags += [raw.RequirementFlag.delegate_to_peer] * self._delegate
         bindings = None
@@ -201,7 +201,7 @@ class StoreTicket(Ticket):
 
 
 class _Context:
-    """A GSSAPI context, and what each of its steps is given."""
+    """A GSSAPI context, with the arguments of its steps."""
 
     def __init__(self, raw: Any, target: Any, **arguments: Any) -> None:
         self._raw = raw
@@ -209,45 +209,45 @@ class _Context:
         self._context: Any = None
 
     def step(self, token: str) -> Tuple[bool, str]:
-        """Take a token in base64; return whether the exchange is complete, and the next token."""
+        """Take a token in base64. Return whether the exchange is complete, and the next token."""
         step = self._init(context=self._context, input_token=base64.b64decode(token) or None)
         self._context = step.context
         return not step.more_steps, base64.b64encode(step.token or b"").decode("ascii")
 
     def initiator(self) -> str:
-        """Return the client's principal, when the exchange is complete."""
+        """Return the client's principal after a complete exchange."""
         name = self._raw.inquire_context(self._context, initiator_name=True).initiator_name
         return str(self._raw.display_name(name, name_type=False).name, "utf-8")
 
 
 class _Turns:
-    """A lock for a cache: while one thread renews what is in it, another would find it empty."""
+    """A lock for a cache: if one thread renews its tickets, another thread would find the cache empty."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         survives_forks(self)
 
     def after_fork(self) -> None:
-        """Make the lock anew, in a child process."""
+        """Replace the lock in a child process."""
         self.lock = threading.RLock()
 
 
 _turns: "weakref.WeakValueDictionary[str, _Turns]" = weakref.WeakValueDictionary()
-_making = _Turns()  # a weak dictionary may forget between its look and its answer, and give two threads two of them
+_making = _Turns()  # setdefault of a weak dictionary is not atomic: two threads could get two locks
 
 
 def _turns_at(ccache: str) -> _Turns:
-    """Return the turns of a cache: the same for all stores of it."""
+    """Return the turns of a cache. All stores with this cache share the turns."""
     with _making.lock:
         return _turns.setdefault(cache_file(ccache) or ccache, _Turns())
 
 
 def _cache_in_memory(keytab: str, principal: str) -> str:
-    """Return the name of a cache that only stores with this keytab, as it is now, and this principal share."""
+    """Return the name of a cache in memory, only for stores with this principal and this version of the keytab."""
     try:
         status = os.stat(keytab.partition(":")[2] if keytab.startswith("FILE:") else keytab)
         version = f"{status.st_dev} {status.st_ino} {status.st_mtime_ns}"
-    except OSError:  # not there yet; what is wrong with it is found out when a ticket is needed
+    except OSError:  # not there yet; GSSAPI reports the reason when a ticket is needed
         version = ""
     return "MEMORY:krbxmlrpc-" + hashlib.sha256(f"{keytab}\n{principal}\n{version}".encode()).hexdigest()
 
@@ -255,16 +255,16 @@ def _cache_in_memory(keytab: str, principal: str) -> str:
 def _source(principal: Optional[str], ccache: Optional[str], keytab: Optional[str]) -> Source:
     if keytab is None:
         remedy = Hint(
-            "run kinit -c {ccache}{principal}, or pass {args.keytab} as well; klist -c {ccache} shows whose tickets "
-            "are in that cache",
+            "run kinit -c {ccache}{principal}, or pass {args.keytab} as well; klist -c {ccache} shows the principal "
+            "of that cache",
             ccache=ccache or "",
             principal=f" {principal}" if principal else "",
         )
     else:
         others = Hint("; {args.ccache:{ccache}} may hold another principal's tickets", ccache=ccache or "")
         remedy = Hint(
-            "klist -k {keytab} shows whose keys are in it: {args.principal} has to be one of them; kinit -kt {keytab} "
-            "with that principal shows whether the KDC takes the key{others}",
+            "klist -k {keytab} shows the principals in the keytab: {args.principal} has to be one of them; kinit -kt "
+            "{keytab} with that principal shows whether the KDC accepts the key{others}",
             keytab=keytab,
             others=others if ccache else "",
         )
@@ -272,17 +272,17 @@ def _source(principal: Optional[str], ccache: Optional[str], keytab: Optional[st
 
 
 def _failure(error: Any) -> GSSFailure:
-    """Return what python-gssapi reports."""
+    """Return the failure that python-gssapi reports."""
     statuses = []
     for code, is_major in ((error.maj_code, True), (error.min_code, False)):
         try:
             text = "; ".join(error.get_all_statuses(code, is_major))
         except UnicodeDecodeError:
-            text = "GSSAPI's words are not UTF-8"
+            text = "GSSAPI's message is not UTF-8"
         statuses.append(GSSStatus(text, code if is_major else _signed(code)))
     return GSSFailure(*statuses)
 
 
 def _signed(code: int) -> int:
-    """Return a minor code as krb5.h has it; here they are without sign."""
+    """Return a minor code as in krb5.h, with a sign. python-gssapi reports the codes without a sign."""
     return code - (1 << 32) if code >> 31 else code

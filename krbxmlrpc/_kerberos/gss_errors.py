@@ -1,6 +1,6 @@
-"""Turns what GSSAPI says when there is no ticket into the error that says why, and what to do about it.
+"""Turns a GSSAPI failure to get a ticket into an error with the reason and a hint.
 
-It knows GSSAPI's codes, and none of the libraries that report them.
+This module knows GSSAPI's codes, but not the libraries that report them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..errors import (
 from . import krb5_conf
 from .ccache import cache_file, cache_state, is_forbidden, ticket_end
 
-# RFC 2744, section 3.9.1: routine errors stand in bits 16 to 23 of the major code.
+# RFC 2744, section 3.9.1: bits 16 to 23 of the major code hold the routine error.
 _GSS_S_NO_CRED = 7 << 16
 _GSS_S_CREDENTIALS_EXPIRED = 11 << 16
 
@@ -35,7 +35,7 @@ _NO_DEFAULT_REALM = -1765328160  # KRB5_CONFIG_NODEFREALM
 _TYPE_NOT_AT_KDC = -1765328370  # KRB5KDC_ERR_ETYPE_NOSUPP
 _TYPE_NOT_HERE = (-1765328234, -1765328184, -1765328147)  # KRB5_PROG_ETYPE_NOSUPP, _CC_NOT_KTYPE, _CONFIG_ETYPE_NOSUPP
 
-# Codes of the krb5 error table, the same numbers in MIT's and Heimdal's krb5.h.
+# Codes of the krb5 error table. MIT's and Heimdal's krb5.h have the same numbers.
 _BY_MINOR: Dict[int, Type[KerberosXMLRPCError]] = {
     -1765328378: NoCredentials,  # KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN
     _UNKNOWN_TO_KDC: ServiceUnknown,
@@ -63,7 +63,7 @@ class GSSFailure(Exception):
     """A step that GSSAPI refused.
 
     Attributes:
-        major, minor: its words and codes.
+        major, minor: GSSAPI's messages and codes.
     """
 
     def __init__(self, major: GSSStatus, minor: GSSStatus) -> None:
@@ -74,16 +74,16 @@ class GSSFailure(Exception):
 
 
 class Source(NamedTuple):
-    """Where tickets were looked for, as far as messages need it."""
+    """The credential cache and keytab of a ticket request, for messages."""
 
     cache: str
-    """The credential cache, as in KRB5CCNAME; ``""`` where it is not known."""
+    """The credential cache, as in KRB5CCNAME; ``""`` if it is unknown."""
     remedy: str
-    """What to do where there are no credentials."""
+    """The hint if there are no credentials."""
     renewal: Optional[str] = None
-    """What to do where they have expired; None: what `TicketExpired` says."""
+    """The hint if the credentials have expired; None: the hint of `TicketExpired`."""
     keytab: Optional[str] = None
-    """The keytab that fills the cache, where there has to be one."""
+    """The keytab that fills the cache, if a keytab was given."""
 
 
 def no_ticket(
@@ -93,21 +93,21 @@ def no_ticket(
     source: Source,
     fallback: Type[KerberosXMLRPCError] = KerberosXMLRPCError,
 ) -> KerberosXMLRPCError:
-    """Return the error for a ticket that could not be had.
+    """Return the error for a failed ticket request.
 
     Args:
-        failure: what the krb5 mechanism said; another's minor codes are numbers of the day.
-        service: whom the ticket was for.
-        principal: whose ticket was asked for, if that was said.
-        source: where it was looked for.
-        fallback: the class where the codes do not tell.
+        failure: the failure of the krb5 mechanism, because the minor codes of other mechanisms vary.
+        service: the service of the requested ticket.
+        principal: the requested principal, if there is one.
+        source: the credential cache and the keytab of the request.
+        fallback: the class of the error if the codes do not determine it.
     """
     major, minor = failure.major, failure.minor
     kind = _BY_MINOR.get(minor.code) or _BY_MAJOR.get(major.code & 0xFF0000) or fallback
     if kind is ServiceUnknown and "krbtgt/" in minor.text:
-        kind = KDCUnreachable  # what the KDC does not know is the way to the service's realm
+        kind = KDCUnreachable  # the KDC does not know the way to the service's realm
     if minor.code == errno.EACCES and _configuration_trouble():
-        kind = KDCUnreachable  # GSSAPI could not even begin
+        kind = KDCUnreachable  # GSSAPI could not read krb5.conf
     message = f"no ticket for {service}{f' as {principal}' if principal else ''}: {failure}"
     facts: Dict[str, Any] = {"service": service, "principal": principal, "major": major, "minor": minor}
     cache = cache_file(source.cache)
@@ -124,7 +124,7 @@ def no_ticket(
 
 
 def other_mechanism(service: str, principal: Optional[str], source: Source) -> NoCredentials:
-    """Return the error where GSSAPI would talk to the server in another way than by Kerberos."""
+    """Return the error for a GSSAPI token of another mechanism than Kerberos."""
     return NoCredentials(
         f"no ticket for {service}: GSSAPI would use another mechanism than Kerberos",
         hint=source.remedy,
@@ -139,7 +139,7 @@ def _expired_since(path: Optional[str]) -> Optional[datetime]:
 
 
 def _configuration_trouble() -> Optional[str]:
-    """Return which krb5.conf cannot be read, and why; None where each can."""
+    """Return the unreadable krb5.conf and the reason; None if each file is readable."""
     named = os.environ.get("KRB5_CONFIG")
     for path in krb5_conf.paths(named):
         if not os.access(path, os.R_OK):
@@ -153,8 +153,8 @@ def _hint(kind: Type[KerberosXMLRPCError], service: str, source: Source, minor: 
         cache = cache_file(source.cache)
         if cache and is_forbidden(cache):
             return Hint(
-                "name a credential cache of this user's own, by KRB5CCNAME or {args.ccache}, and run kinit; after su "
-                "or sudo KRB5CCNAME may still name another user's"
+                "name a credential cache of this user with KRB5CCNAME or {args.ccache}, and run kinit; after su or "
+                "sudo KRB5CCNAME may still name another user's cache"
             )
         return source.remedy
     if kind is TicketExpired:
@@ -165,54 +165,54 @@ def _hint(kind: Type[KerberosXMLRPCError], service: str, source: Source, minor: 
         return _realm_hint(minor.code)
     if minor.code == _TYPE_NOT_AT_KDC:
         return (
-            f"most often the KDC has no key of {service} of an encryption type that is allowed (by permitted_enctypes "
-            "and allow_weak_crypto in krb5.conf, here and there): have its administrator make a new key, of "
-            "aes256-cts, and with that a new keytab for the server"
+            f"the KDC probably has no key of {service} with an allowed encryption type (permitted_enctypes and "
+            "allow_weak_crypto in krb5.conf, on this machine and on the KDC, set the allowed types): ask the KDC's "
+            "administrator for a new key, of aes256-cts, and with it a new keytab for the server"
         )
     if minor.code in _TYPE_NOT_HERE:
         return (
-            "krb5.conf on this machine does not allow the encryption type of what is in the credential cache: look at "
-            "its permitted_enctypes, default_tgs_enctypes and allow_weak_crypto, then run kinit again"
+            "krb5.conf on this machine does not allow the encryption type of the tickets in the credential cache: look "
+            "at its permitted_enctypes, default_tgs_enctypes and allow_weak_crypto, then run kinit again"
         )
     if kind is KerberosXMLRPCError:
-        return "with KRB5_TRACE=/dev/stderr in the environment MIT's Kerberos tells what it tries, and where it fails"
+        return "set KRB5_TRACE=/dev/stderr in the environment: MIT's Kerberos then logs its steps and the failure"
     return None
 
 
 def _service_hint(service: str) -> str:
-    """Return what to do about a service that the KDC does not know."""
+    """Return the hint for a service that the KDC does not know."""
     name, host, *_ = re.split("[@/]", service)
     port = re.fullmatch(r"(?:\[.*\]|[^:]*)(:[0-9]+)", host)
     if port:
-        return Hint("a service has no port, leave {port} out of {args.service}", port=port[1])
+        return Hint("a service has no port: leave {port} out of {args.service}", port=port[1])
     with suppress(ValueError):
         ipaddress.ip_address(host.strip("[]"))
         return Hint(
-            "that is an IP address, and the KDC knows servers by name: call the server by its name, or pass the name "
-            "that is in its keytab with {args.service}"
+            "the host is an IP address, but the KDC knows servers by name: call the server by its name, or pass the "
+            "name from its keytab with {args.service}"
         )
     if name != "HTTP" and name.upper() == "HTTP":
-        return Hint("HTTP has to be in capitals, in {args.service}")
+        return Hint("write HTTP in capitals in {args.service}")
     return Hint(
-        "if the host is an alias or behind a load balancer, pass the name that is in the server's keytab ('klist -k' "
-        "there shows it) with {args.service}; krb5.conf's dns_canonicalize_hostname, rdns and qualify_shortname change "
-        "the name on its way"
+        "if the host is an alias or behind a load balancer, pass the name from the server's keytab ('klist -k' on the "
+        "server shows it) with {args.service}; krb5.conf's dns_canonicalize_hostname, rdns and qualify_shortname "
+        "change the name before the request"
     )
 
 
 def _realm_hint(code: int) -> str:
-    """Return what to do where no KDC of a realm could be found or reached."""
+    """Return the hint if no KDC of a realm was found or reached."""
     if code == _NO_DEFAULT_REALM:
         return Hint("pass {args.principal} with its realm, like 'user@REALM', or set default_realm in krb5.conf")
     if code == _UNKNOWN_TO_KDC:
         return Hint(
             "the KDC knows no way to that realm: check the realm in {args.service}, and [domain_realm] in krb5.conf, "
-            "which says of what realm a host is"
+            "which maps hosts to realms"
         )
     if _configuration_trouble():
-        return "have krb5.conf of your realm's administrator, and let KRB5_CONFIG name it unless it is in /etc"
+        return "get krb5.conf from your realm's administrator; set KRB5_CONFIG to its path if it is not in /etc"
     named = os.environ.get("KRB5_CONFIG")
-    read = f"KRB5_CONFIG names {named}" if named else f"KRB5_CONFIG is not set, so it is {krb5_conf.DEFAULT}, as a rule"
+    read = f"KRB5_CONFIG names {named}" if named else f"KRB5_CONFIG is not set, so it is usually {krb5_conf.DEFAULT}"
     return (
         "check that krb5.conf is well-formed and has the realm and its KDC, and that this machine can reach that KDC. "
         f"The krb5.conf looked at: {read}"

@@ -1,6 +1,7 @@
-"""Reads from ``krb5.conf`` what stands in its section ``[libdefaults]``, to say it to a person.
+"""Reads the section ``[libdefaults]`` of ``krb5.conf``, to show it to a person.
 
-Only that: Kerberos reads it for all else, and does not tell. Source: MIT Kerberos documentation, "krb5.conf".
+For everything else Kerberos reads ``krb5.conf``, but Kerberos does not report the contents. Source: MIT Kerberos
+documentation, "krb5.conf".
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ import re
 from typing import Dict, List, NamedTuple, Optional
 
 DEFAULT = "/etc/krb5.conf"
-"""Where it is, on most systems, unless KRB5_CONFIG says otherwise."""
+"""The path of krb5.conf on most systems, if KRB5_CONFIG is not set."""
 
 MAX_DEPTH = 8
-"""How deep files may include others."""
+"""The maximum depth of included files."""
 
 _SECTION = re.compile(r"\[\s*([^\]]*?)\s*\]")
 _RELATION = re.compile(r"([^\s={}]+)\s*=\s*(?!\s*{)\"?([^\"]*?)\"?\s*")
@@ -21,22 +22,22 @@ _INCLUDED = re.compile(r"[A-Za-z0-9_-]+|[^.].*\.conf")
 
 
 class Configuration(NamedTuple):
-    """What was found."""
+    """The contents of one or several files."""
 
     files: List[str]
-    """Those that could be read, without those that they include."""
+    """The readable files, without the files that they include."""
     missing: List[str]
-    """Those that could not."""
+    """The unreadable files."""
     libdefaults: Dict[str, str]
 
 
 def paths(names: Optional[str]) -> List[str]:
-    """Return the files that KRB5_CONFIG names; None: it is not set."""
+    """Return the files that KRB5_CONFIG names. None means that KRB5_CONFIG is not set."""
     return (names or DEFAULT).split(":")
 
 
 def read(names: Optional[str]) -> Configuration:
-    """Read the files that KRB5_CONFIG names; None: it is not set."""
+    """Read the files that KRB5_CONFIG names. None means that KRB5_CONFIG is not set."""
     found = Configuration([], [], {})
     for path in paths(names):
         (found.files if _read_file(path, found.libdefaults, 0) else found.missing).append(path)
@@ -44,7 +45,7 @@ def read(names: Optional[str]) -> Configuration:
 
 
 def _read_file(path: str, libdefaults: Dict[str, str], depth: int) -> bool:
-    """Add what a file says, where no earlier one has said it; return whether it can be read."""
+    """Add the settings of a file that no earlier file has set. Return whether the file can be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()

@@ -1,4 +1,4 @@
-"""Tickets by pykerberos, from the credentials of the process. The only place that talks to pykerberos."""
+"""Tickets from the credentials of the process, through pykerberos. Only this module uses pykerberos."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class PykerberosTicket(Ticket):
 
     def _check_principal(self, mechanism: str) -> None:
         if self._asked_principal is not None and mechanism == "krb5":
-            # Where another mechanism is installed, GSSAPI may find credentials of the principal for that one only, and
-            # krb5 then takes the default ones: somebody else's. SPNEGO does not let that happen.
+            # If another mechanism is installed, GSSAPI may find credentials of the principal only for that mechanism.
+            # krb5 then takes the default credentials, which are another principal's. SPNEGO prevents this.
             self._opened("spnego")
 
     def _begin(self, mechanism: str) -> Tuple[Any, str]:
@@ -66,10 +66,10 @@ class PykerberosTicket(Ticket):
 
 
 def _failure(error: kerberos.GSSError) -> GSSFailure:
-    """Return what pykerberos reports."""
+    """Return the failure that pykerberos reports."""
     try:
         major, minor = error.args
         return GSSFailure(GSSStatus(*major), GSSStatus(*minor))
-    except (TypeError, ValueError):  # it loses both where GSSAPI's words are not UTF-8
+    except (TypeError, ValueError):  # pykerberos loses both if GSSAPI's messages are not UTF-8
         unknown = GSSStatus("GSSAPI failed without words", 0)
         return GSSFailure(unknown, unknown)

@@ -1,7 +1,7 @@
-"""One ticket for one service: what it sends, and what the server's tokens prove.
+"""One ticket for one service: it sends tokens, and checks the server's tokens.
 
-A ticket takes tokens and gives tokens: it knows nothing of HTTP and XML-RPC. Which GSSAPI library makes the tokens is
-the subclass's affair (`pykerberos`, `credentials`); what they prove is decided here, once.
+A ticket takes and gives tokens. It knows nothing of HTTP and XML-RPC. A subclass chooses the GSSAPI library that makes
+the tokens (`pykerberos`, `credentials`). This module alone decides whether the server's tokens prove its identity.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ MECHANISMS = ("spnego", "krb5")
 
 SERVICE = "'HTTP@host' or 'HTTP/host@REALM'"
 PRINCIPAL = Hint("a name like 'user' or 'user@REALM', or {phrase.left_out}")
-"""The accepted values of the arguments of these names, for errors."""
+"""The accepted values of ``service`` and ``principal``, for errors."""
 
 _SERVICE = re.compile(r"[^@/\s]+(?:@[^@/\s]+|/[^@/\s]+@[^@/\s]+)")
 
 
 class Ticket:
-    """One ticket for one service, to be sent once, and the check that the answer comes from that service.
+    """One ticket for one service, to be sent once, and the check that the reply comes from that service.
 
-    A subclass says how a GSSAPI context begins, how it takes a step, and whose it is: `_begin`, `_step` and `_client`.
+    A subclass begins a GSSAPI context (`_begin`), takes its steps (`_step`), and reads its principal (`_client`).
     """
 
     auth_header: str
@@ -62,37 +62,37 @@ class Ticket:
         except ValueError as error:
             raise other_mechanism(service, principal, self._source()) from error
         self.auth_header = f"Negotiate {token}"
-        # A list, because taking its only element is atomic: no two threads get hold of one GSSAPI context.
+        # A list, because taking its only element is atomic: no two threads can take the same GSSAPI context.
         self._context: List[Any] = [context]
 
     def _opened(self, mechanism: str) -> Tuple[Any, str, Offer]:
-        """Return a new GSSAPI context, its first token, and what that offers; ValueError where it is not Kerberos."""
+        """Return a new GSSAPI context, its first token, and the token's offer; ValueError if it is not Kerberos."""
         context, token = self._begin(mechanism)
         return context, token, read_offer(binascii.a2b_base64(token))
 
     def _check_principal(self, mechanism: str) -> None:
-        """Raise as `_opened` where that would not notice that the principal has no credentials."""
+        """Raise as `_opened` if the principal has no credentials and `_opened` would not notice."""
 
     def _begin(self, mechanism: str) -> Tuple[Any, str]:
-        """Return a new GSSAPI context and its first token, in base64; raise `GSSFailure`."""
+        """Return a new GSSAPI context and its first token in base64, or raise `GSSFailure`."""
         raise NotImplementedError
 
     def _step(self, context: Any, token: str) -> Tuple[bool, str]:
-        """Give GSSAPI the server's token; return whether the exchange is complete, and the answer; or `GSSFailure`."""
+        """Give GSSAPI the server's token. Return whether the exchange is complete, and the answer; or `GSSFailure`."""
         raise NotImplementedError
 
     def _client(self, context: Any) -> str:
-        """Return the client's principal in a complete exchange."""
+        """Return the client's principal after a complete exchange."""
         raise NotImplementedError
 
     def _source(self) -> Source:
-        """Return where the ticket was looked for."""
+        """Return the credential cache and keytab of the ticket, for messages."""
         raise NotImplementedError
 
     def verify_token(self, token: str) -> None:
-        """Return if this token comes from the service, else raise. Can be called once.
+        """Return if this token comes from the service, else raise. Call this at most once.
 
-        It returns only when the exchange is complete; whatever the outcome, the ticket is used up.
+        It returns only if the exchange is complete. The ticket is used up even if this raises.
 
         Args:
             token: the server's token, in base64.
@@ -107,9 +107,9 @@ class Ticket:
         self._verify(self._take_context(), token)
 
     def _verify(self, context: Any, token: str) -> None:
-        data = decode_token(token)  # before GSSAPI sees it: pykerberos takes what is not base64 for an empty token
+        data = decode_token(token)  # first, because pykerberos takes invalid base64 for an empty token
         if not self.mutual:
-            raise self._unproven("the ticket was made with mutual=False, so no reply to it proves anything")
+            raise self._unproven("the ticket was made with mutual=False, so no reply can prove the server's identity")
         complete, _ = self._stepped(context, token)
         if not complete:
             raise self._unproven("the server's token does not complete the exchange")
@@ -117,18 +117,18 @@ class Ticket:
         self.principal = self._client(context)
 
     def answer_token(self, token: str) -> bool:
-        """Take the token of a 401; return whether there is an answer to it, another leg: `auth_header` then is it.
+        """Take the token of a 401 reply. Return whether there is an answer, another leg; `auth_header` then holds it.
 
-        That has to go out on the same connection. Without an answer the exchange has ended: the server accepted the
-        ticket, and yet says 401. Where the exchange is complete on this side, with an answer or without, the server
-        has proved itself, and `principal` is set. Where this raises, the ticket is used up.
+        The answer has to go out on the same connection. Without an answer the exchange has ended: the server accepted
+        the ticket, but replied 401. If the exchange is complete on this side, with or without an answer, the server has
+        proved its identity, and `principal` is set. If this raises, the ticket is used up.
 
         Args:
             token: the server's token, in base64.
 
         Raises:
             ValueError, RuntimeError: as for `verify_token`.
-            MutualAuthenticationError: GSSAPI refuses the token, or it is not as the standards prescribe.
+            MutualAuthenticationError: GSSAPI refuses the token, or the token violates the standards.
 
         Source: RFC 4559, section 4.2; RFC 4178, sections 4.2 and 5.
         """
@@ -153,7 +153,7 @@ class Ticket:
             raise RuntimeError("the ticket has been used: each request needs a KerberosTicket of its own") from None
 
     def _stepped(self, context: Any, token: str) -> Tuple[bool, str]:
-        """Do what `_step` does; a token that GSSAPI refuses proves nothing."""
+        """Do the same as `_step`. A token that GSSAPI refuses does not prove the server's identity."""
         try:
             return self._step(context, token)
         except GSSFailure as failure:
@@ -161,11 +161,11 @@ class Ticket:
             raise self._unproven(why, major=failure.major, minor=failure.minor) from failure
 
     def _check(self, token: bytes, *, final: bool) -> None:
-        """Check of a token what GSSAPI does not; after GSSAPI, because where both refuse, its words tell more."""
+        """Check the parts of a token that GSSAPI ignores. GSSAPI checks first, because its messages say more."""
         try:
             check_reply(token, self._offer, final=final)
         except ValueError as error:
-            raise self._unproven(f"the server's token is not as the standards prescribe: {error}") from error
+            raise self._unproven(f"the server's token violates the standards: {error}") from error
 
     def _unproven(
         self, reason: str, *, major: Optional[GSSStatus] = None, minor: Optional[GSSStatus] = None
@@ -180,15 +180,15 @@ class Ticket:
         )
 
     def _no_ticket(self, failure: GSSFailure, mechanism: str) -> KerberosXMLRPCError:
-        """Return the error that says why there is no ticket."""
+        """Return the error with the reason why there is no ticket."""
         fallback = KerberosXMLRPCError
-        if mechanism == "spnego" or self._asked_principal is not None:  # then SPNEGO failed, or may have
-            # SPNEGO's minor codes are numbers of the day; those of the krb5 mechanism are fixed. So fail by that, too.
+        if mechanism == "spnego" or self._asked_principal is not None:  # then SPNEGO failed, or may have failed
+            # SPNEGO's minor codes vary. krb5's are fixed, so retry with krb5 to get one we can interpret.
             try:
                 self._begin("krb5")
                 if self._asked_principal is not None:
-                    fallback = NoCredentials  # what it found is another's
-            except GSSFailure as plain:  # kept by no other name: it holds this frame, and with it a transport
+                    fallback = NoCredentials  # krb5 found credentials of another principal
+            except GSSFailure as plain:  # bind no other name: its traceback holds a transport
                 return no_ticket(plain, self.service, self._asked_principal, self._source(), fallback)
         return no_ticket(failure, self.service, self._asked_principal, self._source(), fallback)
 
@@ -197,7 +197,7 @@ class Ticket:
 
 
 def check_ticket_arguments(service: object, principal: object, delegate: object, mechanism: object) -> None:
-    """Raise TypeError or ValueError where one of these is not as `KerberosTicket` describes it."""
+    """Raise TypeError or ValueError if an argument is not as `KerberosTicket` describes it."""
     checked("service", service, SERVICE, (str,), is_service)
     if principal is not None:
         checked("principal", principal, PRINCIPAL, (str,), is_principal)

@@ -1,10 +1,10 @@
-"""Reads the tokens of an exchange strictly: the client's own first one, and the server's answers.
+"""Reads the tokens of an exchange strictly: the client's first token, and the server's tokens.
 
-Plain functions on bytes, without GSSAPI. They exist because GSSAPI libraries read the server's token leniently: of the
-frame around the part that is encrypted, MIT's ignores lengths, the state of the negotiation and the encryption type.
-No key protects that frame, so here each of its bits has to be the one that the standards prescribe, and an altered
-token is never taken for the server's. It also holds SPNEGO to Kerberos: a server that picks another mechanism, one
-that could not prove who it is, is refused.
+Plain functions on bytes, without GSSAPI. They exist because GSSAPI libraries read the server's token leniently: MIT's
+library ignores lengths, the state of the negotiation and the encryption type in the frame around the encrypted part.
+No key protects that frame, so this module checks each bit of the frame against the standards. An altered token never
+passes for the server's. The module also restricts SPNEGO to Kerberos: it refuses a server that picks another mechanism,
+because that mechanism could not prove the server's identity.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Read = TypeVar("Read")
 _SPNEGO = b"\x2b\x06\x01\x05\x05\x02"  # 1.3.6.1.5.5.2, RFC 4178
 _KRB5 = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"  # 1.2.840.113554.1.2.2, RFC 4121
 
-# What the first two bytes of a Kerberos token inside its frame say (RFC 4121, section 4.1).
+# The first two bytes of a Kerberos token inside its frame: its kind (RFC 4121, section 4.1).
 _AP_REQ = b"\x01\x00"
 _AP_REP = b"\x02\x00"
 
@@ -33,18 +33,18 @@ _ACCEPT_COMPLETED, _ACCEPT_INCOMPLETE, _REQUEST_MIC = b"\x00", b"\x01", b"\x03" 
 
 
 class Offer(NamedTuple):
-    """What the client's first token commits the server's answer to."""
+    """The contents of the client's first token that the server's token has to match."""
 
     mechanisms: Tuple[bytes, ...]
-    """The mechanisms offered by SPNEGO; none where the token is a bare Kerberos one."""
+    """The mechanisms offered by SPNEGO; none if the token is a bare Kerberos token."""
     enctype: bytes
-    """The encryption type of the session key, with which the server's proof is encrypted, as a DER integer's bytes."""
+    """The encryption type of the session key, which encrypts the server's proof, as the bytes of a DER integer."""
 
 
 def decode_token(token: str) -> bytes:
-    """Return the bytes of a base64 token, which has to be just what encoding them yields (RFC 4648, section 3.5)."""
+    """Return the bytes of a base64 token. Encoding them must give exactly the token (RFC 4648, section 3.5)."""
     try:
-        data = binascii.a2b_base64(token)  # leniently: it ignores what does not belong there
+        data = binascii.a2b_base64(token)  # lenient: it ignores invalid characters
     except (binascii.Error, ValueError):
         data = b""
     if not data or binascii.b2a_base64(data, newline=False).decode("ascii") != token:
@@ -53,7 +53,7 @@ def decode_token(token: str) -> bytes:
 
 
 def read_offer(token: bytes) -> Offer:
-    """Read the client's first token; ValueError where it is not a Kerberos one."""
+    """Read the client's first token. Raise ValueError if it is not a Kerberos token."""
     known = _offers.get(len(token))
     if known is None or not known[0].frames(token):
         known = _remembered(_offers, len(token), _parsed_offer(token))
@@ -61,11 +61,11 @@ def read_offer(token: bytes) -> Offer:
 
 
 def check_reply(token: bytes, offer: Offer, *, final: bool) -> None:
-    """Check the frame of a server's token; ValueError says what is wrong with it.
+    """Check the frame of a server's token. The ValueError states the defect.
 
     Args:
         token: the server's token.
-        offer: what the client's first token said.
+        offer: the offer of the client's first token.
         final: whether the token ends the exchange, so that the negotiation must be complete.
     """
     key = (len(token), offer, final)
@@ -75,7 +75,7 @@ def check_reply(token: bytes, offer: Offer, *, final: bool) -> None:
 
 
 class _Frame(NamedTuple):
-    """What is around the encrypted part of a token. In two tokens with the same frame, reading it finds the same."""
+    """The bytes around the encrypted part of a token. Two tokens with the same frame give the same result."""
 
     head: bytes
     tail: bytes
@@ -85,7 +85,7 @@ class _Frame(NamedTuple):
         return token.startswith(self.head) and token.endswith(self.tail)
 
 
-# As long as a ticket lives, the frames of its tokens are the same: then they need not be read a field at a time.
+# While a ticket lives, its tokens have the same frames. So compare frames first, and parse only new frames.
 _MAX_FRAMES = 64
 _offers: Dict[int, Tuple[_Frame, Offer]] = {}
 _replies: Dict[Tuple[int, Offer, bool], _Frame] = {}
@@ -125,7 +125,7 @@ def _parsed_reply(token: bytes, offer: Offer, final: bool) -> _Frame:
         return _checked_proof(whole, offer.enctype).frame()
     response = whole.take(_NEG_TOKEN_RESP)
     answer = response.take(_SEQUENCE)
-    protected = _Fields(token, len(token))  # nothing of it is, unless there is a proof
+    protected = _Fields(token, len(token))  # no bytes are protected, unless there is a proof
     state = answer.take_optional(0xA0)
     if state is not None:
         _expect(state, _ENUMERATED, (_ACCEPT_COMPLETED,) if final else (_ACCEPT_INCOMPLETE, _REQUEST_MIC))
@@ -146,7 +146,7 @@ def _parsed_reply(token: bytes, offer: Offer, final: bool) -> _Frame:
 
 
 def _checked_proof(token: "_Fields", enctype: bytes) -> "_Fields":
-    """Check all of an AP-REP but its encrypted part (RFC 4120, sections 5.2.9 and 5.5.2), and return that."""
+    """Check an AP-REP (RFC 4120, sections 5.2.9 and 5.5.2), except its encrypted part. Return the encrypted part."""
     message = _kerberos_message(token, _AP_REP)
     reply = message.take(_APPLICATION_15)
     fields = reply.take(_SEQUENCE)
@@ -155,7 +155,7 @@ def _checked_proof(token: "_Fields", enctype: bytes) -> "_Fields":
     wrapped = fields.take(0xA2)
     encrypted = wrapped.take(_SEQUENCE)
     _expect(encrypted.take(0xA0), _INTEGER, (enctype,))
-    # A key version goes only with long-term keys (section 5.2.9), and this is a session key: there is none.
+    # Only long-term keys have a key version (section 5.2.9). This is a session key, so there is none.
     cipher = encrypted.take(0xA2)
     protected = cipher.take(_OCTETS)
     for part in (cipher, encrypted, wrapped, fields, reply, message):
@@ -168,18 +168,18 @@ def _kerberos_message(token: "_Fields", kind: bytes) -> "_Fields":
     frame = token.take(_FRAME)
     token.end()
     if frame.take(_OID).rest != _KRB5 or not frame.skip(kind):
-        raise ValueError("the token is not a Kerberos token of the kind that is due here")
+        raise ValueError("the token is not a Kerberos token of the expected kind")
     return frame
 
 
 def _expect(field: "_Fields", tag: int, accepted: Tuple[bytes, ...]) -> None:
     if field.take(tag).rest not in accepted:
-        raise ValueError("a field of the token has a value that is not allowed there")
+        raise ValueError("a field of the token has a value that is not allowed")
     field.end()
 
 
 class _Fields:
-    """DER fields one after the other, in just the form that X.690 prescribes."""
+    """A sequence of DER fields, in exactly the form that X.690 prescribes."""
 
     __slots__ = ("_data", "_at", "_end")
 
@@ -190,22 +190,22 @@ class _Fields:
 
     @property
     def rest(self) -> bytes:
-        """The bytes that have not been taken."""
+        """The bytes that are not yet taken."""
         return self._data[self._at : self._end]
 
     def frame(self) -> _Frame:
-        """Return what is around these fields."""
+        """Return the bytes around these fields."""
         return _Frame(self._data[: self._at], self._data[self._end :])
 
     def has_more(self) -> bool:
-        """Whether there is something that has not been taken."""
+        """Whether there are bytes that are not yet taken."""
         return self._at < self._end
 
     def take(self, tag: int) -> "_Fields":
-        """Take the next field, which has to have this tag; return what is in it."""
+        """Take the next field, which must have this tag. Return its contents."""
         data, start = self._data, self._at + 2
         if start > self._end or data[self._at] != tag:
-            raise ValueError("a field of the token is missing, or another is in its place")
+            raise ValueError("a field of the token is missing, or another field is in its place")
         length = data[start - 1]
         if length > 0x7F:
             size, start = length & 0x7F, start + (length & 0x7F)
@@ -222,7 +222,7 @@ class _Fields:
         return self.take(tag) if self.has_more() and self._data[self._at] == tag else None
 
     def skip(self, prefix: bytes) -> bool:
-        """Take these bytes, if they are the next; return whether they were."""
+        """Take these bytes if they come next. Return whether they did."""
         found = self._data.startswith(prefix, self._at, self._end)
         self._at += len(prefix) * found
         return found
@@ -230,4 +230,4 @@ class _Fields:
     def end(self) -> None:
         """Check that nothing follows."""
         if self.has_more():
-            raise ValueError("the token goes on after its end")
+            raise ValueError("the token continues after its end")

@@ -139,7 +139,7 @@ class Proxies:
         self._variable = variable if proxy == ENVIRONMENT else None
         self._new_ticket = new_ticket
         self._proxy: Optional[Proxy] = None
-        if proxy not in (ENVIRONMENT, DIRECT, None):
+        if proxy is not None and proxy not in (ENVIRONMENT, DIRECT):
             self._proxy = parse_proxy("proxy", proxy, accepted)
 
     def connection(

@@ -204,7 +204,7 @@ def test_while_all_apaches_are_down_the_error_is_the_balancers(call, apaches, us
         (Break(Phase.EXECUTED, How.RST), 0, UnexpectedStatus, "answered 502"),
         (Break(Phase.EXECUTED, How.FIN), 1, CallOutcomeUnknown, "connection was closed without a reply"),
         (Break(Phase.EXECUTED, How.RST), 1, CallOutcomeUnknown, "connection was closed without a reply"),
-        (Break(Phase.REPLY_BODY, How.FIN), 0, CallOutcomeUnknown, "body ends before the place that was announced"),
+        (Break(Phase.REPLY_BODY, How.FIN), 0, CallOutcomeUnknown, "body ends before its announced end"),
     ],
 )
 @pytest.mark.parametrize("path", ["/session", "/xmlrpc"])

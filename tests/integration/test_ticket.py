@@ -179,7 +179,7 @@ def test_many_threads_get_one_verification():
 
 
 def test_a_failure_without_words_is_reported_all_the_same():
-    """As pykerberos raises it where GSSAPI's words are not UTF-8."""
+    """As pykerberos raises it if GSSAPI's message is not UTF-8."""
     error = pykerberos._failure(kerberos.GSSError())
     assert str(error) == "GSSAPI failed without words"
 
