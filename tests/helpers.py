@@ -10,6 +10,9 @@ import threading
 import traceback
 import warnings
 
+TESTS = os.path.dirname(os.path.abspath(__file__))
+"""The folder of the helper modules, for the PYTHONPATH of programs that use them."""
+
 COMMAND = [sys.executable, "-W", "error", "-m", "krbxmlrpc"]
 """The command ``krbxmlrpc``, in a process of its own."""
 

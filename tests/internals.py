@@ -1,12 +1,165 @@
-"""Access to the inside of the package for tests that need it: what they name here may change without notice."""
+"""Access to the inside of the package for the integration tests: they name no private module or attribute of it.
+
+All that is used here may change without notice: if it does, this is the place to follow.
+"""
 
 import os
+import threading
 
-from krbxmlrpc._kerberos import credentials
-from krbxmlrpc._kerberos.credentials import CredentialStore, StoreTicket
+from krbxmlrpc._cli import check as _check, main as _main, options as _options
+from krbxmlrpc._forks import no_fork
+from krbxmlrpc._http import connection as _connection, pool as _pool
+from krbxmlrpc._http.connection import DRAIN_LIMIT, SEND_PIECE, Connection
+from krbxmlrpc._http.pool import LOOK_AFTER, MAX_IDLE
+from krbxmlrpc._http.response import READ
+from krbxmlrpc._kerberos import credentials as _credentials, pykerberos as _pykerberos
+from krbxmlrpc._kerberos.credentials import CredentialStore, ticket_maker
 from krbxmlrpc._kerberos.ticket import Ticket
+from krbxmlrpc._kerberos.tokens import decode_token, read_offer
+from krbxmlrpc._negotiate import call as _call
+from krbxmlrpc._negotiate.policy import MAX_LEGS, MAX_REQUESTS
+from krbxmlrpc._negotiate.proxy import ProxyWire, Tunnel
+from krbxmlrpc.testing import acceptor, software
 
-__all__ = ["Ticket"]
+__all__ = [
+    "CHECK_STEPS",
+    "DRAIN_LIMIT",
+    "LOOK_AFTER",
+    "MAX_IDLE",
+    "MAX_LEGS",
+    "MAX_REQUESTS",
+    "READ",
+    "SEND_PIECE",
+    "TUNNEL_DIAL",
+    "TUNNEL_NEGOTIATE",
+    "Connection",
+    "CredentialStore",
+    "ProxyWire",
+    "StoreTicket",
+    "Ticket",
+    "build_parser",
+    "decode_token",
+    "read_offer",
+    "run_command",
+    "target_of",
+    "ticket_maker",
+]
+
+StoreTicket = _credentials.StoreTicket
+run_command = _main.main
+build_parser, target_of = _options.build_parser, _options.target_of
+CHECK_STEPS = _check.STEPS
+TUNNEL_DIAL = (Tunnel, "_open_socket")
+TUNNEL_NEGOTIATE = (Tunnel, "_negotiate")
+"""Methods that tests put others around: by ``getattr(*…)``, and ``monkeypatch.setattr(*…, other)``."""
+
+
+# -- a transport ------------------------------------------------------------------------------------------------------
+
+
+def idle_connections(proxy):
+    """Return the idle connections of a proxy, the one that was used last at the end."""
+    return idle_connections_of(proxy("transport"))
+
+
+def idle_connections_of(transport):
+    """Return the idle connections of a transport, the one that was used last at the end."""
+    return [held.connection for idle in transport._client.pool._idle.values() for held in idle]
+
+
+def open_connections(transport):
+    """Return the connections of a transport that are open, the ones in use included."""
+    return transport._client.pool._open
+
+
+def parts(transport):
+    """Return what a transport is made of: itself, the pool, and the cookie store."""
+    return transport, transport._client.pool, cookie_store(transport)
+
+
+def cookie_store(transport):
+    """Return the cookie store of a transport."""
+    return transport._client.memory.cookies
+
+
+def cookies_may_be_session(transport):
+    """Say whether no host of a transport is known as one whose cookies authenticate nobody."""
+    return not cookie_store(transport)._useless
+
+
+def session_locks(transport, netloc):
+    """Return the locks of a transport's session with this host and port, in the order in which they are taken."""
+    store = cookie_store(transport)
+    login = store._login_locks.setdefault(netloc, threading.Lock())
+    return store._keeping, store.jar._cookies_lock, login
+
+
+def make_next_ticket(transport, make):
+    """Have a transport get its next ticket by ``make(usual, service, ...)``; it gets later ones as usual."""
+    usual = transport._client.tickets.new_ticket
+
+    def once(*arguments, **options):
+        transport._client.tickets.new_ticket = usual
+        return make(usual, *arguments, **options)
+
+    transport._client.tickets.new_ticket = once
+
+
+def set_login_path(transport, path):
+    """Have a transport log in at another path from now on."""
+    transport._authentication.path = path
+
+
+def settings_of(transport):
+    """Return the arguments of a transport, as they were checked."""
+    return transport._settings
+
+
+def turn_of(transport):
+    """Return the lock by which the tickets of a transport with credentials of its own take turns."""
+    return transport._client.tickets.new_ticket.args[0].turn()
+
+
+# -- what tests replace -----------------------------------------------------------------------------------------------
+
+
+def use_ticket_class(monkeypatch, make):
+    """Have transports get their tickets, unless they name a cache or a keytab, by this class or function."""
+    monkeypatch.setattr(_credentials, "PykerberosTicket", make)
+
+
+def replace_sleep(monkeypatch, sleep):
+    """Have calls wait by this function before they are repeated."""
+    monkeypatch.setattr(_call.time, "sleep", sleep)
+
+
+def replace_clock(monkeypatch, clock):
+    """Have connections and pools read the time of this clock."""
+    monkeypatch.setattr(_connection, "time", clock)
+    monkeypatch.setattr(_pool, "time", clock)
+
+
+def limit_idle(monkeypatch, count):
+    """Have a pool keep this many idle connections at most."""
+    monkeypatch.setattr(_pool, "MAX_IDLE", count)
+
+
+def send_at_once(monkeypatch, size):
+    """Have connections send this many bytes at a time."""
+    monkeypatch.setattr(_connection, "SEND_PIECE", size)
+
+
+def drain_for(monkeypatch, seconds):
+    """Have connections read an unwanted body for this long at most."""
+    monkeypatch.setattr(_connection, "DRAIN_SECONDS", seconds)
+
+
+def limit_header(monkeypatch, size):
+    """Have ``krbxmlrpc check`` warn of tickets whose header is longer than this."""
+    monkeypatch.setattr(_check, "LARGE_HEADER", size)
+
+
+# -- tickets, credentials and the command ---------------------------------------------------------------------------
 
 
 def stored_ticket(service, *, principal=None, **arguments):
@@ -16,11 +169,41 @@ def stored_ticket(service, *, principal=None, **arguments):
     return StoreTicket(store, service, principal=principal, **arguments)
 
 
-def use_ticket_class(monkeypatch, make):
-    """Have transports get their tickets, unless they name a cache or a keytab, by this class or function."""
-    monkeypatch.setattr(credentials, "PykerberosTicket", make)
+def ccache_of(store):
+    """Return the name of the cache that a store of credentials uses."""
+    return store._ccache
 
 
-def idle_connections(proxy):
-    """Return the idle connections of a proxy, the one that was used last at the end."""
-    return [held.connection for idle in proxy("transport")._client.pool._idle.values() for held in idle]
+def gss_failure(error):
+    """Return what the package makes of pykerberos' error."""
+    return _pykerberos._failure(error)
+
+
+def no_holder_is_known():
+    """Say whether the default credentials do not tell whose they are."""
+    return _credentials.holder(None, None, None) is None
+
+
+def acceptor_process(server):
+    """Return the process that accepts the tickets of a `KerberosXMLRPCServer`."""
+    return server._acceptor._process
+
+
+def start_acceptor(environment):
+    """Start a process that accepts tickets; return it."""
+    return acceptor.Acceptor(environment)._process
+
+
+def require_program(monkeypatch, path):
+    """Have `krbxmlrpc.testing` need one more program."""
+    monkeypatch.setattr(software, "_KDC", (*software._KDC, path))
+
+
+def forks_wait():
+    """Say whether this thread is where no fork may happen."""
+    return threading.get_ident() in no_fork._inside
+
+
+def finding_of_name(host, **arguments):
+    """Return what ``krbxmlrpc check`` finds of a host's name."""
+    return _check.Examination("https", host, "/", arguments)._resolve()

@@ -10,8 +10,9 @@ from urllib.parse import quote
 from xmlrpc.client import Fault, dumps
 
 from internals import Ticket
-from krbxmlrpc.testing.loopback import Hangup
 from servers.scripted import honest, message, say
+
+from krbxmlrpc.testing.loopback import Hangup
 
 PASSWORD = "pass/word:5ecret"
 QUOTED = quote(PASSWORD, safe="")

@@ -13,9 +13,9 @@ from urllib.request import HTTPSHandler, Request, build_opener
 from xmlrpc.client import SafeTransport, ServerProxy, dumps, loads
 
 import kerberos
+from servers import apache, kdc
 
 from krbxmlrpc import KerberosTicket, KerberosTransport
-from servers import apache, kdc
 
 Client = Callable[..., Any]
 

@@ -14,10 +14,10 @@ from typing import Callable, Dict, List
 from xmlrpc.client import dumps
 
 import trustme
-
-from krbxmlrpc.testing.loopback import Hangup, Request
 from servers import apache, kdc
 from servers.scripted import Answer, ScriptedServer, honest, message, say, values
+
+from krbxmlrpc.testing.loopback import Hangup, Request
 
 from .contestants import CONTESTANTS, Client, client_environment
 

@@ -4,7 +4,6 @@ import warnings
 
 import kobo.client
 import kobo.worker.taskmanager
-
 from servers.kobohub import WORKER
 
 CA = "/path/to/ca.pem"

@@ -8,12 +8,12 @@ import warnings
 from contextlib import ExitStack
 from xmlrpc.client import Fault, ServerProxy
 
-import pytest
-
 import internals
+import pytest
+from servers import daemon, kdc
+
 from krbxmlrpc import KerberosTransport, KerberosXMLRPCError
 from krbxmlrpc.testing import caller
-from servers import daemon, kdc
 
 # What mechanisms there are beside Kerberos and SPNEGO is not the machine's to decide: none.
 os.environ["GSS_MECH_CONFIG"] = os.devnull

@@ -12,10 +12,10 @@ from contextlib import closing
 from xmlrpc.client import ServerProxy, dumps
 
 import pytest
-
-from krbxmlrpc import AuthenticationRejected, KerberosTicket, KerberosTransport
 from servers import kdc, software
 from servers.apache import EXAMPLES, Apache
+
+from krbxmlrpc import AuthenticationRejected, KerberosTicket, KerberosTransport
 
 FILES = sorted(EXAMPLES.glob("*.conf"))
 MODULES = {"auth_gssapi", "authn_core", "authz_core", "authz_user"}
@@ -127,7 +127,7 @@ def test_nobody_is_let_in_without_a_ticket(hub, path):
     assert reply.headers.get_all("WWW-Authenticate") == ["Negotiate", *beside.get(path, [])]
 
 
-def test_a_kerberos_password_is_as_good_as_a_ticket_only_where_basic_stands_beside(hub, realm):
+def test_a_kerberos_password_is_accepted_only_if_basic_is_on(hub, realm):
     def offer(password):
         return {"Authorization": f"Basic {base64.b64encode(f'user:{password}'.encode()).decode()}"}
 
@@ -168,7 +168,7 @@ def test_without_require_it_is_open_to_all(altered, hub):
     assert ask(hub, "/xmlrpc", headers={"Accept": "text/xml"}).status == 401
 
 
-def test_with_negotiate_once_a_refused_ticket_looks_as_if_none_were_taken(altered, hub, user):
+def test_negotiate_once_makes_a_refused_ticket_look_not_offered(altered, hub, user):
     apache = altered("negotiate.conf", "GssapiNegotiateOnce Off", "GssapiNegotiateOnce On")
     garbage = {"Authorization": "Negotiate AAAA"}
     assert ask(apache, "/xmlrpc", headers=garbage).headers["WWW-Authenticate"] is None

@@ -14,6 +14,8 @@ from contextlib import ExitStack
 from xmlrpc.client import Fault, MultiCall, ServerProxy
 
 import pytest
+from internals import Connection, replace_sleep
+from servers.forwarder import OPENING, Break, Forwarder, How, Phase
 
 from krbxmlrpc import (
     AuthenticationRejected,
@@ -23,9 +25,6 @@ from krbxmlrpc import (
     ServerUnreachable,
     UnexpectedStatus,
 )
-from krbxmlrpc._http.connection import Connection
-from krbxmlrpc._negotiate import call as call_module
-from servers.forwarder import OPENING, Break, Forwarder, How, Phase
 
 NOT_RUN = (Phase.REQUEST_HEAD, Phase.REQUEST_BODY)
 RUN = (Phase.EXECUTED, Phase.REPLY_HEAD, Phase.REPLY_BODY)
@@ -113,7 +112,7 @@ def call_through(forwarder, server_context, user):
 def waits(monkeypatch):
     """The seconds that were waited for before repetitions, in place of waiting."""
     seconds = []
-    monkeypatch.setattr(call_module.time, "sleep", seconds.append)
+    replace_sleep(monkeypatch, seconds.append)
     return seconds
 
 
@@ -223,7 +222,7 @@ def test_what_does_not_declare_a_method_idempotent(call_through, forwarder, hub,
     assert_works(proxy, hub, case)
 
 
-def test_an_idempotent_call_is_not_repeated_where_there_are_no_retries(call_through, forwarder, hub, case):
+def test_an_idempotent_call_is_not_repeated_without_retries(call_through, forwarder, hub, case):
     proxy = call_through(idempotent=True)
     forwarder.play(Break(Phase.EXECUTED, How.FIN))
     with pytest.raises(CallOutcomeUnknown):
@@ -258,7 +257,7 @@ def test_without_preemption_it_is_the_same(call_through, forwarder, hub, case, p
 
 
 @each("fault", [Break(Phase.ACCEPTED, How.FIN)] + [fault for fault in BEGUN if fault.how in (How.FIN, How.RST)])
-def test_plain_http_is_the_same_and_has_begun_with_the_connection(hub, call_through, case, fault, monkeypatch):
+def test_over_plain_http_a_call_begins_with_the_connection(hub, call_through, case, fault, monkeypatch):
     """A server that takes a connection and closes it could have read the request first.
 
     (Where it resets it at once, it depends on who is quicker whether there has been a connection.)
@@ -347,7 +346,7 @@ def test_a_refused_call_is_repeated_whatever_it_is(hub, ca, call_through, case, 
             if len(waits) == 2:
                 stack.enter_context(late)
 
-        monkeypatch.setattr(call_module.time, "sleep", wait)
+        replace_sleep(monkeypatch, wait)
         proxy = call_through(through=late, retries=3, retry_interval=0.25)
         assert proxy.execute(case) == "done"
         assert waits == [0.25, 0.5]

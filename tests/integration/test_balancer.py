@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from xmlrpc.client import ServerProxy
 
 import pytest
-
 from helpers import DEADLINE
-from krbxmlrpc import AuthenticationRejected, CallOutcomeUnknown, KerberosTransport, UnexpectedStatus
 from servers import balancer
 from servers.apache import Apache
 from servers.forwarder import Break, Forwarder, How, Phase
+
+from krbxmlrpc import AuthenticationRejected, CallOutcomeUnknown, KerberosTransport, UnexpectedStatus
 
 BOTH = pytest.mark.parametrize("listener", ["alternating", "sticky"])
 
@@ -105,13 +105,13 @@ def test_a_session_goes_on_from_one_apache_to_the_other(call, apaches, user, cas
 
 
 @pytest.mark.parametrize("service", [f"HTTP@{balancer.HOST}", f"{balancer.SERVICE}@EXAMPLE.TEST"])
-def test_a_ticket_is_for_the_balancer_whichever_apache_it_reaches(call, apaches, user, case, service):
+def test_a_ticket_for_the_balancer_works_at_each_apache(call, apaches, user, case, service):
     proxy = call("/xmlrpc", service=service)
     assert [proxy.whoami() for _ in range(4)] == [user] * 4
     assert served(apaches, case, 4) == [[(200, True, user)] * 2] * 2
 
 
-def test_without_the_name_of_its_service_the_error_says_what_to_do(call, apaches, case):
+def test_the_error_for_an_unknown_service_says_what_to_do(call, apaches, case):
     with pytest.raises(AuthenticationRejected, match="401 to a ticket for HTTP@localhost.*another name: see service="):
         call("/session", service=None).whoami()
     assert sorted(served(apaches, case, 1)) == [[], [(401, True, "-")]]
@@ -130,7 +130,7 @@ def test_a_session_outlives_its_apache(call, apaches, user, case, listener, down
 
 
 @BOTH
-def test_sessions_of_a_key_that_is_gone_are_renewed_by_one_ticket(call, apaches, user, case, listener):
+def test_sessions_with_a_lost_key_are_renewed_with_one_ticket(call, apaches, user, case, listener):
     proxy = call("/session", listener)
     assert [proxy.whoami() for _ in range(2)] == [user] * 2
     served(apaches, case, 2)  # who goes down logs nothing any more

@@ -7,7 +7,6 @@ import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
-
 from bench import features, report
 from bench.contestants import CONTESTANTS
 

@@ -14,14 +14,18 @@ from http.cookiejar import CookieJar
 from http.cookies import SimpleCookie
 from xmlrpc.client import Fault, ServerProxy, dumps
 
-import pytest
-from hypothesis import HealthCheck, Phase, settings, strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-
 import hypothesis_profile  # noqa: F401  # loads it
+import pytest
 from cookie_jars import cookie
 from endless_exchange import MORE, Insatiable
 from helpers import DEADLINE, Recording, Threads
+from hypothesis import HealthCheck, Phase, settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from internals import MAX_REQUESTS, use_ticket_class
+from model import BODIES, CUT, ENDS, HEADLESS, MAX_SENT, TOKENS, WHOLE, Model, Reply
+from servers.scripted import accept, honest, message, say, values
+from servers.two_leg_acceptor import TwoLegs
+
 from krbxmlrpc import (
     AuthenticationRejected,
     ClockSkew,
@@ -29,13 +33,8 @@ from krbxmlrpc import (
     KerberosTransport,
     UnexpectedStatus,
 )
-from krbxmlrpc._kerberos import credentials
-from krbxmlrpc._negotiate.policy import MAX_REQUESTS
 from krbxmlrpc.errors import ClockSkewRejected
 from krbxmlrpc.testing.loopback import Hangup
-from model import BODIES, CUT, ENDS, HEADLESS, MAX_SENT, TOKENS, WHOLE, Model, Reply
-from servers.scripted import accept, honest, message, say, values
-from servers.two_leg_acceptor import TwoLegs
 
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", 60))
 
@@ -415,7 +414,7 @@ def accepted(kind):
 @pytest.mark.parametrize("legs", range(4))
 def test_no_call_takes_more_than_seven_requests(call_server, server, monkeypatch, legs):
     """Not even where a connection is forgotten, the login takes several legs, and its session is over at once."""
-    monkeypatch.setattr(credentials, "PykerberosTicket", Insatiable)
+    use_ticket_class(monkeypatch, Insatiable)
     session = honest(headers=[("Persistent-Auth", "true"), ("Set-Cookie", "session=1; Path=/")])
     refused = say(message(401, [("WWW-Authenticate", "Negotiate")]))
     more = say(message(401, [("WWW-Authenticate", f"Negotiate {MORE}")]))
@@ -430,7 +429,7 @@ def test_no_call_takes_more_than_seven_requests(call_server, server, monkeypatch
 
 
 def test_whatever_a_server_says_comes_to_what_it_should(server, server_context, monkeypatch):
-    monkeypatch.setattr(credentials, "PykerberosTicket", Insatiable)
+    use_ticket_class(monkeypatch, Insatiable)
     gc.collect()  # of earlier tests, what still holds files
     run_state_machine_as_test(
         lambda: Conversation(server, server_context),
@@ -457,7 +456,7 @@ def test_whatever_a_server_says_comes_to_what_it_should(server, server_context, 
     ],
 )
 def test_what_seldom_comes_by_chance(server, server_context, monkeypatch, logs_in, script):
-    monkeypatch.setattr(credentials, "PykerberosTicket", Insatiable)
+    use_ticket_class(monkeypatch, Insatiable)
     gc.collect()
     conversation = Conversation(server, server_context)
     conversation.begin("required", True, logs_in, "spnego", retries=2, idempotent=True, given={})

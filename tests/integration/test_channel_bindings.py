@@ -8,6 +8,9 @@ from xmlrpc.client import ServerProxy
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from servers.channel_bindings_acceptor import Certificate, bound, passed_on
+from servers.scripted import ScriptedServer, honest
+from servers.scripted_proxy import Tunnel
 
 from krbxmlrpc import (
     AuthenticationRejected,
@@ -16,9 +19,6 @@ from krbxmlrpc import (
     KerberosTransport,
     tls_server_end_point,
 )
-from servers.channel_bindings_acceptor import Certificate, bound, passed_on
-from servers.scripted import ScriptedServer, honest
-from servers.scripted_proxy import Tunnel
 
 pytestmark = pytest.mark.usefixtures("user", "library")
 

@@ -16,16 +16,15 @@ from http.cookiejar import MozillaCookieJar
 from xmlrpc.client import Binary, Fault, dumps
 
 import pytest
-
 from cookie_jars import cookie
 from helpers import COMMAND
-from krbxmlrpc._cli import check as doctor, main as cli
-from krbxmlrpc._kerberos import credentials
-from krbxmlrpc.testing.loopback import Hangup
+from internals import CHECK_STEPS, finding_of_name, limit_header, no_holder_is_known, run_command
 from secret_witness import COOKIE, HEADER, QUERY, QUOTED, REPLIES, SERVER_COOKIE, SET
 from servers import apache, software
 from servers.scripted import ScriptedServer, honest, message, say
 from servers.scripted_proxy import Tunnel, ask
+
+from krbxmlrpc.testing.loopback import Hangup
 
 STEPS = "config credentials proxy name ticket tcp tls offer clock call session xmlrpc".split()
 
@@ -62,7 +61,7 @@ def check(capsys, hub, user):
     def check_it(place="/xmlrpc", *words, listener="https", trust=True):
         url = hub.url(place, listener) if place.startswith("/") else place
         trusted = ["--cafile", hub.cafile] if trust and url.startswith("https") else []
-        status = cli.main(["check", "--json", *trusted, url, *words])
+        status = run_command(["check", "--json", *trusted, url, *words])
         return Report(status, *capsys.readouterr())
 
     return check_it
@@ -90,7 +89,7 @@ OFFER = say(message(401, [("WWW-Authenticate", "Negotiate"), ("Date", "Thu, 01 J
 def test_all_is_well(check, hub, realm, user, case):
     report = check(f"/xmlrpc?case={case}")
     assert (report.status, report.complaints) == (0, "")
-    assert list(report.steps) == STEPS == list(doctor.STEPS) == report.of("ok")
+    assert list(report.steps) == STEPS == list(CHECK_STEPS) == report.of("ok")
     assert json.loads(report.printed)["url"] == hub.url("/xmlrpc")
     facts = {name: step["facts"] for name, step in report.steps.items()}
     assert facts["config"] == {"files": [realm.env["KRB5_CONFIG"]], "default_realm": "EXAMPLE.TEST"}
@@ -237,7 +236,7 @@ def test_a_ticket_that_ends_soon(check, realm, user, tmp_path, monkeypatch):
 def test_without_python_gssapi_the_file_tells(check, realm, user, monkeypatch, ccname):
     monkeypatch.setitem(sys.modules, "gssapi.raw", None)
     monkeypatch.setenv("KRB5CCNAME", ccname % realm.ccache)
-    assert credentials.holder(None, None, None) is None
+    assert no_holder_is_known()
     report = check()
     facts = report["credentials"]["facts"]
     assert (report.status, facts["principal"]) == (0, user)
@@ -303,14 +302,13 @@ def test_an_alias(check, monkeypatch, tmp_path, setting, words):
     conf.write_text(f"[libdefaults]\ndefault_realm = EXAMPLE.TEST\n{setting}\n")
     monkeypatch.setenv("KRB5_CONFIG", str(conf))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: found)
-    examination = doctor.Examination("https", "hub.example.test", "/", {})
-    finding = examination._resolve()
-    assert finding.state is doctor.State.OK and finding.facts["canonical_name"] == "web1.example.test"
+    finding = finding_of_name("hub.example.test")
+    assert finding.state.value == "ok" and finding.facts["canonical_name"] == "web1.example.test"
     if words is None:
         assert finding.found == "hub.example.test is 127.0.0.1; service HTTP@hub.example.test"
     else:
         assert words in finding.found
-    named = doctor.Examination("https", "hub.example.test", "/", {"service": "HTTP@other"})._resolve()
+    named = finding_of_name("hub.example.test", service="HTTP@other")
     assert named.found == "hub.example.test is 127.0.0.1; service HTTP@other"
 
 
@@ -544,7 +542,7 @@ def test_a_login_without_a_session(check):
 
 
 def test_a_ticket_that_is_large(check, monkeypatch):
-    monkeypatch.setattr(doctor, "LARGE_HEADER", 100)
+    limit_header(monkeypatch, 100)
     report = check()
     assert (report.status, report["ticket"]["state"]) == (0, "warning")
     assert "LimitRequestFieldSize" in report["ticket"]["remedy"]
@@ -555,7 +553,7 @@ def test_a_ticket_that_is_large(check, monkeypatch):
 
 @pytest.mark.parametrize("words", [["--timeout", "0"], ["--service", "x"], ["--login-path", "x"], ["--proxy", "x"]])
 def test_wrong_options(hub, user, capsys, words):
-    assert cli.main(["check", hub.url(), *words]) == 2
+    assert run_command(["check", hub.url(), *words]) == 2
     assert f"{words[0]} is " in capsys.readouterr().err
 
 
@@ -569,13 +567,13 @@ def test_wrong_options(hub, user, capsys, words):
     ],
 )
 def test_wrong_urls(user, capsys, url, complaint):
-    assert cli.main(["check", url]) == 2
+    assert run_command(["check", url]) == 2
     assert complaint in capsys.readouterr().err
 
 
 def test_a_damaged_file_of_cookies(hub, user, capsys, tmp_path):
     (tmp_path / "cookies").write_text("no cookies")
-    assert cli.main(["check", hub.url(), "--cookiejar", str(tmp_path / "cookies")]) == 2
+    assert run_command(["check", hub.url(), "--cookiejar", str(tmp_path / "cookies")]) == 2
     assert "--cookiejar has a file that is damaged" in capsys.readouterr().err
 
 
@@ -642,7 +640,7 @@ def test_where_the_encoding_has_no_marks(words):
 
 
 def test_all_is_well_for_a_person(hub, user, capsys):
-    assert cli.main(["check", "--cafile", hub.cafile, hub.url()]) == 0
+    assert run_command(["check", "--cafile", hub.cafile, hub.url()]) == 0
     printed = capsys.readouterr().out
     assert printed.endswith("\n\nNothing failed.\n")
     assert f"both sides are verified: it is HTTP@localhost, and you are {user}\n" in printed
@@ -667,14 +665,14 @@ def test_nothing_secret_is_printed(witness, server, ca, tmp_path, capsys):  # no
         for style in ([], ["--json", "--verbose"]):
             for command in (["check"], ["call", "--list"]):
                 server.play(*[say(message(401, [("WWW-Authenticate", "Negotiate")]))] * (command == ["check"]), answer)
-                cli.main([*command, *(style if command == ["check"] else []), server.url(f"/?k={QUERY}"), *words])
+                run_command([*command, *(style if command == ["check"] else []), server.url(f"/?k={QUERY}"), *words])
                 witness.text.write("".join(capsys.readouterr()))
     with ScriptedServer(None) as proxy:
         for answer in (ask(f'Basic realm="{SERVER_COOKIE}"'), say(message(403, SET)), Tunnel()):
             proxy.play(*[answer] * 9)
             through = ["--proxy", f"http://user:{QUOTED}@localhost:{proxy.port}"]
             for command in ("check", "call"):
-                cli.main([command, server.url(), *["m"] * (command == "call"), *words, *through])
+                run_command([command, server.url(), *["m"] * (command == "call"), *words, *through])
                 witness.text.write("".join(capsys.readouterr()))
     text = witness.text.getvalue()
     assert "server (path /)" in text and "CallOutcomeUnknown" in text and "POST https://localhost" in text

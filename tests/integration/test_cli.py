@@ -1,7 +1,6 @@
 """The command line: what it takes, prints and says by its exit status. Apache answers only where it matters."""
 
 import base64
-import inspect
 import io
 import json
 import logging
@@ -17,14 +16,12 @@ from pathlib import Path
 from xmlrpc.client import Fault, dumps
 
 import pytest
-
 from helpers import COMMAND, DEADLINE
-from krbxmlrpc import KerberosTransport, __version__
-from krbxmlrpc._cli import main as cli
-from krbxmlrpc._cli.options import OPTIONS, TERMS, build_parser, target_of
-from krbxmlrpc._hints import Hint, told
-from krbxmlrpc.testing import Failure
+from internals import build_parser, run_command, target_of
 from servers import scripted
+
+from krbxmlrpc import __version__
+from krbxmlrpc.testing import Failure
 
 SCRIPT = str(Path(sys.executable).parent / "krbxmlrpc")
 
@@ -37,7 +34,7 @@ def run(capsys, plain):
         url = at.url(path) if path.startswith("/") else path
         trusted = ["--cafile", at.cafile] if trust and url.startswith("https") else []
         try:
-            status = cli.main([command, *trusted, url, *words])
+            status = run_command([command, *trusted, url, *words])
         except SystemExit as exit:
             status = exit.code
         printed, complaints = capsys.readouterr()
@@ -170,7 +167,7 @@ def test_names_that_no_method_has(fail, name):
 
 
 @pytest.mark.parametrize("name", ["close", "__class__", "system.listMethods"])
-def test_names_that_mean_something_to_python_are_names_of_methods(run, name):
+def test_method_names_may_be_names_of_python_attributes(run, name):
     status, printed, complaints = run("call", "/xmlrpc", name)
     assert (status == 0 and "whoami" in printed) or (status == 1 and f'"{name}" is not supported' in complaints)
 
@@ -215,7 +212,7 @@ def test_raw(capsysbinary, plain, tmp_path):
     data = bytes(range(256))
     (tmp_path / "data").write_bytes(data)
     for words, wanted in (([f"@{tmp_path}/data"], data), (["Grüße"], "Grüße".encode()), (["[1]"], b"[\n  1\n]\n")):
-        assert cli.main(["call", "--cafile", plain.cafile, plain.url(), "echo", *words, "--raw"]) == 0
+        assert run_command(["call", "--cafile", plain.cafile, plain.url(), "echo", *words, "--raw"]) == 0
         assert capsysbinary.readouterr() == (wanted, b"")
 
 
@@ -277,7 +274,7 @@ def test_a_fault(fail):
     assert fail("fail", "7", "seven", status=1) == "krbxmlrpc: Fault 7: seven\n"
 
 
-def test_what_others_say_is_not_put_into_the_words_of_the_command_line(fail, hub, tmp_path):
+def test_texts_of_others_are_not_rewritten_for_the_command_line(fail, hub, tmp_path):
     said = "timeout=5 and login_path"
     assert fail("fail", "7", said, status=1) == f"krbxmlrpc: Fault 7: {said}\n"
     assert "/open/timeout=5 sent no proof" in fail("whoami", path="/open/timeout=5", at=hub)
@@ -291,7 +288,7 @@ def test_a_fault_cannot_play_a_hint(fail):
     assert fail("fail", "7", "a\n  hint: b", status=1).splitlines() == ["krbxmlrpc: Fault 7: a", "      hint: b"]
 
 
-def test_errors_have_their_hint_in_the_words_of_the_command_line(fail, plain, monkeypatch, tmp_path):
+def test_hints_of_errors_are_in_command_line_terms(fail, plain, monkeypatch, tmp_path):
     unverified = fail("whoami", trust=False)
     assert unverified.startswith("krbxmlrpc: CertificateRejected: ") and "pass --cafile FILE with" in unverified
     plain.fail_next(Failure.NO_TOKEN)
@@ -300,63 +297,6 @@ def test_errors_have_their_hint_in_the_words_of_the_command_line(fail, plain, mo
     monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path}/none")
     missing = fail("whoami")
     assert missing.startswith("krbxmlrpc: NoCredentials: ") and "\n  hint: run kinit" in missing
-
-
-@pytest.mark.parametrize(
-    "hint, python, terminal",
-    [
-        (
-            Hint("pass {phrase.cafile}; if"),
-            "pass context=ssl.create_default_context(cafile=...); if",
-            "pass --cafile FILE; if",
-        ),
-        (Hint("pass {args.context} with it"), "pass context= with it", "pass --cafile with it"),
-        (
-            Hint("pass {args.mutual_authentication:optional}"),
-            "pass mutual_authentication='optional'",
-            "pass --mutual-authentication optional",
-        ),
-        (Hint("pass {args.channel_bindings:None}"), "pass channel_bindings=None", "pass --channel-bindings none"),
-        (
-            Hint("or pass {args.keytab} as well; {args.ccache:{ccache}} may hold", ccache="/a/b"),
-            "or pass keytab= as well; ccache='/a/b' may hold",
-            "or pass --keytab as well; --ccache /a/b may hold",
-        ),
-        (Hint("{args.ccache:{ccache}}", ccache="/a b/c"), "ccache='/a b/c'", "--ccache '/a b/c'"),
-        (Hint("see {args.service}; it"), "see service=; it", "see --service; it"),
-        (
-            Hint("if {args.idempotent} says so and {args.retries} allows it"),
-            "if idempotent= says so and retries= allows it",
-            "if --idempotent says so and --retries allows it",
-        ),
-        (Hint("pass {args.idempotent:True}"), "pass idempotent=True", "pass --idempotent"),
-        (Hint("pass {args.preemptive:False}"), "pass preemptive=False", "pass --no-preemptive"),
-        (
-            Hint("check {name.login_path}, a timeout, the proxy"),
-            "check login_path, a timeout, the proxy",
-            "check --login-path, a timeout, the proxy",
-        ),
-        (Hint("{name.timeout} is 0; accepted"), "timeout is 0; accepted", "--timeout is 0; accepted"),
-        (
-            Hint("the proxy is away: its timeout is short"),
-            "the proxy is away: its timeout is short",
-            "the proxy is away: its timeout is short",
-        ),
-        (Hint("{name.headers} holds Cookie"), "headers holds Cookie", "--header holds Cookie"),
-        (
-            Hint("plain HTTP: {phrase.plain_http}"),
-            "plain HTTP: InsecureKerberosTransport speaks it whatever the URL says, KerberosTransport speaks TLS",
-            "plain HTTP: http:// in the URL asks for it, https:// asks for TLS",
-        ),
-        (Hint("check {args.proxy}, or https_proxy"), "check proxy=, or https_proxy", "check --proxy, or https_proxy"),
-        (Hint("a name, or {phrase.left_out}"), "a name, or None", "a name, or to leave it out"),
-        (Hint("a number, or {phrase.none}"), "a number, or None", "a number, or 'none'"),
-        (Hint("see {args.use_datetime}"), "see use_datetime=", "see use_datetime="),
-    ],
-)
-def test_arguments_in_messages_are_told_as_options(hint, python, terminal):
-    assert hint == python
-    assert told(hint, TERMS) == terminal
 
 
 @pytest.mark.parametrize(
@@ -412,31 +352,11 @@ def test_wrong_urls(fail, url, complaint):
     assert "5ec" not in complaints
 
 
-def test_what_is_missing(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["call"])
-    assert capsys.readouterr().err.endswith(" error: the following arguments are required: URL\n")
-
-
 def test_a_method_has_to_be_named(fail):
     assert "METHOD is missing; --list shows" in fail()
 
 
-@pytest.mark.parametrize("words", [[], ["--list"]])
-def test_usage(capsys, words):
-    with pytest.raises(SystemExit) as caught:
-        cli.main(words)
-    assert caught.value.code == 2
-    assert "usage: krbxmlrpc" in capsys.readouterr().err
-
-
 # -- what the options do ----------------------------------------------------------------------------------------------
-
-
-def test_each_argument_of_the_transport_has_an_option():
-    parameters = set(inspect.signature(KerberosTransport.__init__).parameters) - {"self"}
-    ours = {"use_datetime", "use_builtin_types"}  # how values are held before they are printed
-    assert OPTIONS.keys() == parameters - ours
 
 
 def test_options_reach_the_transport(tmp_path, plain):
@@ -472,12 +392,6 @@ def test_options_reach_the_transport(tmp_path, plain):
     }
 
 
-def test_without_options_the_transport_has_its_defaults():
-    options = build_parser()[1]["call"].parse_intermixed_args(["https://h", "m"])
-    target = target_of(options)
-    assert set(target.arguments) == {"context"} and (target.netloc, target.handler) == ("h", "/RPC2")
-
-
 def test_login_and_the_file_of_cookies(call, hub, user, case, tmp_path):
     words = ("whoami", "--login-path", f"/login?case={case}", "--cookiejar", str(tmp_path / "cookies"))
     for _ in range(2):
@@ -511,39 +425,6 @@ def test_verbose_tells_requests_and_no_secrets(run, krb_user):
 
 
 # -- help and completion ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("command", [None, "call", "check"])
-def test_help(command, monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit) as caught:
-        cli.main([*([command] if command else []), "--help"])
-    assert caught.value.code == 0
-    text = capsys.readouterr().out
-    assert all(len(line) < 80 for line in text.splitlines())
-    assert text.isascii()  # for terminals that know no more
-    assert "examples:\n" in text
-    assert ("exit status: 0 " in text) is (command is not None)
-    parser, subparsers = build_parser()
-    for action in (subparsers[command] if command else parser)._actions:
-        assert action.help
-        for flag in action.option_strings:
-            assert flag in text
-
-
-def test_help_does_not_wait_for_what_it_does_not_need():
-    """What is loaded beside the package itself, which imports all that a transport needs."""
-    script = (
-        "import sys, krbxmlrpc; before = set(sys.modules)\n"
-        "from krbxmlrpc._cli import main, options; options.build_parser()\n"
-        "print(*sorted(set(sys.modules) - before))"
-    )
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    assert set(done.stdout.split()) <= {
-        *("argparse", "gettext", "json", "json.decoder", "json.encoder", "json.scanner", "_json", "signal"),
-        *("krbxmlrpc._cli", "krbxmlrpc._cli.console", "krbxmlrpc._cli.main", "krbxmlrpc._cli.options"),
-        "krbxmlrpc._cli.values",
-    }
 
 
 @pytest.mark.parametrize("command", [COMMAND, [SCRIPT]])

@@ -7,15 +7,23 @@ import threading
 from xmlrpc.client import ServerProxy
 
 import pytest
-
 from helpers import DEADLINE, Threads, descriptors, in_threads, wait_until_readable
-from internals import idle_connections
-from krbxmlrpc import CallOutcomeUnknown, InsecureKerberosTransport, KerberosTransport, UnexpectedStatus
-from krbxmlrpc._http import connection as connections_module, pool
-from krbxmlrpc._http.connection import SEND_PIECE, Connection
-from krbxmlrpc._http.pool import LOOK_AFTER, MAX_IDLE
-from krbxmlrpc.testing.loopback import Hangup
+from internals import (
+    LOOK_AFTER,
+    MAX_IDLE,
+    SEND_PIECE,
+    Connection,
+    idle_connections,
+    limit_idle,
+    make_next_ticket,
+    open_connections,
+    replace_clock,
+    send_at_once,
+)
 from servers.scripted import ScriptedServer, early, honest, message, values
+
+from krbxmlrpc import CallOutcomeUnknown, InsecureKerberosTransport, KerberosTransport, UnexpectedStatus
+from krbxmlrpc.testing.loopback import Hangup
 
 LARGE = 20_000_000
 
@@ -34,8 +42,7 @@ class Clock:
 def clock(monkeypatch):
     """The clock that connections see."""
     clock = Clock()
-    monkeypatch.setattr(connections_module, "time", clock)
-    monkeypatch.setattr(pool, "time", clock)
+    replace_clock(monkeypatch, clock)
     return clock
 
 
@@ -88,9 +95,7 @@ def used(server):
         (f"timeout={'9' * 5000}", 1e6, True),
     ],
 )
-def test_a_connection_is_not_used_any_more_when_its_announced_time_is_over(
-    call_server, server, clock, announced, idle, kept
-):
+def test_a_connection_is_not_used_beyond_its_announced_timeout(call_server, server, clock, announced, idle, kept):
     server.play(honest(headers=[] if announced is None else [("Keep-Alive", announced)]))
     proxy = call_server()
     proxy.method()
@@ -100,7 +105,7 @@ def test_a_connection_is_not_used_any_more_when_its_announced_time_is_over(
     assert "connections=1" in repr(proxy("transport"))
 
 
-def test_the_time_counts_from_the_last_call_and_as_it_was_announced_last(call_server, server, clock):
+def test_the_last_announced_timeout_counts_from_the_last_call(call_server, server, clock):
     server.play(
         honest(headers=[("Keep-Alive", "timeout=10")]), honest(headers=[("Keep-Alive", "timeout=5")]), honest()
     )
@@ -145,14 +150,14 @@ def test_so_many_stay_idle_and_not_more(call_server, server):
     assert sorted(used(server)) == list(range(callers))
     assert f"connections={MAX_IDLE}>" in repr(proxy("transport"))
     assert all(connection.is_usable() for connection in idle_connections(proxy))
-    assert len(proxy("transport")._client.pool._open) == MAX_IDLE  # the others are closed, not forgotten
+    assert len(open_connections(proxy("transport"))) == MAX_IDLE  # the others are closed, not forgotten
     assert proxy.method() == "an honest answer"
     assert used(server)[-1] < callers
     proxy("close")()
     assert "connections=0>" in repr(proxy("transport"))
 
 
-def test_threads_that_release_in_the_same_moment_do_not_go_over_the_bound(call_server, server, monkeypatch):
+def test_simultaneous_releases_do_not_exceed_the_pool_limit(call_server, server, monkeypatch):
     """Each is held just where it has seen that there is room for one more."""
     together = threading.Barrier(3)
     rest = Connection.rest
@@ -161,7 +166,7 @@ def test_threads_that_release_in_the_same_moment_do_not_go_over_the_bound(call_s
         together.wait(DEADLINE)
         rest(connection)
 
-    monkeypatch.setattr(pool, "MAX_IDLE", 1)
+    limit_idle(monkeypatch, 1)
     monkeypatch.setattr(Connection, "rest", rest_together)
     server.play(*[all_there(3)] * 3)
     proxy = call_server()
@@ -199,7 +204,7 @@ def test_an_idle_connection_that_the_server_ends_is_dropped(talk):
 
 
 @pytest.mark.parametrize("words", [message(408), b"?"])
-def test_an_idle_connection_on_which_the_server_speaks_is_dropped(talk, words):
+def test_an_idle_connection_with_unasked_data_is_dropped(talk, words):
     answered = threading.Event()
 
     def answer(request, send):
@@ -271,7 +276,7 @@ def test_close_during_a_call_lets_it_have_its_answer(talk):
 
 @pytest.mark.parametrize("method", ["is_reusable", "rest", "is_usable"])
 @pytest.mark.parametrize("before", [True, False])
-def test_close_leaves_nothing_open_at_whatever_moment_of_a_release_it_comes(talk, monkeypatch, clock, method, before):
+def test_close_at_any_moment_of_a_release_leaves_nothing_open(talk, monkeypatch, clock, method, before):
     """Another thread's close() can come between any two steps: here it comes around each of them."""
     original = getattr(Connection, method)
     armed = []
@@ -301,7 +306,7 @@ def test_close_leaves_nothing_open_at_whatever_moment_of_a_release_it_comes(talk
     assert talk.proxy.method() == "an honest answer"
 
 
-def test_close_while_many_threads_call_breaks_no_call_and_leaves_nothing_open(call_hub):
+def test_close_during_calls_breaks_none_and_leaves_nothing_open(call_hub):
     proxy = call_hub("/session")
     proxy.whoami()
     proxy("close")()
@@ -317,7 +322,7 @@ def test_close_while_many_threads_call_breaks_no_call_and_leaves_nothing_open(ca
     proxy("close")()
     assert "connections=0>" in repr(proxy("transport"))
     assert len(descriptors()) == len(before)
-    assert not proxy("transport")._client.pool._open
+    assert not open_connections(proxy("transport"))
 
 
 # -- an answer that comes before all of the request has left ----------------------------------------------------------
@@ -369,9 +374,9 @@ def test_an_early_refusal_is_the_answer(talk, end):
     assert used(talk.server) == [0, 1]
 
 
-def test_an_early_refusal_of_a_server_that_then_does_nothing_is_the_answer(talk, monkeypatch):
+def test_an_early_refusal_counts_if_the_server_then_stalls(talk, monkeypatch):
     """It neither reads nor closes, so what is to be sent waits in vain."""
-    monkeypatch.setattr(connections_module, "SEND_PIECE", LARGE)  # it has begun to be sent when the answer comes
+    send_at_once(monkeypatch, LARGE)  # it has begun to be sent when the answer comes
     over = threading.Event()
 
     @early
@@ -391,7 +396,7 @@ def test_an_early_refusal_of_a_server_that_then_does_nothing_is_the_answer(talk,
         over.set()
 
 
-def test_a_server_that_stops_reading_without_an_answer_ends_with_the_timeout(talk):
+def test_a_server_that_stops_reading_ends_in_a_timeout(talk):
     over = threading.Event()
 
     @early
@@ -409,7 +414,7 @@ def test_a_server_that_stops_reading_without_an_answer_ends_with_the_timeout(tal
 
 
 @pytest.mark.parametrize("end", [linger, read_on, stop_reading])
-def test_an_early_demand_for_a_ticket_gets_it_with_all_of_the_body(talk, end):
+def test_an_early_challenge_gets_the_ticket_and_the_whole_body(talk, end):
     talk.server.play(answer_early(message(401, [("WWW-Authenticate", "Negotiate")]), end))
     with ServerProxy(talk.server.url(), transport=talk.transport(preemptive=False, **talk.options)) as proxy:
         try:
@@ -466,9 +471,7 @@ def test_apache_gets_a_large_message_with_a_ticket(call_hub, hub, case, preempti
 
 
 @pytest.mark.parametrize("talks", [True, False], ids=["it has said too much", "it is about to be closed"])
-def test_a_connection_that_is_not_good_any_more_when_the_ticket_is_there_does_not_come_back(
-    call_server, server, clock, talks
-):
+def test_a_connection_that_went_bad_during_a_ticket_is_dropped(call_server, server, clock, talks):
     asked, said = threading.Event(), threading.Event()
 
     def say_more(request, send):
@@ -482,10 +485,8 @@ def test_a_connection_that_is_not_good_any_more_when_the_ticket_is_there_does_no
     proxy = call_server(mutual_authentication="optional")
     assert proxy.method() == "an honest answer"
     transport, (connection,) = proxy("transport"), idle_connections(proxy)
-    make = transport._client.tickets.new_ticket
 
-    def take_long(*arguments, **options):
-        transport._client.tickets.new_ticket = make
+    def take_long(make, *arguments, **options):
         if talks:
             asked.set()
             assert said.wait(DEADLINE)
@@ -494,6 +495,6 @@ def test_a_connection_that_is_not_good_any_more_when_the_ticket_is_there_does_no
             clock.now += 9.5
         return make(*arguments, **options)
 
-    transport._client.tickets.new_ticket = take_long
+    make_next_ticket(transport, take_long)
     assert proxy.method() == "an honest answer"
     assert used(server) == [0, 1]

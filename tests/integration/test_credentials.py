@@ -9,11 +9,11 @@ import uuid
 
 import gssapi
 import pytest
-
-from helpers import in_child, in_threads
-from krbxmlrpc import KDCUnreachable, KerberosXMLRPCError, NoCredentials, TicketExpired
-from krbxmlrpc._kerberos.credentials import CredentialStore, StoreTicket
+from helpers import TESTS, in_child, in_threads
+from internals import CredentialStore, StoreTicket, ccache_of, turn_of
 from servers import kdc
+
+from krbxmlrpc import KDCUnreachable, KerberosXMLRPCError, NoCredentials, TicketExpired
 
 ALICE, BOB = "alice@EXAMPLE.TEST", "bob@EXAMPLE.TEST"
 
@@ -103,7 +103,7 @@ def test_tickets_that_have_run_out_are_renewed_from_the_keytab(
     assert call_plain(ccache=ccache, mechanism=mechanism).whoami() == user
 
 
-def test_a_cache_of_its_own_is_not_filled_from_the_keytab_of_the_environment(call_plain, alice, monkeypatch, tmp_path):
+def test_an_own_cache_is_not_filled_from_the_default_keytab(call_plain, alice, monkeypatch, tmp_path):
     monkeypatch.setenv("KRB5_CLIENT_KTNAME", alice.keytab)
     with pytest.raises(NoCredentials) as caught:
         call_plain(ccache=str(tmp_path / "cache")).whoami()
@@ -157,7 +157,7 @@ def test_a_cache_in_memory(call_plain, alice):
 
 ENVIRONMENT = """
 import os, sys
-from krbxmlrpc._kerberos.credentials import ticket_maker
+from internals import ticket_maker
 
 def watch(event, arguments):
     assert event not in ("os.putenv", "os.unsetenv"), arguments
@@ -172,7 +172,8 @@ assert dict(os.environ) == before
 
 def test_the_environment_is_not_changed(alice, user, tmp_path):
     ccache = alice.kinit(f"{tmp_path}/cache")
-    subprocess.run([sys.executable, "-c", ENVIRONMENT, ccache, alice.keytab], check=True)
+    command = [sys.executable, "-c", ENVIRONMENT, ccache, alice.keytab]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": TESTS}, check=True)
 
 
 def test_transports_with_other_credentials_in_threads(call_plain, alice, bob, user, tmp_path):
@@ -208,18 +209,18 @@ def test_a_child_gets_tickets_from_the_keytab_too(call_plain, alice):
 def test_a_child_is_not_kept_by_a_turn_that_a_thread_has_taken(call_plain, alice):
     proxy = call_plain(keytab=alice.keytab)
     assert proxy.whoami() == ALICE
-    with proxy("transport")._client.tickets.new_ticket.args[0].turn():
+    with turn_of(proxy("transport")):
         assert in_child(proxy.whoami) == ALICE
 
 
 def test_a_keytab_with_a_new_key_gets_a_cache_of_its_own(alice, tmp_path):
     keytab = tmp_path / "keytab"
     keytab.write_bytes(b"one")
-    first, second = (CredentialStore(None, None, str(keytab))._ccache for _ in range(2))
+    first, second = (ccache_of(CredentialStore(None, None, str(keytab))) for _ in range(2))
     keytab.unlink()
     keytab.write_bytes(b"another")
-    assert first == second != CredentialStore(None, None, str(keytab))._ccache
-    assert first != CredentialStore(ALICE, None, f"FILE:{keytab}")._ccache
+    assert first == second != ccache_of(CredentialStore(None, None, str(keytab)))
+    assert first != ccache_of(CredentialStore(ALICE, None, f"FILE:{keytab}"))
 
 
 def test_stores_of_one_cache_take_turns(alice):

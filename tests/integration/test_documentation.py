@@ -8,14 +8,14 @@ import sys
 import textwrap
 from pathlib import Path
 
+import doc_fixtures
 import docutils.core
 import pytest
-from docutils import nodes
-
-import doc_fixtures
-import krbxmlrpc
 import troubleshooting
 from doc_runner import ROOT, Runner, blocks
+from docutils import nodes
+
+import krbxmlrpc
 from krbxmlrpc import kobo, pulp, testing
 
 TESTS = ROOT / "tests" / "integration"
@@ -96,7 +96,7 @@ def test_the_code_of_a_document_does_what_it_says(document, request, tmp_path):
         runner.forget()
 
 
-def test_what_readme_has_of_apaches_error_log_is_looked_for_by_tests():
+def test_apache_log_lines_in_readme_are_checked_by_tests():
     tests = "".join((TESTS / f"test_{name}.py").read_text() for name in ("apache", "misconfigurations"))
     said = troubleshooting.logged()
     assert len(said) >= 10

@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-
 from example_runner import ROOT, example, run
 from helpers import DEADLINE
 from servers import apache, kdc
@@ -69,7 +68,7 @@ def test_where_software_is_missing_the_realm_says_how_to_get_it(monkeypatch):
         software.require()
 
 
-def test_the_command_to_run_beside_a_realm_leaves_nothing_behind(tmp_path):
+def test_running_a_command_beside_a_realm_leaves_nothing_behind(tmp_path):
     script = "import os, sys; print(os.environ['KRB5_CONFIG']); print(os.environ['HUB_CA']); sys.exit(7)"
     status, printed, complaints = run(
         sys.executable, "-m", "servers", sys.executable, "-c", script, PYTHONPATH="tests", TMPDIR=str(tmp_path)
@@ -105,7 +104,7 @@ def test_interrupted_it_leaves_nothing_behind_either(tmp_path, number):
     assert not any(os.path.exists(f"/proc/{number}") for number in started)
 
 
-def test_where_another_program_was_quicker_at_a_port_others_are_taken(realm, monkeypatch):
+def test_ports_taken_by_another_program_are_replaced(realm, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as quicker:
         taken, free_ports = quicker.getsockname()[1], kdc.free_ports
         offered = [taken - 1]

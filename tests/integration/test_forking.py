@@ -4,23 +4,23 @@ import gc
 import os
 import threading
 import weakref
+from contextlib import ExitStack
 from http.cookiejar import CookieJar
 from xmlrpc.client import ServerProxy
 
 import kerberos
 import pytest
-
 from helpers import DEADLINE, Threads, descriptors, in_child, in_threads
-from internals import idle_connections
-from krbxmlrpc import KerberosTransport
-from krbxmlrpc._forks import no_fork
+from internals import forks_wait, idle_connections, open_connections, parts, session_locks
 from servers.scripted import honest, message, say, values
+
+from krbxmlrpc import KerberosTransport
 
 COOKIE = ("Set-Cookie", "sid=1; Path=/")
 
 
 @pytest.mark.parametrize("path", ["/xmlrpc", "/session"])
-def test_the_child_calls_on_a_connection_of_its_own_and_the_parents_stays_good(call_hub, hub, user, case, path):
+def test_a_child_calls_on_its_own_connection_not_the_parents(call_hub, hub, user, case, path):
     proxy = call_hub(path)
     assert proxy.whoami() == user
     for _ in range(2):
@@ -30,7 +30,7 @@ def test_the_child_calls_on_a_connection_of_its_own_and_the_parents_stays_good(c
     assert sorted(line.earlier for line in hub.logged(case, 7)) == [0, 0, 0, 1, 1, 1, 2]
 
 
-def test_a_child_that_closes_and_forgets_its_transport_does_not_disturb_the_parents_tls(call_hub, hub, user, case):
+def test_closing_a_transport_in_a_child_spares_the_parents_tls(call_hub, hub, user, case):
     proxies = [call_hub()]
 
     def close_and_forget():
@@ -61,7 +61,7 @@ def test_no_connection_of_the_parent_stays_open_in_the_child(call_server, server
     server.play(answer)
     call = Threads(proxy.method)
     assert arrived.wait(DEADLINE)
-    ours = {_inode(connection) for connection in proxy("transport")._client.pool._open}
+    ours = {_inode(connection) for connection in open_connections(proxy("transport"))}
     assert ours & set(descriptors().values()) == ours
     left = in_child(lambda: (ours & set(descriptors().values()), repr(proxy("transport"))))
     forked.set()
@@ -149,17 +149,18 @@ def test_the_lock_of_a_login_is_free_in_the_child(call_server, server):
 def test_every_lock_of_a_session_is_free_in_the_child(call_hub, hub, user):
     """One thread holds them all, as if it stopped between two steps of its own."""
     proxy = call_hub("/session", login_path="/session")
-    session = proxy("transport")._client.memory.cookies
+    transport = proxy("transport")
     held, forked = threading.Event(), threading.Event()
 
     def hold():
-        login = session._login_locks.setdefault(f"localhost:{hub.ports['https']}", threading.Lock())
-        with session._keeping, session.jar._cookies_lock, login:
+        with ExitStack() as stack:
+            for lock in session_locks(transport, f"localhost:{hub.ports['https']}"):
+                stack.enter_context(lock)
             held.set()
             return forked.wait(DEADLINE)
 
     assert proxy.whoami() == user
-    session.jar.clear()
+    transport.cookiejar.clear()
     holder = Threads(hold)
     assert held.wait(DEADLINE)
     assert in_child(lambda: [proxy.whoami(), proxy("close")()]) == [user, None]
@@ -185,7 +186,7 @@ def test_a_child_of_a_child_and_a_fork_in_another_thread(call_hub, user):
 def test_what_is_told_of_forks_keeps_no_transport_alive(hub, hub_context, user, without_collector):
     transport = KerberosTransport(context=hub_context)
     ServerProxy(hub.url("/session"), transport=transport).whoami()
-    watched = [weakref.ref(thing) for thing in (transport, transport._client.pool, transport._client.memory.cookies)]
+    watched = [weakref.ref(thing) for thing in parts(transport)]
     del transport
     assert [reference() for reference in watched] == [None] * 3
 
@@ -205,7 +206,7 @@ def test_every_step_of_gssapi_is_one_that_no_fork_divides(call_hub, user, monkey
 
     def noting(step):
         def noted(*arguments, **options):
-            inside.append(threading.get_ident() in no_fork._inside)
+            inside.append(forks_wait())
             return step(*arguments, **options)
 
         return noted
@@ -216,7 +217,7 @@ def test_every_step_of_gssapi_is_one_that_no_fork_divides(call_hub, user, monkey
     assert inside == [True] * 3
 
 
-def test_children_forked_while_threads_get_tickets_can_get_theirs(call_hub, user):
+def test_children_forked_while_threads_get_tickets_get_tickets(call_hub, user):
     proxy = call_hub()
     over = threading.Event()
 

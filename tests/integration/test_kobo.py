@@ -19,9 +19,13 @@ import kobo.client
 import kobo.worker.taskmanager
 import kobo.xmlrpc
 import pytest
-from kobo.exceptions import AuthenticationError, ImproperlyConfigured
-
 from helpers import in_child, in_threads
+from internals import idle_connections_of, settings_of
+from kobo.exceptions import AuthenticationError, ImproperlyConfigured
+from servers import kdc, kobohub, software
+from servers.kobohub import ADMIN, SERVICE, WORKER, WORKER_KEY
+from servers.scripted import honest, message, say
+
 from krbxmlrpc import (
     AuthenticationRejected,
     CallOutcomeUnknown,
@@ -32,9 +36,6 @@ from krbxmlrpc import (
     UnexpectedStatus,
 )
 from krbxmlrpc.kobo import ClientCommandContainer, HubProxy, HubTransport, InsecureHubTransport
-from servers import kdc, kobohub, software
-from servers.kobohub import ADMIN, SERVICE, WORKER, WORKER_KEY
-from servers.scripted import honest, message, say
 
 LOGIN = "auth/krb5login/"
 CLIENT = "xmlrpc/client/"
@@ -254,7 +255,7 @@ def test_a_credential_cache(connect, realm, no_ticket):
         connect(KRB_CCACHE=realm.ccache + "-not-there")
 
 
-def test_a_principal_without_a_keytab_is_looked_for_among_the_tickets(connect, user):
+def test_a_principal_without_keytab_is_taken_from_the_tickets(connect, user):
     assert connect(KRB_PRINCIPAL=user).notes.whoami() == "user"
     with pytest.raises(NoCredentials, match="nobody"):
         connect(KRB_PRINCIPAL=f"nobody@{kdc.REALM}")
@@ -401,7 +402,7 @@ def test_a_new_session_that_the_hub_does_not_take_ends_it(plain, kobo_hub, case,
     assert notes(case) == []
 
 
-def test_a_session_of_an_administrator_is_over_where_the_hub_says_so(plain, kobo_hub, case, requests):
+def test_an_administrators_session_ends_when_the_hub_says_so(plain, kobo_hub, case, requests):
     transport = plain(HubTransport, f"/{case}/closed/{LOGIN}")
     hub = ServerProxy(f"{kobo_hub.hub_url(case, 'closed')}/client/", transport=transport)
     assert hub.auth.renew_session() is True
@@ -597,7 +598,7 @@ def test_a_certificate_that_is_not_trusted(connect, ca, tmp_path, requests, meth
     assert "pass CA_CERT with" in caught.value.hint and "context=" not in caught.value.hint
 
 
-def test_hints_of_a_later_login_are_in_the_terms_of_the_configuration(connect, kobo_hub, case, realm, user, tmp_path):
+def test_hints_of_a_later_login_name_configuration_keys(connect, kobo_hub, case, realm, user, tmp_path):
     ccache = tmp_path / "{cache}"
     realm.kinit(user, realm.password("user"), env={**realm.env, "KRB5CCNAME": str(ccache)})
     hub = connect(KRB_CCACHE=str(ccache))
@@ -734,8 +735,8 @@ def test_through_a_proxy(connect, squid, tmp_path, case, kobo_hub):
     assert hub.notes.whoami() == "user"
     (tmp_path / case).write_bytes(b"content")
     assert hub.upload_file(str(tmp_path / case), "")[1] == 200
-    (held,) = hub._transport._client.pool._idle[hub._hub_url.split("/")[2]]
-    tunnel = held.connection.sock.getsockname()[1]
+    (connection,) = idle_connections_of(hub._transport)
+    tunnel = connection.sock.getsockname()[1]
     hub._transport.close()
     assert len(squid.logged(tunnel, 1)) == 1
 
@@ -743,9 +744,9 @@ def test_through_a_proxy(connect, squid, tmp_path, case, kobo_hub):
 def test_kobos_names_for_retries_and_timeout(connect, monkeypatch):
     monkeypatch.setenv("KOBO_XMLRPC_TIMEOUT", "77")
     transport = connect(transport_args={"retry_count": 2, "retry_timeout": 5})._transport
-    settings = transport._settings
+    settings = settings_of(transport)
     assert (settings.timeout, settings.retries, settings.retry_interval) == (77, 2, 5)
-    assert connect(transport_args={"timeout": 66.0})._transport._settings.timeout == 66.0
+    assert settings_of(connect(transport_args={"timeout": 66.0})._transport).timeout == 66.0
     monkeypatch.setenv("KOBO_XMLRPC_TIMEOUT", "long")
     with pytest.raises(ImproperlyConfigured, match="KOBO_XMLRPC_TIMEOUT is 'long'"):
         connect()
@@ -801,7 +802,7 @@ def test_kobos_own_proxy_on_a_session_that_has_ended(connect, plain, kobo_hub, n
     assert notes(case) == ["user"] * 2
 
 
-def test_kobos_own_proxy_raises_where_the_login_of_our_transport_fails(connect, plain, no_ticket):
+def test_kobos_proxy_raises_if_our_transport_cannot_log_in(connect, plain, no_ticket):
     with pytest.raises(NoCredentials):
         connect(kobo.client.HubProxy, transport=plain())
 

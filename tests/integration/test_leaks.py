@@ -7,9 +7,9 @@ import weakref
 from xmlrpc.client import ServerProxy
 
 import pytest
-
 from helpers import descriptors, in_threads
 from internals import idle_connections
+
 from krbxmlrpc import KerberosTransport, KerberosXMLRPCError
 
 CALLS = 10_000
@@ -111,7 +111,7 @@ def test_many_short_lived_threads_leave_nothing_behind(call_hub, user):
         {"proxy": "localhost:1"},
     ],
 )
-def test_without_a_ticket_or_a_way_a_transport_is_forgotten_at_once(
+def test_a_transport_whose_call_failed_is_freed_at_once(
     hub, hub_context, user, without_collector, arguments, mechanism
 ):
     """No error keeps a frame in which it still is."""

@@ -6,9 +6,12 @@ from http.cookiejar import CookieJar, MozillaCookieJar
 from xmlrpc.client import ServerProxy
 
 import pytest
-
 from cookie_jars import cookie
 from endless_exchange import MORE, Insatiable
+from internals import cookie_store, set_login_path, use_ticket_class
+from servers.scripted import accept, honest, message, say, values
+from servers.two_leg_acceptor import TwoLegs
+
 from krbxmlrpc import (
     AuthenticationRejected,
     CallOutcomeUnknown,
@@ -20,10 +23,7 @@ from krbxmlrpc import (
     ServerUnreachable,
     UnexpectedStatus,
 )
-from krbxmlrpc._kerberos import credentials
 from krbxmlrpc.testing.loopback import Hangup
-from servers.scripted import accept, honest, message, say, values
-from servers.two_leg_acceptor import TwoLegs
 
 pytestmark = pytest.mark.usefixtures("library")
 
@@ -97,12 +97,12 @@ def test_login_can_be_asked_for_before_the_first_call(member, hub, logged, user)
     assert logged(1) == ["301 /login"]
 
 
-def test_a_login_that_is_asked_for_has_to_begin_a_session_for_the_calls(member):
+def test_an_explicit_login_must_begin_a_session_for_the_calls(member):
     proxy = member()
     proxy.whoami()
     transport = proxy("transport")
     transport.cookiejar.clear()
-    transport._authentication.path = "/login?path=/elsewhere"
+    set_login_path(transport, "/login?path=/elsewhere")
     with pytest.raises(NoSession):
         transport.login()
 
@@ -256,8 +256,8 @@ def test_a_login_in_two_legs(open_server, server, user):
     assert proxy("transport").principal == user
 
 
-def test_a_call_takes_seven_requests_at_most_with_those_of_its_logins(open_server, server, monkeypatch):
-    monkeypatch.setattr(credentials, "PykerberosTicket", Insatiable)
+def test_a_call_and_its_logins_take_at_most_seven_requests(open_server, server, monkeypatch):
+    use_ticket_class(monkeypatch, Insatiable)
     jar = CookieJar()
     jar.set_cookie(cookie("session", "over"))
     ended, more = (say(message(401, [("WWW-Authenticate", f"Negotiate {token}")])) for token in ("", MORE))
@@ -278,14 +278,14 @@ def test_a_login_that_breaks_is_no_call_that_may_have_run(open_server, server):
     assert asked(server) == ["GET /login"]
 
 
-def test_a_login_that_breaks_is_tried_again_where_retries_are_allowed(open_server, server):
+def test_a_broken_login_is_repeated_if_retries_are_allowed(open_server, server):
     server.play(hang_up, hang_up, honest(headers=SESSION), CALL)
     assert open_server(retries=2, retry_interval=0).method() == "on a session"
     assert asked(server) == ["GET /login"] * 3 + ["POST /calls"]
     assert len({request.token for request in server.requests[:3]}) == 3
 
 
-def test_a_login_that_fails_does_not_hide_that_the_call_may_have_run(open_server, server):
+def test_a_failed_login_does_not_hide_an_unknown_outcome(open_server, server):
     server.play(honest(headers=SESSION), hang_up, say(message(401)), honest(status=500))
     with pytest.raises(CallOutcomeUnknown) as caught:
         open_server(retries=1, retry_interval=0, idempotent=True).method()
@@ -307,14 +307,14 @@ def test_any_401_to_a_call_means_log_in_again_once(open_server, server, challeng
     assert asked(server) == ["POST /calls", "GET /login", "POST /calls"]
 
 
-def test_a_cookie_that_another_reply_has_set_is_not_taken_for_a_login(open_server, server):
+def test_a_cookie_of_another_reply_is_not_taken_for_a_login(open_server, server):
     """A load balancer may set one at any time."""
     proxy = open_server()
     server.play(honest(headers=SESSION), CALL)
     assert proxy.method() == "on a session"
 
     def over_when_the_jar_has_changed(request, send):
-        proxy("transport")._client.memory.cookies.keep(server.url("/calls"), ["node=2; Path=/"], fresh=False)
+        cookie_store(proxy("transport")).keep(server.url("/calls"), ["node=2; Path=/"], fresh=False)
         send(message(401))
 
     server.play(over_when_the_jar_has_changed, honest(headers=[("Set-Cookie", "session=2; Path=/")]), CALL)
@@ -322,7 +322,7 @@ def test_a_cookie_that_another_reply_has_set_is_not_taken_for_a_login(open_serve
     assert asked(server) == ["GET /login", "POST /calls", "POST /calls", "GET /login", "POST /calls"]
 
 
-def test_a_late_reply_on_an_old_session_does_not_take_back_the_new_one(open_server, server):
+def test_a_late_reply_on_an_old_session_keeps_the_new_session(open_server, server):
     """Applications take the cookie of a session that has ended back, also when there is a new one by then."""
     proxy = open_server()
     server.play(honest(headers=SESSION), CALL)
@@ -337,7 +337,7 @@ def test_a_late_reply_on_an_old_session_does_not_take_back_the_new_one(open_serv
     assert server.requests[-1].headers["Cookie"] == "session=2"
 
 
-def test_where_another_thread_has_logged_in_meanwhile_there_is_no_second_login(open_server, server):
+def test_no_second_login_if_another_thread_has_logged_in(open_server, server):
     """The first call hears that its session is over when there is already another."""
     proxy = open_server()
     late, renewed = threading.Event(), threading.Event()

@@ -10,8 +10,11 @@ import zlib
 from xmlrpc.client import Fault, ProtocolError, ResponseError, ServerProxy
 
 import pytest
-
 from helpers import Recording
+from internals import DRAIN_LIMIT, drain_for, idle_connections_of, use_ticket_class
+from servers.scripted import ScriptedServer, accept, honest, message, say, values
+from servers.two_leg_acceptor import TwoLegs
+
 from krbxmlrpc import (
     AuthenticationRejected,
     BrokenReply,
@@ -26,12 +29,7 @@ from krbxmlrpc import (
     NegotiateNotOffered,
     UnexpectedStatus,
 )
-from krbxmlrpc._http import connection as connections_module
-from krbxmlrpc._http.connection import DRAIN_LIMIT
-from krbxmlrpc._kerberos import credentials
 from krbxmlrpc.testing.loopback import Hangup
-from servers.scripted import ScriptedServer, accept, honest, message, say, values
-from servers.two_leg_acceptor import TwoLegs
 
 pytestmark = pytest.mark.usefixtures("library")
 
@@ -101,7 +99,7 @@ def test_a_missing_token_is_no_proof(call, server, preemptive):
 
 
 @pytest.mark.parametrize("mode", ["optional", "disabled"])
-def test_a_missing_token_passes_where_the_caller_gave_up_the_proof(call, server, mode):
+def test_a_missing_token_passes_without_required_authentication(call, server, mode):
     server.play(take_away)
     assert call(mutual_authentication=mode) == "believed"
     server.play(say(message(200, body=HARM)))
@@ -131,7 +129,7 @@ def test_a_bad_token_is_no_proof(call, trouble, server, mode, mechanism, alter):
 
 
 @pytest.mark.parametrize("answer", [honest(lambda token: "bm8=", body=b""), say(message(200))])
-def test_without_proof_the_connection_is_dropped_even_where_nothing_is_left_to_read(call, server, answer):
+def test_an_unproved_reply_drops_its_connection_even_if_read(call, server, answer):
     server.play(answer)
     with pytest.raises(MutualAuthenticationError):
         call()
@@ -153,7 +151,7 @@ def test_where_the_proof_is_disabled_a_bad_token_is_not_read(call, server):
 
 
 @pytest.mark.parametrize("mechanism", ["spnego", "krb5"])
-def test_a_replayed_token_and_one_of_another_exchange_are_no_proof(call, server, mechanism):
+def test_tokens_of_earlier_or_other_exchanges_prove_nothing(call, server, mechanism):
     seen = []
 
     def remember(token):
@@ -250,7 +248,7 @@ class Tireless(KerberosTicket):
 
 
 def test_a_leg_that_never_ends(call, server, monkeypatch):
-    monkeypatch.setattr(credentials, "PykerberosTicket", Tireless)
+    use_ticket_class(monkeypatch, Tireless)
     server.play(*[honest(status=401)] * 20)
     with pytest.raises(AuthenticationRejected, match="goes on after 5 requests"):
         call()
@@ -312,7 +310,7 @@ def test_no_token_may_come_after_the_exchange_is_complete(call, server):
     assert call.transport.parsed == b""
 
 
-def test_no_further_leg_may_be_asked_for_after_the_exchange_is_complete(call, server):
+def test_a_challenge_after_a_complete_exchange_is_refused(call, server):
     acceptor = TwoLegs()
     server.play(acceptor.first, say(message(401, [("WWW-Authenticate", "Negotiate oQcwBaADCgEA")])))
     with pytest.raises(AuthenticationRejected, match="asks for more when the exchange is complete"):
@@ -395,7 +393,7 @@ def test_an_error_status_keeps_the_connection_in_every_framing(call, server):
     assert {request.connection for request in server.requests} == {0}
 
 
-def test_the_reason_is_quoted_only_of_a_server_that_proved_itself(call, server):
+def test_the_reason_is_quoted_only_from_a_verified_server(call, server):
     server.play(honest(status=403), say(message(403)))
     for reason in ("so the server says", "Forbidden"):
         with pytest.raises(ProtocolError) as caught:
@@ -403,7 +401,7 @@ def test_the_reason_is_quoted_only_of_a_server_that_proved_itself(call, server):
         assert caught.value.errmsg == reason
 
 
-def test_an_error_status_with_a_long_or_broken_body_drops_the_connection(call, server):
+def test_errors_with_long_or_broken_bodies_drop_the_connection(call, server):
     server.play(
         honest(status=500, body=b"x" * 1_000_000),
         say(b"HTTP/1.1 500 x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n"),
@@ -513,7 +511,7 @@ def test_a_body_that_is_badly_encoded_is_an_error_that_says_so(call, server, enc
 
 
 @pytest.mark.parametrize("limit", [100, 10_000])
-def test_a_body_that_is_not_read_to_its_end_takes_its_connection_along(call, server, limit):
+def test_a_body_not_read_to_its_end_drops_the_connection(call, server, limit):
     """Also where the rest has not come yet, so that the connection looks idle."""
     server.play(honest(body=b"<no>xml</here>", length=1000))
     with pytest.raises(InvalidResponse):
@@ -539,17 +537,15 @@ def soon(call):
 
 
 @pytest.mark.parametrize("timeout, drain", [(600.0, 0.1), (None, 0.1), (0.5, 600.0)])
-def test_an_unwanted_body_that_does_not_come_is_not_waited_for_long(
-    server, server_context, monkeypatch, timeout, drain
-):
-    monkeypatch.setattr(connections_module, "DRAIN_SECONDS", drain)
+def test_an_unwanted_body_that_stalls_is_not_waited_for_long(server, server_context, monkeypatch, timeout, drain):
+    drain_for(monkeypatch, drain)
     server.play(honest(status=403, body=b"", length=10), say(message(404, length=4), b"gone"))
     transport = KerberosTransport(context=server_context, timeout=timeout)
     assert "403" in str(soon(ServerProxy(server.url(), transport=transport).method))
     assert "404" in str(soon(ServerProxy(server.url(), transport=transport).method))
     assert [request.connection for request in server.requests] == [0, 1]
-    (idle,) = transport._client.pool._idle.values()
-    assert idle[0].connection.sock.gettimeout() == timeout
+    (idle,) = idle_connections_of(transport)
+    assert idle.sock.gettimeout() == timeout
     transport.close()
 
 
@@ -557,7 +553,7 @@ def test_an_unwanted_body_that_does_not_come_is_not_waited_for_long(
 @pytest.mark.parametrize("head", [b"Content-Length: 50000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: "])
 def test_an_unwanted_body_that_trickles_is_not_waited_for_long(server, server_context, monkeypatch, head, timeout):
     """The server sends a byte at a time, of the body or of a trailer, until the client has hung up."""
-    monkeypatch.setattr(connections_module, "DRAIN_SECONDS", 0.1)
+    drain_for(monkeypatch, 0.1)
     ended = threading.Event()
 
     def trickle(request, send):
@@ -609,7 +605,7 @@ def hang_up(request, send):
     raise Hangup
 
 
-def test_a_connection_that_breaks_before_the_reply_leaves_the_outcome_unknown(call, server):
+def test_a_connection_lost_before_the_reply_is_outcome_unknown(call, server):
     server.play(hang_up)
     with pytest.raises(CallOutcomeUnknown, match="without a reply.*may have run") as caught:
         call()
@@ -756,11 +752,11 @@ def test_a_status_without_a_body_does_not_wait_for_one(call, server, status):
         (b"HTTP/1.1 500 \r\nX: y\r\n z\r\nContent-Length: 0, 0\r\n\r\n", True),
     ],
 )
-def test_a_body_is_not_waited_for_where_the_connection_ends_with_it(server, server_context, monkeypatch, head, kept):
+def test_a_body_is_not_waited_for_if_the_connection_then_closes(server, server_context, monkeypatch, head, kept):
     """The server leaves the connection open, so waiting would end with the timeout only."""
     server.play(say(head))
     transport = KerberosTransport(context=server_context, timeout=600.0)
-    monkeypatch.setattr(connections_module, "DRAIN_SECONDS", 600.0)
+    drain_for(monkeypatch, 600.0)
     assert isinstance(soon(ServerProxy(server.url(), transport=transport).method), UnexpectedStatus)
     assert f"connections={int(kept)}" in repr(transport)
     transport.close()
@@ -776,7 +772,7 @@ def test_a_body_that_ends_with_the_connection(call, server):
     assert [call(), call()] == ["an honest answer"] * 2
 
 
-def test_a_dropped_connection_is_closed_also_while_its_error_is_kept(ca, user):
+def test_a_dropped_connection_is_closed_while_its_error_lives(ca, user):
     closed = threading.Event()
 
     def answer(request, send):
@@ -829,7 +825,7 @@ def test_an_endless_body_ends_at_the_limit(call, trouble, server, encoding):
     assert call(max_response_bytes=100_000) == "an honest answer"
 
 
-def test_an_idle_connection_that_the_server_closed_is_not_an_error(call, server):
+def test_an_idle_connection_closed_by_the_server_is_no_error(call, server):
     def answer_and_close(request, send):
         honest()(request, send)
         raise Hangup
@@ -837,9 +833,9 @@ def test_an_idle_connection_that_the_server_closed_is_not_an_error(call, server)
     server.play(answer_and_close, honest())
     call()
     # Wait until the end of the connection has arrived.
-    (idle,) = call.transport._client.pool._idle.values()
-    idle[0].connection.sock.settimeout(20)
-    select.select([idle[0].connection.sock], [], [])
+    (idle,) = idle_connections_of(call.transport)
+    idle.sock.settimeout(20)
+    select.select([idle.sock], [], [])
     assert call() == "an honest answer"
     assert [request.connection for request in server.requests] == [0, 1]
 

@@ -15,8 +15,12 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-
 from helpers import in_child
+from servers import apache, software
+from servers.channel_bindings_acceptor import Certificate
+from servers.scripted import ScriptedServer
+from servers.scripted_proxy import ask
+
 from krbxmlrpc import (
     AuthenticationRejected,
     CallOutcomeUnknown,
@@ -31,10 +35,6 @@ from krbxmlrpc import (
     TicketExpired,
     UnexpectedStatus,
 )
-from servers import apache, software
-from servers.channel_bindings_acceptor import Certificate
-from servers.scripted import ScriptedServer
-from servers.scripted_proxy import ask
 
 pytestmark = pytest.mark.usefixtures("library")
 

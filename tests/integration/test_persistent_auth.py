@@ -4,9 +4,10 @@ import threading
 from xmlrpc.client import Fault, ServerProxy
 
 import pytest
-
 from helpers import DEADLINE, in_child, in_threads, wait_until_readable
 from internals import idle_connections
+from servers.scripted import accept, honest, message, say, values
+
 from krbxmlrpc import (
     AuthenticationRejected,
     CallOutcomeUnknown,
@@ -15,7 +16,6 @@ from krbxmlrpc import (
     UnexpectedStatus,
 )
 from krbxmlrpc.testing.loopback import Hangup
-from servers.scripted import accept, honest, message, say, values
 
 SAYS_SO = [("Persistent-Auth", "true")]
 
@@ -47,13 +47,13 @@ def tickets(server):
 # -- against Apache ---------------------------------------------------------------------------------------------------
 
 
-def test_where_the_server_does_not_say_so_every_call_has_its_ticket(call_hub, hub, user, case):
+def test_each_call_has_a_ticket_without_persistent_auth(call_hub, hub, user, case):
     proxy = call_hub("/bound")
     assert [proxy.whoami() for _ in range(3)] == [user] * 3
     assert logged(hub, case, 3) == [(200, True)] * 3
 
 
-def test_where_the_server_does_not_say_so_a_ticket_that_was_asked_for_goes_on_being_sent(call_hub, hub, user, case):
+def test_a_ticket_once_asked_for_is_sent_with_later_calls(call_hub, hub, user, case):
     """Without one, it would answer without a proof: to a call that it takes for the user's, and has made."""
     proxy = call_hub("/bound", preemptive=False)
     assert [proxy.whoami() for _ in range(3)] == [user] * 3
@@ -78,7 +78,7 @@ def test_one_ticket_for_a_connection_that_is_asked_for(call_hub, hub, user, case
     assert logged(hub, case, 4) == [(401, False), (200, True), (200, False), (200, False)]
 
 
-def test_without_mutual_authentication_every_call_has_its_ticket(call_hub, hub, user, case):
+def test_each_call_has_a_ticket_without_mutual_authentication(call_hub, hub, user, case):
     proxy = call_hub("/persistent", mutual_authentication="disabled")
     assert [proxy.whoami() for _ in range(3)] == [user] * 3
     assert logged(hub, case, 3) == [(200, True)] * 3
@@ -102,7 +102,7 @@ def test_a_new_connection_takes_a_ticket(call_hub, hub, user, case):
     assert logged(hub, case, 4) == [(200, True), (200, False)] * 2
 
 
-def test_the_child_of_a_fork_takes_tickets_for_connections_of_its_own(call_hub, hub, user, case):
+def test_a_forked_child_gets_tickets_for_its_own_connections(call_hub, hub, user, case):
     proxy = call_hub("/persistent")
     assert proxy.whoami() == user
     assert in_child(lambda: [proxy.whoami(), proxy.whoami()]) == [user] * 2
@@ -138,7 +138,7 @@ def test_another_page_that_takes_tickets_gets_them_at_once(call_hub, hub, user, 
     assert [line.ticket for line in lines if line.path == "/xmlrpc"] == [True] * 2
 
 
-def test_another_page_that_anybody_may_call_is_not_taken_for_one_that_knows_us(call_hub, hub, user):
+def test_a_public_page_is_not_taken_for_an_authenticated_one(call_hub, hub, user):
     """Apache answers there as if nobody had proved himself on the connection, and does not say that somebody has."""
     proxy = call_hub("/persistent")
     assert proxy.whoami() == user
@@ -249,7 +249,7 @@ def test_a_connection_that_was_closed_meanwhile(call_server, server):
     assert [(request.connection, request.token is not None) for request in server.requests] == [(0, True), (1, True)]
 
 
-def test_a_connection_that_breaks_during_a_call_without_a_ticket(call_server, server):
+def test_a_connection_breaks_during_a_call_without_a_ticket(call_server, server):
     server.play(honest(headers=SAYS_SO), hang_up, honest())
     proxy = call_server(retries=3, retry_interval=0)
     assert proxy.method() == "an honest answer"
@@ -288,7 +288,7 @@ def test_each_thread_has_a_connection_to_authenticate(call_server, server):
 
 
 @pytest.mark.parametrize("status, kept", [(200, ["sid"]), (500, []), (302, [])])
-def test_cookies_of_a_reply_without_a_ticket_are_kept_as_on_a_session(call_server, server, status, kept):
+def test_cookies_of_accepted_replies_without_a_ticket_are_kept(call_server, server, status, kept):
     server.play(honest(headers=SAYS_SO), carried([*SAYS_SO, ("Set-Cookie", "sid=1; Path=/")], status), carried())
     proxy = call_server()
     assert proxy.method() == "an honest answer"

@@ -13,9 +13,22 @@ from xmlrpc.client import ServerProxy
 
 import gssapi
 import pytest
-
 from helpers import DEADLINE, in_threads
-from internals import idle_connections
+from internals import (
+    MAX_LEGS,
+    TUNNEL_DIAL,
+    TUNNEL_NEGOTIATE,
+    ProxyWire,
+    idle_connections,
+    idle_connections_of,
+    use_ticket_class,
+)
+from servers import squid as squids
+from servers.scripted import ScriptedServer, accept, honest, message, say, values
+from servers.scripted_proxy import OPENED, Tunnel, admit, ask
+from servers.two_leg_acceptor import TwoLegs
+from wrong_proxies import NOT_SPOKEN, WRONG
+
 from krbxmlrpc import (
     CallOutcomeUnknown,
     CertificateRejected,
@@ -29,15 +42,7 @@ from krbxmlrpc import (
     ServiceUnknown,
     UnexpectedStatus,
 )
-from krbxmlrpc._kerberos import credentials
-from krbxmlrpc._negotiate.policy import MAX_LEGS
-from krbxmlrpc._negotiate.proxy import ProxyWire, Tunnel as Tunneled
 from krbxmlrpc.testing.loopback import Hangup
-from servers import squid as squids
-from servers.scripted import ScriptedServer, accept, honest, message, say, values
-from servers.scripted_proxy import OPENED, Tunnel, admit, ask
-from servers.two_leg_acceptor import TwoLegs
-from wrong_proxies import NOT_SPOKEN, WRONG
 
 CREDENTIALS = f"{quote(squids.USER, safe='')}:{quote(squids.PASSWORD, safe='')}@"
 
@@ -72,17 +77,18 @@ def through(proxy, call_server):
 def dialled(monkeypatch):
     """All sockets that were connected to proxies."""
     sockets = []
-    open_socket = Tunneled._open_socket
+    dial = getattr(*TUNNEL_DIAL)
 
     def record(self, *arguments):
-        sockets.append(open_socket(self, *arguments))
+        sockets.append(dial(self, *arguments))
         return sockets[-1]
 
-    monkeypatch.setattr(Tunneled, "_open_socket", record)
+    monkeypatch.setattr(*TUNNEL_DIAL, record)
     return sockets
 
 
 # -- which proxy ------------------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("proxy", [row[0] for row in WRONG[1:] if "\udcff" not in row[0]] + NOT_SPOKEN)
 def test_a_wrong_variable_is_named_when_it_is_needed(environment, call_server, server, proxy):
@@ -160,7 +166,7 @@ def test_the_proxy_resolves_the_name_of_the_server(call_hub, hub, squid, user, m
     assert logged(proxy, squid, 1)[0].request == f"CONNECT localhost:{hub.ports['https']}"
 
 
-def test_a_certificate_for_another_name_is_refused_through_a_proxy_too(call_hub, hub, squid):
+def test_a_wrong_certificate_is_refused_through_a_proxy_too(call_hub, hub, squid):
     where = f"{squid.host}:{squid.ports['open']}"
     with pytest.raises(CertificateRejected, match=f"of localhost:.* through the proxy {where} is not accepted"):
         call_hub(listener="othername", proxy=squid.url("open")).whoami()
@@ -218,7 +224,7 @@ def reset(request, send):
     raise Hangup
 
 
-def test_the_proxy_sees_no_ticket_for_the_server_and_the_server_none_for_the_proxy(proxy, through, server):
+def test_proxy_and_server_each_see_only_their_own_ticket(proxy, through, server):
     tunnel = Tunnel()
     proxy.play(ask("Negotiate"), admit(tunnel))
     calling = through(headers=[("X-Name", "value")])
@@ -238,7 +244,7 @@ def test_the_proxy_sees_no_ticket_for_the_server_and_the_server_none_for_the_pro
 
 
 @pytest.mark.parametrize("credentials", ["", "user:password@"])
-def test_credentials_go_to_the_proxy_with_the_first_request_and_nowhere_else(proxy, through, server, credentials):
+def test_proxy_credentials_go_only_with_the_connect_request(proxy, through, server, credentials):
     proxy.play(Tunnel())
     assert through(credentials).method() == "an honest answer"
     (asked,) = proxy.requests
@@ -327,7 +333,7 @@ class Tireless(KerberosTicket):
 
 
 def test_legs_that_never_end(proxy, through, server, monkeypatch):
-    monkeypatch.setattr(credentials, "PykerberosTicket", Tireless)
+    use_ticket_class(monkeypatch, Tireless)
     proxy.play(*[ask("Negotiate oQcwBaADCgEB")] * 20)
     with pytest.raises(ProxyRefused, match=f"goes on after {MAX_LEGS} requests"):
         through().method()
@@ -344,13 +350,13 @@ CLOSED = [
 
 
 @pytest.mark.parametrize("asked", CLOSED)
-def test_a_proxy_may_close_the_connection_when_it_asks_for_a_ticket(proxy, through, server, asked):
+def test_a_proxy_may_close_the_connection_with_its_challenge(proxy, through, server, asked):
     proxy.play(asked, admit(Tunnel()))
     assert through().method() == "an honest answer"
     assert proxy.connections == 2
 
 
-def test_a_proxy_that_closes_whatever_is_sent_is_left_in_the_end(proxy, through, server):
+def test_a_proxy_that_closes_every_connection_is_given_up(proxy, through, server):
     for asked, requests in ((CLOSED[0], 2), (ask("Negotiate"), 3)):
         before = proxy.connections, len(proxy.requests)
         proxy.play(asked, *[hang_up] * 20)
@@ -504,7 +510,7 @@ def test_what_breaks_at_the_proxy_may_be_repeated(proxy, through, server, dialle
 
 
 @pytest.mark.parametrize("end", [hang_up, reset])
-def test_a_tunnel_that_ends_before_tls_begins_is_never_used_without(proxy, through, server, dialled, monkeypatch, end):
+def test_a_tunnel_that_ends_before_tls_is_never_used_without(proxy, through, server, dialled, monkeypatch, end):
     """Python's ssl may leave such a socket open, or without TLS."""
     read_head = ProxyWire.read_head
 
@@ -550,7 +556,7 @@ def test_a_forgotten_transport_closes_its_tunnel_at_once(proxy, server, server_c
     proxy.play(*asked, Tunnel())
     transport = KerberosTransport(context=server_context, proxy=f"localhost:{proxy.port}")
     ServerProxy(server.url(), transport=transport).method()
-    (connection,) = [idle[0].connection for idle in transport._client.pool._idle.values()]
+    (connection,) = idle_connections_of(transport)
     del transport
     assert connection.sock is None
 
@@ -582,16 +588,16 @@ def test_no_failure_at_a_proxy_keeps_a_transport_alive(proxy, server, server_con
     assert gone() is None
 
 
-def test_a_request_that_cannot_be_sent_to_a_proxy_keeps_no_transport_alive(
+def test_a_send_error_at_a_proxy_keeps_no_transport_alive(
     proxy, server, server_context, without_collector, monkeypatch
 ):
-    negotiate = Tunneled._negotiate
+    negotiate = getattr(*TUNNEL_NEGOTIATE)
 
     def wait_and_negotiate(self, kept):
         assert select.select([self.sock], [], [], DEADLINE)[0]
         negotiate(self, kept)
 
-    monkeypatch.setattr(Tunneled, "_negotiate", wait_and_negotiate)
+    monkeypatch.setattr(*TUNNEL_NEGOTIATE, wait_and_negotiate)
     proxy.play(in_turn(ask("Negotiate"), reset), hang_up)
     transport = KerberosTransport(context=server_context, proxy=f"localhost:{proxy.port}")
     with pytest.raises(ServerUnreachable):

@@ -4,6 +4,7 @@ from xmlrpc.client import ServerProxy
 
 import pytest
 from doc_fixtures.pulp import PulpConnection
+from servers.scripted import honest, message, say
 
 from krbxmlrpc import (
     AuthenticationRejected,
@@ -19,7 +20,6 @@ from krbxmlrpc import (
 )
 from krbxmlrpc.pulp import KerberosServerWrapper
 from krbxmlrpc.testing.loopback import Hangup
-from servers.scripted import honest, message, say
 
 JSON = {"content_type": "application/json"}
 
@@ -186,7 +186,7 @@ def test_a_redirection_is_not_followed(server, wrapper):
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000, b"<a/>", b"1" * 5_000 + b"x"])
-def test_a_body_that_is_not_json_is_an_error_that_does_not_quote_it(server, wrapper, body):
+def test_a_body_that_is_not_json_is_an_error_without_a_quote(server, wrapper, body):
     server.play(honest(body=body, **JSON))
     with pytest.raises(InvalidResponse, match="is not JSON") as caught:
         wrapper().request("GET", "/pulp/api/v2/a/", None)
@@ -298,7 +298,7 @@ def test_wrong_requests(request_, error, words):
         KerberosServerWrapper("pulp").request(*request_)
 
 
-def test_headers_of_a_request_are_checked_as_those_of_the_transport():
+def test_request_headers_are_checked_like_the_transports():
     with pytest.raises(ValueError, match="Authorization"):
         KerberosTransport().fetch("GET", "pulp", "/", headers=[("Authorization", "Basic")])
     for content in ("text", None, 1, iter([b"no length"]), [b"x"], {"a": 1}):

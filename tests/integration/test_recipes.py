@@ -24,13 +24,13 @@ from urllib.parse import urlencode
 from xmlrpc.client import Fault, ServerProxy, dumps, loads
 
 import pytest
-
 from example_runner import ROOT, example
 from helpers import DEADLINE
-from krbxmlrpc import KerberosTransport, UnexpectedStatus
-from krbxmlrpc.testing.loopback import Hangup
 from servers import forwarder, kdc, scripted, standins
 from servers.scripted import honest, values
+
+from krbxmlrpc import KerberosTransport, UnexpectedStatus
+from krbxmlrpc.testing.loopback import Hangup
 
 
 def recipe(name):
@@ -440,7 +440,7 @@ def cafile(ca, tmp_path):
     return str(tmp_path / "ca.pem")
 
 
-def test_interrupted_a_pool_ends_what_has_begun_and_tells_the_rest(slow_server, cafile):
+def test_an_interrupted_pool_finishes_calls_and_names_the_rest(slow_server, cafile):
     done = subprocess.Popen(
         [sys.executable, str(ROOT / "examples/thread_pool.py"), slow_server.url(), "build", cafile],
         stdin=subprocess.PIPE,

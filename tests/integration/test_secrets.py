@@ -8,11 +8,9 @@ from http.cookiejar import CookieJar, LWPCookieJar, MozillaCookieJar
 from xmlrpc.client import ServerProxy
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519
-
-import krbxmlrpc
 from cookie_jars import cookie
-from krbxmlrpc import InsecureKerberosTransport, KerberosTransport, KerberosXMLRPCError
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from internals import open_connections, parts
 from secret_witness import (
     COOKIE,
     HEADER,
@@ -33,6 +31,9 @@ from servers.scripted import ScriptedServer, honest, message, say, values
 from servers.scripted_proxy import Tunnel, admit, ask
 from servers.two_leg_acceptor import TwoLegs
 
+import krbxmlrpc
+from krbxmlrpc import InsecureKerberosTransport, KerberosTransport, KerberosXMLRPCError
+
 
 @pytest.fixture
 def call(witness, server, server_context):
@@ -51,7 +52,7 @@ def call(witness, server, server_context):
             return
         url = url or server.url(f"/xmlrpc?key={QUERY}")
         witness.hear(lambda: ServerProxy(url, transport=made, verbose=True).method())
-        for held in (made, made._client.pool, made._client.memory.cookies, *made._client.pool._open):
+        for held in (*parts(made), *open_connections(made)):
             witness.text.write(repr(held))
         made.close()
 

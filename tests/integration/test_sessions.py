@@ -7,8 +7,10 @@ from http.cookiejar import CookieJar, LWPCookieJar, MozillaCookieJar
 from xmlrpc.client import Fault, ServerProxy, dumps
 
 import pytest
-
 from cookie_jars import cookie, garble
+from internals import cookies_may_be_session
+from servers.scripted import ScriptedServer, accept, honest, message, say, values
+
 from krbxmlrpc import (
     AuthenticationRejected,
     InsecureKerberosTransport,
@@ -18,7 +20,6 @@ from krbxmlrpc import (
     NoCredentials,
     UnexpectedStatus,
 )
-from servers.scripted import ScriptedServer, accept, honest, message, say, values
 
 pytestmark = pytest.mark.usefixtures("library")
 
@@ -59,7 +60,7 @@ def test_a_session_needs_no_ticket(call_hub, user, monkeypatch):
 
 
 @pytest.mark.parametrize("preemptive", [True, False])
-def test_a_session_that_ended_is_renewed_at_the_cost_of_one_request(call_hub, user, sent, preemptive):
+def test_an_ended_session_is_renewed_with_one_extra_request(call_hub, user, sent, preemptive):
     proxy = call_hub("/session", preemptive=preemptive)
     assert [proxy.whoami(), proxy.whoami()] == [user] * 2
     assert sent() == ["401 no ticket"] * (not preemptive) + ["200 ticket", "200 session"]
@@ -69,7 +70,7 @@ def test_a_session_that_ended_is_renewed_at_the_cost_of_one_request(call_hub, us
         assert sent() == ["401 session", "200 ticket", "200 session"]
 
 
-def test_without_mutual_authentication_nothing_is_verified_and_no_cookie_kept(call_hub, user, sent):
+def test_no_cookie_is_kept_without_mutual_authentication(call_hub, user, sent):
     proxy = call_hub("/session", mutual_authentication="disabled")
     assert [proxy.whoami(), proxy.whoami()] == [user] * 2
     assert sent() == ["200 ticket"] * 2
@@ -175,7 +176,7 @@ def test_cookies_of_a_reply_that_nobody_verified_are_not_kept(open_server, serve
 
 
 @pytest.mark.parametrize("arguments", [{"preemptive": False}, {}])
-def test_cookies_of_a_reply_that_nobody_verified_are_not_kept_where_it_is_believed(open_server, server, arguments):
+def test_cookies_of_an_accepted_unverified_reply_are_not_kept(open_server, server, arguments):
     proxy = open_server(mutual_authentication="optional", **arguments)
     server.play(say(message(200, SETS_COOKIE, values("believed"))) if arguments else unproven)
     assert proxy.method() == "believed"
@@ -194,7 +195,7 @@ def carried(value="on a session", headers=()):
     return say(message(200, headers, values(value)))
 
 
-def test_replies_on_a_session_renew_its_cookies_and_others_do_not(open_server, server):
+def test_only_accepted_replies_on_a_session_renew_its_cookies(open_server, server):
     proxy = open_server()
     server.play(
         honest(headers=[("Set-Cookie", "session=1")]),
@@ -227,7 +228,7 @@ def only_by_ticket(headers=lambda: ()):
 
 @pytest.mark.parametrize("renewed", [False, True])
 @pytest.mark.parametrize("preemptive", [True, False])
-def test_a_load_balancers_cookie_costs_one_round_trip_and_goes_along(open_server, server, renewed, preemptive):
+def test_a_load_balancers_cookie_costs_one_request_and_is_sent(open_server, server, renewed, preemptive):
     """Whether it sets its cookie once or with each reply."""
     numbers = iter(range(100))
 
@@ -247,7 +248,7 @@ def test_a_load_balancers_cookie_costs_one_round_trip_and_goes_along(open_server
     assert len(server.requests) == 1 + len(ask)  # learnt once for the host
 
 
-def test_a_session_that_carried_a_call_is_not_taken_for_a_load_balancers_cookie(open_server, server):
+def test_a_session_that_carried_a_call_is_never_judged_useless(open_server, server):
     proxy = open_server()
     ended = say(message(401, [("WWW-Authenticate", "Negotiate")]))
     for number in range(3):
@@ -263,7 +264,7 @@ def test_a_session_that_carried_a_call_is_not_taken_for_a_load_balancers_cookie(
 
 
 @pytest.mark.parametrize("login_path", [None, "/login"])
-def test_another_port_of_the_host_gets_no_cookie_before_it_has_proved_itself(ca, server, server_context, login_path):
+def test_another_port_gets_no_cookie_before_it_is_verified(ca, server, server_context, login_path):
     """RFC 6265 takes it for the same host; it may be somebody else's."""
     transport = KerberosTransport(context=server_context, login_path=login_path)
     answer = [honest(headers=[("Set-Cookie", "session=secret; Path=/; Domain=localhost.local")])]
@@ -279,7 +280,7 @@ def test_another_port_of_the_host_gets_no_cookie_before_it_has_proved_itself(ca,
         transport.close()
 
 
-def test_a_session_that_carried_nothing_but_faults_has_carried_calls(open_server, server):
+def test_a_session_that_carried_only_faults_has_carried_calls(open_server, server):
     fault = dumps(Fault(1, "no"), methodresponse=True).encode()
     ended = say(message(401, [("WWW-Authenticate", "Negotiate")]))
     proxy = open_server()
@@ -293,10 +294,10 @@ def test_a_session_that_carried_nothing_but_faults_has_carried_calls(open_server
 
 def transport_rides(proxy):
     """Say whether calls to the host of a proxy may ride on a session."""
-    return not proxy("transport")._client.memory.cookies._useless
+    return cookies_may_be_session(proxy("transport"))
 
 
-def test_a_session_that_is_renewed_under_the_same_name_carries_again(open_server, server):
+def test_a_session_renewed_under_the_same_name_carries_calls(open_server, server):
     renew = honest(headers=[("Set-Cookie", "session=1")])
     proxy = open_server()
     for _ in range(2):
@@ -318,7 +319,7 @@ def test_cookies_of_a_loaded_jar_that_are_refused_are_only_over(open_server, ser
     assert [request.headers["Cookie"] for request in server.requests] == ["session=secret"] * 2 + ["session=new"]
 
 
-def test_cookies_that_were_refused_and_not_renewed_are_not_tried_again(open_server, server):
+def test_refused_cookies_are_not_tried_again_unless_renewed(open_server, server):
     jar = CookieJar()
     jar.set_cookie(cookie())
     proxy = open_server(cookiejar=jar)
@@ -328,7 +329,7 @@ def test_cookies_that_were_refused_and_not_renewed_are_not_tried_again(open_serv
     assert all(request.headers["Cookie"] for request in server.requests)
 
 
-def test_a_session_and_then_no_negotiate_is_negotiate_not_offered(open_server, server):
+def test_a_refused_session_without_negotiate_is_not_offered(open_server, server):
     jar = CookieJar()
     jar.set_cookie(cookie())
     server.play(say(message(401)), say(message(401)))
@@ -364,7 +365,7 @@ def test_a_jar_with_a_file_is_saved_and_loaded(call_hub, user, sent, tmp_path, k
     assert os.listdir(tmp_path) == ["cookies"]
 
 
-def test_a_call_does_not_lose_its_answer_where_the_cookies_cannot_be_saved(call_hub, user, tmp_path, caplog):
+def test_a_call_returns_its_answer_if_cookies_cannot_be_saved(call_hub, user, tmp_path, caplog):
     folder = tmp_path / "folder"
     proxy = call_hub("/session", cookiejar=MozillaCookieJar(folder / "cookies"))
     assert [proxy.whoami(), proxy.whoami()] == [user] * 2

@@ -14,8 +14,9 @@ from pathlib import Path
 from xmlrpc.client import Fault, MultiCall, SafeTransport, ServerProxy, dumps, loads
 
 import pytest
-
 from helpers import DEADLINE, descriptors, in_threads
+from internals import acceptor_process, require_program, start_acceptor
+
 from krbxmlrpc import (
     AuthenticationRejected,
     CallOutcomeUnknown,
@@ -28,7 +29,7 @@ from krbxmlrpc import (
     TicketExpired,
     UnexpectedStatus,
 )
-from krbxmlrpc.testing import Failure, KerberosXMLRPCServer, Logged, Realm, acceptor, caller, kdc, software
+from krbxmlrpc.testing import Failure, KerberosXMLRPCServer, Logged, Realm, caller, kdc
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SERVICE = "HTTP@localhost"
@@ -194,7 +195,7 @@ def test_ports_are_not_looked_for_where_there_are_none():
 
 
 def test_where_programs_are_missing_it_says_how_to_get_them(monkeypatch):
-    monkeypatch.setattr(software, "_KDC", (*software._KDC, "/usr/sbin/krb5-not-there"))
+    require_program(monkeypatch, "/usr/sbin/krb5-not-there")
     wanted = r"missing: krb5-not-there\. .*apt-get install krb5-kdc .*\(Debian.*dnf install krb5-server .*\(Fedora"
     with pytest.raises(RuntimeError, match=wanted):
         Realm().start()
@@ -415,7 +416,7 @@ def test_a_body_of_unknown_length_is_not_waited_for(whoami, headers):
     ],
 )
 @pytest.mark.parametrize("earlier", [0, 1])
-def test_what_is_refused_out_of_hand_has_nothing_of_the_request_before(krb_serve, line, headers, status, earlier):
+def test_an_early_refusal_has_no_data_of_an_earlier_request(krb_serve, line, headers, status, earlier):
     server = krb_serve(sessions=True)
     server.register_function(caller, "whoami")
     connection = http.client.HTTPSConnection("localhost", server.port, context=server.context, timeout=DEADLINE)
@@ -482,7 +483,7 @@ def test_a_login_page(krb_serve, krb_user):
     assert ask(server, "/login", verb="GET", Cookie=value)[0] == 401  # a session is no ticket
 
 
-def test_a_hub_that_lets_in_everybody_and_leaves_it_to_its_methods(krb_serve, krb_user):
+def test_a_hub_may_leave_authentication_to_its_methods(krb_serve, krb_user):
     server = krb_serve(login_path="/login", anonymous=True)
 
     def whoami():
@@ -537,7 +538,7 @@ def test_there_is_a_test_for_each_failure():
     assert {row[0] for row in mark.args[1]} == set(Failure)
 
 
-def test_failures_come_one_after_the_other_and_wait_for_who_would_be_let_in(whoami, krb_user):
+def test_failures_come_in_order_and_only_for_admitted_requests(whoami, krb_user):
     whoami.fail_next(Failure.UNAVAILABLE, 2)
     whoami.fail_next(Failure.UNAUTHORIZED)
     with call(whoami, preemptive=False) as hub:
@@ -577,7 +578,7 @@ def test_a_server_leaves_nothing_behind(krb_realm, krb_user, without_collector):
     for _ in range(3):
         with KerberosXMLRPCServer(krb_realm, sessions=True) as server:
             server.register_function(caller)
-            cafile, process = Path(server.cafile), server._acceptor._process
+            cafile, process = Path(server.cafile), acceptor_process(server)
             hub = call(server)
             assert hub.caller() == krb_user
             idle = http.client.HTTPSConnection("localhost", server.port, context=server.context)
@@ -591,7 +592,7 @@ def test_a_server_leaves_nothing_behind(krb_realm, krb_user, without_collector):
 
 
 def test_ctrl_c_is_for_the_tests(krb_server):
-    assert os.getpgid(krb_server._acceptor._process.pid) != os.getpgrp()
+    assert os.getpgid(acceptor_process(krb_server).pid) != os.getpgrp()
 
 
 def test_a_server_that_cannot_start_leaves_nothing_behind(krb_realm, monkeypatch, tmp_path, without_collector):
@@ -605,10 +606,10 @@ def test_a_server_that_cannot_start_leaves_nothing_behind(krb_realm, monkeypatch
 
 
 def test_what_accepts_tickets_ends_with_who_asks_it(krb_realm):
-    running = acceptor.Acceptor(krb_realm.environment)
-    running._process.stdin.close()
-    assert running._process.wait(DEADLINE) == 0
-    running._process.stdout.close()
+    process = start_acceptor(krb_realm.environment)
+    process.stdin.close()
+    assert process.wait(DEADLINE) == 0
+    process.stdout.close()
 
 
 # -- as somebody else uses it -----------------------------------------------------------------------------------------

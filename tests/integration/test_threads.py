@@ -5,11 +5,11 @@ from http.client import CannotSendRequest
 from xmlrpc.client import SafeTransport, ServerProxy, Transport, loads
 
 import pytest
-
 from helpers import DEADLINE, Threads, in_threads
 from internals import idle_connections
-from krbxmlrpc import InsecureKerberosTransport, KerberosTransport
 from servers.scripted import ScriptedServer, message, values
+
+from krbxmlrpc import InsecureKerberosTransport, KerberosTransport
 
 THREADS = 16
 
@@ -62,7 +62,7 @@ def a_call_while_another_is_under_way(server, proxy):
 
 
 @pytest.mark.parametrize("tls", [True, False])
-def test_a_call_while_another_is_under_way_fails_with_the_standard_transport_only(ca, server_context, user, tls):
+def test_overlapping_calls_fail_only_with_standard_transports(ca, server_context, user, tls):
     options = {"context": server_context} if tls else {}
     with ScriptedServer(ca if tls else None) as server:
         ours = (KerberosTransport if tls else InsecureKerberosTransport)(mutual_authentication="disabled", **options)

@@ -7,6 +7,7 @@ import socket
 from xmlrpc.client import Binary, DateTime, Fault, MultiCall, ServerProxy, dumps
 
 import pytest
+from internals import idle_connections_of
 
 from krbxmlrpc import InsecureKerberosTransport, KerberosTransport, MutualAuthentication
 
@@ -23,7 +24,7 @@ def test_one_call_is_one_request_on_a_kept_connection(call_hub, hub, user, case)
     assert proxy("transport").principal == user
 
 
-def test_without_preemption_tickets_are_asked_for_once_a_connection(call_hub, hub, user, case):
+def test_without_preemption_a_connection_is_challenged_once(call_hub, hub, user, case):
     proxy = call_hub(preemptive=False)
     assert [proxy.whoami(), proxy.whoami()] == [user, user]
     proxy("close")()
@@ -219,8 +220,7 @@ def test_the_transport_works_again_after_close(call_hub, user):
 def test_a_forgotten_transport_closes_its_connection_at_once(hub, hub_context, user, without_collector):
     transport = KerberosTransport(context=hub_context)
     ServerProxy(hub.url(), transport=transport).whoami()
-    (idle,) = transport._client.pool._idle.values()
-    connection = idle[0].connection
+    (connection,) = idle_connections_of(transport)
     del transport
     assert connection.sock is None
 

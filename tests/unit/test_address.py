@@ -1,9 +1,9 @@
 """Hosts and ports of URLs: what is read as an address, and what is refused."""
 
 import pytest
+from fuzz.replies import check_address
 from hypothesis import given, strategies as st
 
-from fuzz.replies import check_address
 from krbxmlrpc import KerberosTransport
 from krbxmlrpc._http.address import Address, parse_address
 
@@ -33,5 +33,5 @@ PARTS = ["hub", "HUB", ".", ":", "443", "99999", "[", "]", "::1", "%", "@", "/",
 
 
 @given(st.text() | st.lists(st.sampled_from(PARTS)).map("".join))
-def test_any_text_is_an_address_or_refused_without_what_could_be_a_password(netloc):
+def test_any_text_is_an_address_or_refused_without_a_password(netloc):
     check_address(netloc)

@@ -8,7 +8,7 @@ from krbxmlrpc._http.address import parse_address
 from krbxmlrpc._http.connection import Connection
 
 
-def test_a_request_that_cannot_be_sent_fails_as_such_and_is_not_kept_in_mind():
+def test_a_send_error_is_raised_and_not_kept_after_close():
     """What it failed by holds frames, and with them a transport."""
     connection = Connection(parse_address("hub", 80), 5.0, None)
     ours, other = socket.socketpair()

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import CookieJar, LWPCookieJar, MozillaCookieJar
 
 import pytest
-from hypothesis import given, strategies as st
-
 from cookie_jars import cookie
 from fuzz import cookies as fuzz_cookies
+from hypothesis import given, strategies as st
+
 from krbxmlrpc import KerberosTransport, NoCredentials
 from krbxmlrpc._negotiate.cookies import JUST, MAX_PLACES, CookieStore
 
@@ -53,7 +53,7 @@ def test_cookies_that_are_not_taken(line):
 
 @pytest.mark.parametrize("domain", [".local", "local", "hub.local.local"])
 @pytest.mark.parametrize("host", ["hub", "hub.local", "127.0.0.1"])
-def test_hosts_without_a_dot_and_addresses_have_no_domain_in_common(host, domain):
+def test_undotted_hosts_and_ip_addresses_share_no_cookie_domain(host, domain):
     session = CookieStore(None)
     for name in (host, "other", "other.local", "10.0.0.1"):
         session.prove(name)
@@ -123,7 +123,7 @@ def test_a_valid_cookie_comes_back_as_it_is(name, value, attributes):
     assert session.cookies(url) == f"{name}={value}"
 
 
-def test_a_reply_to_older_cookies_changes_those_of_now_only_if_it_answers_a_ticket():
+def test_a_late_reply_changes_cookies_only_after_a_ticket():
     session, url = proved_session(), "https://hub/"
     for value, fresh, sent, kept in (
         ("a", True, "", "a"),
@@ -143,7 +143,7 @@ def test_what_is_known_of_urls_does_not_grow_for_ever():
     assert len(session._places) <= MAX_PLACES
 
 
-def test_a_session_that_ended_before_it_carried_a_call_is_not_taken_for_a_load_balancers_cookie(monkeypatch):
+def test_an_unused_session_that_ended_is_not_judged_useless(monkeypatch):
     now = time.monotonic()
     session = proved_session()
     for seconds, useless in ((JUST + 1, False), (JUST - 1, True)):
@@ -155,7 +155,7 @@ def test_a_session_that_ended_before_it_carried_a_call_is_not_taken_for_a_load_b
         assert session.carries("https://hub/", "session=new") is not useless
 
 
-def test_a_session_that_carried_a_call_to_another_path_of_the_host_is_not_either():
+def test_a_session_used_on_another_path_is_not_judged_useless():
     session = proved_session()
     session.keep("https://hub/a", ["session=1; Path=/"], fresh=True)
     session.accepted("hub")
@@ -164,7 +164,7 @@ def test_a_session_that_carried_a_call_to_another_path_of_the_host_is_not_either
     assert session.carries("https://hub/a", "session=2")
 
 
-def test_a_cookie_that_another_thread_is_just_removing_is_passed_over():
+def test_a_cookie_being_removed_by_another_thread_is_skipped():
     class Losing(CookieJar):
         lost = ()
 
@@ -180,7 +180,7 @@ def test_a_cookie_that_another_thread_is_just_removing_is_passed_over():
 
 
 @pytest.mark.parametrize("error", [OSError("the disk is full"), ValueError("secret"), UnicodeError("secret")])
-def test_whatever_keeps_cookies_from_being_saved_does_not_cost_the_answer(tmp_path, caplog, error):
+def test_failing_to_save_cookies_does_not_lose_the_answer(tmp_path, caplog, error):
     class Failing(MozillaCookieJar):
         def save(self, *arguments, **options):
             raise error
@@ -195,7 +195,7 @@ def test_whatever_keeps_cookies_from_being_saved_does_not_cost_the_answer(tmp_pa
     assert os.listdir(tmp_path) == []
 
 
-def test_a_lock_that_a_signal_handler_needs_is_not_held_against_it(tmp_path):
+def test_close_in_a_signal_handler_does_not_deadlock_with_save(tmp_path):
     transport = KerberosTransport(cookiejar=MozillaCookieJar(tmp_path / "cookies"))
 
     class Closing(MozillaCookieJar):
@@ -213,7 +213,7 @@ def test_a_lock_that_a_signal_handler_needs_is_not_held_against_it(tmp_path):
     assert "a" in (tmp_path / "cookies").read_text()
 
 
-def test_cookies_that_change_with_every_reply_are_learnt_by_many_threads_too():
+def test_cookies_of_concurrent_replies_are_all_judged_useless():
     session = proved_session()
     for number in range(16):
         session.keep("https://hub/", [f"node={number}"], fresh=True)
@@ -225,7 +225,7 @@ JARS = pytest.mark.parametrize("kind", [MozillaCookieJar, LWPCookieJar])
 
 
 @JARS
-def test_a_file_is_replaced_in_one_step_and_only_where_cookies_changed(tmp_path, kind):
+def test_a_changed_cookie_file_is_replaced_in_one_step(tmp_path, kind):
     path = tmp_path / "cookies"
     path.write_text("")
     path.chmod(0o644)
@@ -324,7 +324,7 @@ class Watched:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_threads_that_ask_for_a_login_at_a_time_share_it_unless_it_fails(fails):
+def test_threads_share_one_login_unless_it_fails(fails):
     session = CookieStore(None)
     lock = session._login_locks["hub"] = Watched()
     began = []

@@ -3,6 +3,7 @@
 import sys
 
 from helpers import in_threads
+
 from krbxmlrpc._kerberos.credentials import _turns_at
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 
 from helpers import DEADLINE, Threads, in_child
+
 from krbxmlrpc import _forks as forks
 from krbxmlrpc._forks import no_fork
 

@@ -3,7 +3,6 @@
 import importlib
 
 import pytest
-
 from fuzz import CORPUS, FOLDER, TARGETS
 from helpers import in_child
 

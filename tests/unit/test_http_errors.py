@@ -5,9 +5,9 @@ from email.utils import format_datetime
 from http.client import HTTPMessage
 
 import pytest
+from fuzz.replies import check_date, check_location, check_reply
 from hypothesis import given, strategies as st
 
-from fuzz.replies import check_date, check_location, check_reply
 from krbxmlrpc import AuthenticationRejected, ClockSkewRejected
 from krbxmlrpc._negotiate.http_errors import clock_difference, failure, redirect_target, rejected
 from krbxmlrpc._negotiate.policy import Allowance, Call, Reply, Step
@@ -62,7 +62,7 @@ def test_a_large_ticket_is_named_as_a_possible_cause():
 
 @pytest.mark.parametrize("step", [step for step in Step if step not in (Step.ACCEPT, Step.RENEW)])
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 431, 500])
-def test_every_failure_names_both_sides_and_quotes_nothing_unverified(step, status):
+def test_failures_name_both_sides_and_quote_nothing_unverified(step, status):
     error = failure(step, CALL, reply(status, Location="https://elsewhere/"))
     assert (error.service, error.host, error.principal) == ("HTTP@hub", "hub", "user@REALM")
     assert "hub:8443/xmlrpc" in str(error)
@@ -119,5 +119,5 @@ def test_any_location_is_fit_for_a_message_or_none(text):
 
 
 @given(st.integers(200, 599), st.text(), st.lists(FIELDS))
-def test_errors_about_any_reply_can_be_shown_and_quote_nothing_unverified(status, reason, fields):
+def test_errors_are_printable_and_quote_nothing_unverified(status, reason, fields):
     check_reply(status, reason, fields)

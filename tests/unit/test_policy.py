@@ -69,7 +69,7 @@ def test_a_login_page_may_point_to_another(status):
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 400, 403, 404, 409, 500, 503])
-def test_an_application_that_speaks_by_statuses_answers_by_any_that_is_certainly_its_own(status):
+def test_fetch_returns_error_statuses_of_a_verified_server(status):
     for sent, verified, mode in ((TICKET, True, REQUIRED), (COOKIES, False, REQUIRED), (TICKET, False, OPTIONAL)):
         assert next_step(sent, status, None, verified, mode, Expects.RESOURCE) is Step.ACCEPT
     unproven = Step.UNPROVEN if status < 300 else Step.UNEXPECTED
@@ -93,7 +93,7 @@ def test_cookies_are_kept_only_of_replies_that_are_the_servers(step):
     assert may_keep_cookies(CONNECTION, False, step) is (step is Step.ACCEPT)
 
 
-def test_a_connection_is_the_users_when_a_server_that_has_proved_itself_says_so():
+def test_only_a_verified_server_announces_persistent_auth():
     assert needed_next(TICKET, True, Step.ACCEPT, ["True"]) is CONNECTION
     assert needed_next(TICKET, False, Step.ACCEPT, ["true"]) is TICKET
     assert needed_next(NOTHING, False, Step.ACCEPT, ["true"]) is NOTHING
@@ -101,7 +101,7 @@ def test_a_connection_is_the_users_when_a_server_that_has_proved_itself_says_so(
         assert needed_next(TICKET, True, Step.ACCEPT, values) is TICKET
 
 
-def test_a_connection_stays_the_users_until_the_server_says_otherwise():
+def test_persistent_auth_lasts_until_the_server_ends_it():
     assert needed_next(CONNECTION, False, Step.ACCEPT, []) is CONNECTION
     assert needed_next(CONNECTION, False, Step.UNEXPECTED, ["true"]) is CONNECTION
     assert needed_next(CONNECTION, False, Step.ACCEPT, ["false"]) is TICKET

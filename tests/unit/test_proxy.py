@@ -4,11 +4,11 @@ import base64
 from urllib.parse import quote
 
 import pytest
+from wrong_proxies import NOT_SPOKEN, WRONG
 
 from krbxmlrpc import InsecureKerberosTransport, KerberosTransport
 from krbxmlrpc._negotiate.policy import Expects, MutualAuthentication, Sent, Step, next_step, to_be_verified
 from krbxmlrpc._negotiate.proxy import parse_proxy
-from wrong_proxies import NOT_SPOKEN, WRONG
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ OTHER = "http://other.example:8080/"
         ({"https_proxy": ANY, "no_proxy": "example.com", "NO_PROXY": "other"}, None),
     ],
 )
-def test_the_environment_names_the_proxy_by_the_rules_of_the_standard_library(environment, variables, used):
+def test_proxy_variables_follow_the_rules_of_urllib(environment, variables, used):
     transport = KerberosTransport()
     for name, value in variables.items():
         environment(name, value)  # it counts when the connection is made

@@ -3,9 +3,9 @@
 import http.client
 
 import pytest
+from fuzz.http1 import Wire, in_pieces, one_input, read
 from hypothesis import given, strategies as st
 
-from fuzz.http1 import Wire, in_pieces, one_input, read
 from krbxmlrpc._http import response as http1
 from krbxmlrpc._http.response import MalformedReply, Response
 
@@ -80,7 +80,7 @@ def test_a_chunk_that_is_longer_than_announced_is_refused(between):
         read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde" + between + b"0\r\n\r\n")
 
 
-def test_a_trailer_with_a_control_character_at_its_end_is_refused():
+def test_a_trailer_that_ends_in_a_control_character_is_refused():
     with pytest.raises(MalformedReply, match="control character"):
         read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\r\n\r\n")
 

@@ -66,7 +66,7 @@ def test_arguments_are_not_taken_for_the_method():
         (True, ["anything", None], []),
     ],
 )
-def test_only_idempotent_methods_are_repeated_when_they_may_have_run(idempotent, covered, others):
+def test_only_idempotent_methods_that_may_have_run_are_repeated(idempotent, covered, others):
     retries = Retries(3, 1.0, is_idempotent(idempotent))
     for name in covered:
         assert retries.wait(UNKNOWN, 0, name) == 1.0

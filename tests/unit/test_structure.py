@@ -1,6 +1,8 @@
-"""The direction of imports inside the package, and which modules an adapter may use (see CONTRIBUTING)."""
+"""Who may use what: the direction of imports in the package, the names for adapters, and the names for tests."""
 
 import ast
+import functools
+import re
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,66 @@ def test_an_adapter_uses_no_private_name_of_another_module(name):
     }
     of_kobo = {"_auth_method", "_client_type", "_conf", "_hub_url", "_logger", "_logout"}
     assert private - own - assigned - of_kobo == set()
+
+
+# -- the tests --------------------------------------------------------------------------------------------------------
+
+TESTS = Path(__file__).resolve().parent.parent
+
+OF_KOBO = {"_hub", "_hub_url", "_login", "_logout", "_transport"}
+"""Private attributes of kobo's `HubProxy`, which its users and our adapter share."""
+
+
+@functools.cache
+def own_attributes():
+    """Return the private names that the package gives to attributes, methods, functions and variables."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                found.add(node.name)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                found.add(node.attr)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found.add(node.id)
+    return {name for name in found if name.startswith("_") and not name.startswith("__")} - OF_KOBO
+
+
+def inside_of_the_package(source):
+    """Return the private modules and attributes of the package, and the test files, that a test file uses."""
+    found, private = [], own_attributes()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [node.module, *[f"{node.module}.{alias.name}" for alias in node.names]]
+        elif isinstance(node, ast.Attribute) and node.attr in private:
+            if not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+                found.append(f".{node.attr}")
+    return [name for name in found if re.match(r"krbxmlrpc(\.\w+)*\._(?!_)|\._|(\w+\.)*test_", name)]
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.glob("integration/*.py")), ids=lambda path: path.name)
+def test_integration_tests_use_nothing_private(path):
+    assert inside_of_the_package(path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.glob("unit/*.py")), ids=lambda path: path.name)
+def test_no_unit_test_imports_a_test_file(path):
+    assert [name for name in inside_of_the_package(path.read_text()) if "test_" in name] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from krbxmlrpc._http import pool",
+        "from krbxmlrpc import _forks",
+        "import krbxmlrpc._hints",
+        "transport._client.pool",
+        "from test_cli import COMMAND",
+        "import test_cli",
+        "from unit import test_cookies",
+    ],
+)
+def test_private_use_in_an_integration_test_is_found(line):
+    assert inside_of_the_package(line)

@@ -3,10 +3,10 @@
 import base64
 
 import pytest
-from hypothesis import given, strategies as st
-
 from fuzz import CORPUS
 from fuzz.tokens import AES256, BARE, KRB5, SPNEGO, answer, der, mechanism, one_input, proof, state, verdict
+from hypothesis import given, strategies as st
+
 from krbxmlrpc._kerberos import tokens
 from krbxmlrpc._kerberos.tokens import Offer, check_reply, decode_token
 

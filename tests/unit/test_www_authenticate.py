@@ -3,10 +3,10 @@
 import string
 
 import pytest
-from hypothesis import given, strategies as st
-
 from fuzz.challenge import check
 from helpers import in_child
+from hypothesis import given, strategies as st
+
 from krbxmlrpc import www_auth
 from krbxmlrpc._http.www_authenticate import challenges, negotiate_details
 
@@ -105,6 +105,6 @@ def test_a_line_of_its_own_is_not_hidden_by_others(text, token):
 
 
 @given(st.sampled_from(["Negotiate", "negotiate", "Negotiate:", "Basic"]), st.text("aZ09+/=-._~ ,\t", max_size=12))
-def test_the_short_cut_for_a_header_that_is_nothing_but_negotiate_finds_the_same(scheme, details):
+def test_the_negotiate_short_cut_agrees_with_the_full_reading(scheme, details):
     line = f"{scheme} {details}"
     assert negotiate_details([line]) == www_auth(line).get("negotiate")
