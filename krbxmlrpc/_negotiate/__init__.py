@@ -1,5 +1,5 @@
-"""The Negotiate protocol over HTTP: what each request carries, and what each reply means (RFC 4559, RFC 9110).
+"""The Negotiate protocol over HTTP: the content of each request, and the meaning of each reply (RFC 4559, RFC 9110).
 
-It knows what a ticket, a connection and a body are for, and gets them from `_kerberos`, `_http` and `_xmlrpc`. It must
-not know the transport, the command line or an adapter: these use it.
+This package uses tickets, connections and bodies, and gets them from `_kerberos`, `_http` and `_xmlrpc`. It must not
+import the transport, the command line or an adapter, because these import it.
 """

@@ -1,7 +1,7 @@
-"""One call: the ways in which it authenticates, and its repetition.
+"""One call: how it authenticates, and when it is repeated.
 
-A way is an object: `SessionOrTicket`, `LoginPage` or `OutsideLogin`. A transport has one way for all of its calls; an
-adapter chooses it in `KerberosTransport.make_authentication`.
+An object stands for a way to authenticate: `SessionOrTicket`, `LoginPage` or `OutsideLogin`. A transport has one such
+object for all its calls. An adapter chooses the object in `KerberosTransport.make_authentication`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SessionEnded = Callable[[Fault, "LoginSession"], object]
 
 
 class Client(NamedTuple):
-    """What all calls of one transport share."""
+    """The objects that all calls of one transport share."""
 
     scheme: str
     mode: MutualAuthentication
@@ -36,7 +36,7 @@ class Client(NamedTuple):
 
 
 class Authentication:
-    """A way of making calls. The three below are all that krbxmlrpc has."""
+    """A way to make calls. krbxmlrpc has three: the classes below."""
 
     def make(self, calling: Calling) -> Any:
         """Make a call, and return its values."""
@@ -44,10 +44,10 @@ class Authentication:
 
 
 class SessionOrTicket(Authentication):
-    """A call goes on a session if there is one, else it carries a ticket. The way of a transport without login page.
+    """A call uses a session if there is one, else it carries a ticket. A transport without a login page uses this.
 
     Args:
-        preemptive: whether the ticket is sent before the server asks for one.
+        preemptive: whether to send the ticket before the server asks for one.
     """
 
     def __init__(self, preemptive: bool = True) -> None:
@@ -61,7 +61,7 @@ class SessionOrTicket(Authentication):
             if step is Step.ACCEPT:
                 return result
             calling.note_refused(cookies)
-            cookies = calling.cookies()  # another thread may have got new ones
+            cookies = calling.cookies()  # another thread may have got new cookies
         elif not self._preemptive:
             step, result = calling.attempt(Sent.NOTHING, cookies)
             if step is Step.ACCEPT:
@@ -72,14 +72,14 @@ class SessionOrTicket(Authentication):
 class LoginPage(Authentication):
     """A ticket begins a session at a login page, and calls carry the cookies of that session.
 
-    The first call logs in; a later call logs in again, once, when the session has ended.
+    The first call logs in. If the session has ended, a later call logs in again, once.
 
     Args:
         path: the path of the page, with a query if there is one.
-        session_ended: for applications that report the end of a session by a Fault. It is called with the
-            `xmlrpc.client.Fault` of a call and a `LoginSession`; if it returns a true value, the transport logs in and
-            makes the call once more. It must return a true value only if the Fault proves that the method did not run.
-            Default: no Fault means that.
+        session_ended: a function for applications that report the end of a session by a Fault. The transport calls the
+            function with the `xmlrpc.client.Fault` of a call and a `LoginSession`. If the function returns a true
+            value, the transport logs in and makes the call once more. The function must return a true value only if the
+            Fault proves that the method did not run. Default: no Fault means this.
     """
 
     def __init__(self, path: str, session_ended: Optional[SessionEnded] = None) -> None:
@@ -100,25 +100,25 @@ class LoginPage(Authentication):
         return self._on_session(calling)
 
     def log_in(self, calling: Calling, seen: int) -> None:
-        """Log in, unless that was done since there were `seen` logins."""
+        """Log in, unless a login has succeeded since the count of logins was `seen`."""
         calling.log_in(self._login(calling), seen)
 
     def log_in_now(self, calling: Calling, has_url: bool) -> None:
         """Log in, for `KerberosTransport.login`.
 
         Args:
-            calling: a call, to which the cookies are to belong.
-            has_url: whether its URL is known: then the login has to set cookies for it.
+            calling: a call that needs the cookies.
+            has_url: whether the URL of the call is known. If it is known, the login has to set cookies for this URL.
         """
         self.log_in(calling, calling.logins())
         if has_url:
             self.cookies_of_login(calling)
 
     def cookies_of_login(self, calling: Calling) -> str:
-        """Return the cookies that go with a call after a login.
+        """Return the cookies for a call after a login.
 
         Raises:
-            NoSession: there are none.
+            NoSession: the login has set no cookies for the call.
         """
         cookies = calling.cookies()
         if not cookies:
@@ -148,8 +148,8 @@ class LoginPage(Authentication):
 class OutsideLogin(Authentication):
     """Calls carry the cookies of a session that the caller began, for example by a call with a password.
 
-    There is no ticket and no Kerberos: only TLS vouches for the server. Cookies go to it, and are kept from it, without
-    proof of its identity.
+    There is no ticket and no Kerberos: TLS alone proves the server's identity. The transport sends cookies to the
+    server, and keeps the server's cookies, without a Kerberos proof.
     """
 
     def make(self, calling: Calling) -> Any:
@@ -162,7 +162,7 @@ class OutsideLogin(Authentication):
 
 
 class LoginSession:
-    """The session of a call that ended in a Fault, for the predicate of `LoginPage`."""
+    """The session of a call that ended in a Fault: an argument of the function ``session_ended`` of `LoginPage`."""
 
     def __init__(self, calling: Calling, make: Callable[[Calling], Any]) -> None:
         self._calling = calling
@@ -185,7 +185,7 @@ class LoginSession:
 
 
 class Calling:
-    """A call under way: the attempts at it, and what its way may ask."""
+    """A call under way: makes the attempts, and answers the questions of an `Authentication`."""
 
     def __init__(self, call: Call, client: Client, hooks: Hooks) -> None:
         self.call = call
@@ -194,7 +194,7 @@ class Calling:
         self._place = f"{client.scheme}://{call.url}"
 
     def made(self, make: Callable[[Calling], Any], retries: Optional[Retries] = None) -> Any:
-        """Make the call, and again as often as the rule says and the outcome allows; return its values.
+        """Make the call, and repeat it as often as the rule and the outcome allow; return its values.
 
         Args:
             make: makes the call once.
@@ -212,16 +212,16 @@ class Calling:
                     if wait is None:
                         if unknown is None or isinstance(error, CallOutcomeUnknown) or is_answer(error):
                             raise
-                        raise unknown from error  # this time it has not run, but before that it may have
+                        raise unknown from error  # this attempt has not run, but an earlier one may have
                     if isinstance(error, CallOutcomeUnknown):
                         unknown = error
                 time.sleep(wait)
                 self.renew_allowance()
         finally:
-            unknown = None  # it holds this frame, and with it the transport
+            unknown = None  # its traceback holds this frame, and so the transport
 
     def renew_allowance(self) -> None:
-        """Let the call take as many requests as a new one."""
+        """Let the call take as many requests as a new call."""
         self.call = self.call._replace(allowance=Allowance())
 
     def another(self, body: bytes) -> Calling:
@@ -232,11 +232,13 @@ class Calling:
     # -- attempts -----------------------------------------------------------------------------------------------------
 
     def attempt(self, sent: Sent, cookies: str) -> Tuple[Step, Any]:
-        """Make one attempt: return ACCEPT and the values, or RENEW and the reply; raise what else comes of it."""
+        """Make one attempt; return ACCEPT and the values, or RENEW and the reply. Any other outcome is an error."""
         return self._exchange(self.call, sent, cookies).run()
 
     def authenticated(self, cookies: str, call: Optional[Call] = None) -> Any:
-        """Make the call, or another, with a ticket, unless the server takes the connection for one; return the values.
+        """Make the call, or another one, and return the values.
+
+        It carries a ticket, unless the server knows the user of the connection.
         """
         call = call or self.call
         step, result = self._exchange(call, Sent.CONNECTION, cookies).run()
@@ -245,7 +247,7 @@ class Calling:
         return result
 
     def log_in(self, login: Call, seen: int) -> None:
-        """Log in with a ticket, unless that was done since there were `seen` logins."""
+        """Log in with a ticket, unless a login has succeeded since the count of logins was `seen`."""
         store = self._client.memory.cookies
         try:
             store.log_in_once(
@@ -256,7 +258,7 @@ class Calling:
             raise
 
     def has_room_for_login(self) -> bool:
-        """Say whether the call may still take a login, which can take two requests, and the call itself."""
+        """Say whether the call may still take a login and the call itself. A login can take two requests."""
         return self.call.allowance.left > 2
 
     def _exchange(self, call: Call, sent: Sent, cookies: str) -> Exchange:
@@ -265,36 +267,36 @@ class Calling:
         return Exchange(call, sent, cookies, self._place_of(call), client.mode, client.memory, wire)
 
     def _place_of(self, call: Call) -> str:
-        """Return the URL by which cookies are chosen."""
+        """Return the URL that selects the cookies."""
         return self._place if call is self.call else f"{self._client.scheme}://{call.url}"
 
     # -- cookies ------------------------------------------------------------------------------------------------------
 
     def cookies(self) -> str:
-        """Return the cookies that go with the call."""
+        """Return the cookies for the call."""
         return self._client.memory.cookies.cookies(self._place)
 
     def are_session(self, cookies: str) -> bool:
-        """Say whether the call may go on these cookies alone."""
+        """Say whether these cookies can authenticate the call without a ticket."""
         return self._client.memory.cookies.carries(self._place, cookies)
 
     def note_refused(self, cookies: str) -> None:
-        """Note that the call was refused on these cookies."""
+        """Note that the server refused the call with these cookies."""
         self._client.memory.cookies.refused(self._place, cookies)
 
     def logins(self) -> int:
-        """Return how many logins there have been."""
+        """Return the count of logins at the server."""
         return self._client.memory.cookies.logins(self.call.netloc)
 
     def cookie_paths(self) -> List[str]:
-        """Return for which paths of the server there are cookies."""
+        """Return the paths of the server for which there are cookies."""
         return self._client.memory.cookies.paths(self.call.host)
 
     def accept_unproved_server(self) -> None:
-        """Have the server get its cookies without a proof of its identity."""
+        """Allow the server's cookies to be sent without a proof of the server's identity."""
         self._client.memory.cookies.accept_unproved(self.call.netloc)
 
 
 def _name(call: Call) -> Optional[str]:
-    """Return the name by which `Retries` knows a call."""
+    """Return the name that identifies a call to `Retries`."""
     return method_name(call.body) if call.expects is Expects.VALUES else call.method

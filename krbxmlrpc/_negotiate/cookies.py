@@ -1,8 +1,8 @@
-"""Keeps the cookies of a transport, and knows on which of them a call can ride; knows nothing of XML and GSSAPI.
+"""Keeps the cookies of a transport, and knows which cookies can authenticate a call. It does not know XML or GSSAPI.
 
-Cookies come only from replies that were verified, or that rode on a session: to hand them over is the transport's part.
-RFC 6265, by `http.cookiejar`. To ask a jar costs as much as a third of a small call, so the ``Cookie`` header is kept
-ready for as long as the jar's content does not change, whoever changes it.
+The transport hands over cookies only if their reply was verified, or came on a session. `http.cookiejar` implements
+RFC 6265. To ask a jar for cookies takes up to a third of the time of a small call. So the store prepares the ``Cookie``
+header once, and uses it until the jar's content changes. Other code may change the jar, too.
 """
 
 from __future__ import annotations
@@ -35,48 +35,49 @@ from .._hints import Hint
 logger = logging.getLogger("krbxmlrpc")
 
 JUST = 60.0
-"""Seconds for which cookies have just been set. What is refused later may have been a session, and is over."""
+"""Seconds for which cookies count as just set. If they are refused later, they may be a session that has ended."""
 
 MAX_PLACES = 64
-"""For how many URLs a header is kept ready."""
+"""The most URLs for which a header is kept ready."""
 
 _HEADER_VALUE = re.compile(r"[^\0-\x1f\x7f\u0100-\U0010ffff]*")
-_MAX_AGE = re.compile(r"-?[0-9]{1,9}")  # 30 years at most: a date that is too late cannot be saved
+_MAX_AGE = re.compile(r"-?[0-9]{1,9}")  # 30 years at most: the jar cannot save a date too far ahead
 _OBSOLETE = ("comment", "commenturl", "discard", "port", "version")  # attributes that http.cookiejar still knows
 
 Content = List[Tuple[Cookie, Optional[str]]]
 
 
 class _Ready(NamedTuple):
-    """A ``Cookie`` header, and as long as what it is right."""
+    """A prepared ``Cookie`` header, and the jar contents it is valid for."""
 
     header: str
     content: Content
     expires: float
     given: bool
-    """Whether the jar holds nothing but what its owner put there before the transport was built."""
+    """Whether the jar's owner added all its cookies before the transport was built."""
 
 
 class _Place:
-    """What is known of the cookies that go with one URL."""
+    """The state of the cookies for one URL."""
 
     __slots__ = ("host", "ready", "over")
 
     def __init__(self, url: str) -> None:
         self.host = urlsplit(url).netloc
         self.ready: Optional[_Ready] = None
-        self.over: Optional[str] = None  # what does not authenticate, or not any more
+        self.over: Optional[str] = None  # cookies that do not authenticate, or no longer do so
 
 
 class CookieStore:
     """The cookies of one transport.
 
     Args:
-        jar: the caller's own, or None. One with a file is loaded from it, and saved to it when its cookies change.
+        jar: the caller's jar, or None. If the jar has a file, the store loads the jar from that file. When its cookies
+            change, the store saves the jar to the file.
 
     Raises:
         ValueError: the jar's file is damaged.
-        OSError: it cannot be read.
+        OSError: the jar's file cannot be read.
     """
 
     def __init__(self, jar: Optional[CookieJar]) -> None:
@@ -84,11 +85,11 @@ class CookieStore:
         self._places: Dict[str, _Place] = {}
         self._proved: Set[str] = set()  # hosts (with ports) that have proved their identity
         self._unproved: Set[str] = set()  # hosts (with ports) that the caller accepts without a proof
-        self._untried: Dict[str, Dict[str, float]] = {}  # by host: cookies that no call has ridden on, and since when
+        self._untried: Dict[str, Dict[str, float]] = {}  # by host: cookies not yet accepted, and since when
         self._useless: Set[str] = set()  # hosts whose cookies do not authenticate
         self._logins: Dict[str, int] = {}
         self._login_locks: Dict[str, threading.Lock] = {}
-        self._keeping = threading.RLock()  # a signal handler may close the transport meanwhile
+        self._keeping = threading.RLock()  # reentrant: a signal handler may close the transport meanwhile
         self._file: Optional[str] = None
         if isinstance(self.jar, FileCookieJar) and self.jar.filename:
             self._file = os.path.realpath(self.jar.filename)
@@ -96,13 +97,13 @@ class CookieStore:
         self._saved = self._given = self._content()
         survives_forks(self)
 
-    # -- what to send -------------------------------------------------------------------------------------------------
+    # -- the next request ---------------------------------------------------------------------------------------------
 
     def cookies(self, url: str) -> str:
-        """Return the value of the ``Cookie`` header for a URL (without query); ``""`` where it has no cookies.
+        """Return the value of the ``Cookie`` header for a URL (without query); ``""`` if there are no cookies for it.
 
-        A host gets them only when it has proved itself, or its caller vouches for them: for RFC 6265 another port is
-        the same host (section 8.5), and there may be somebody else.
+        A host gets cookies only if it has proved its identity, or the caller vouches for the cookies or the host. In
+        RFC 6265 another port is the same host (section 8.5), but another party may use that port.
 
         Raises:
             ValueError: the caller's jar holds a cookie that HTTP does not allow.
@@ -115,15 +116,15 @@ class CookieStore:
         return ready.header if ready.given or place.host in self._proved or place.host in self._unproved else ""
 
     def prove(self, host: str) -> None:
-        """Note that a host has proved itself."""
+        """Note that a host has proved its identity."""
         self._proved.add(host)
 
     def accept_unproved(self, host: str) -> None:
-        """Note that the caller accepts a host without a proof of its identity: only TLS vouches for the host."""
+        """Note that the caller accepts a host without a Kerberos proof: TLS alone proves the host's identity."""
         self._unproved.add(host)
 
     def carries(self, url: str, cookies: str) -> bool:
-        """Say whether a call may ride on these cookies: nothing tells that they do not authenticate."""
+        """Say whether cookies may authenticate a call: no reply has shown the opposite."""
         place = self._place(url)
         return bool(cookies) and place.host not in self._useless and place.over != cookies
 
@@ -136,8 +137,8 @@ class CookieStore:
         return place
 
     def _content(self) -> Content:
-        """Return what is in the jar now; as good as the jar itself to see whether it changes."""
-        # Where another thread is just removing a cookie, Python 3.9 gives None in its place.
+        """Return the content of the jar. If two contents are equal, the jar has not changed in between."""
+        # While another thread removes a cookie, Python 3.9 gives None in its place.
         return [(cookie, cookie.value) for cookie in self.jar if cookie is not None]
 
     def _consult(self, url: str, content: Content) -> _Ready:
@@ -146,23 +147,24 @@ class CookieStore:
         header = request.unredirected_hdrs.get("Cookie", "")
         if not _HEADER_VALUE.fullmatch(header):
             raise ValueError(
-                Hint("{name.cookiejar} holds a cookie with a character that HTTP does not allow: take it out")
+                Hint("{name.cookiejar} holds a cookie with a character that HTTP does not allow: remove that cookie")
             )
         expiries = [cookie.expires for cookie, _ in content if cookie.expires is not None]
         given = all(any(cookie is known for known, _ in self._given) for cookie, _ in content)
         return _Ready(header, content, min(expiries, default=math.inf), given)
 
-    # -- what came back -----------------------------------------------------------------------------------------------
+    # -- the replies --------------------------------------------------------------------------------------------------
 
     def keep(self, url: str, lines: Iterable[str], *, fresh: bool, sent: Optional[str] = None) -> None:
         """Keep the cookies of a reply.
 
         Args:
-            url: where it came from.
-            lines: its ``Set-Cookie`` lines.
-            fresh: whether it answers a ticket.
-            sent: the cookies that it answers, if that is to count: where it answers no ticket, and another thread has
-                got others meanwhile, it would take those back, or replace them by those of a session that has ended.
+            url: the URL of the request.
+            lines: the reply's ``Set-Cookie`` lines.
+            fresh: whether the request carried a ticket.
+            sent: the cookies that the request carried, or None. If the request carried no ticket, and another thread
+                has got other cookies meanwhile, this reply is ignored. It would remove the new cookies, or replace them
+                with cookies of a session that has ended.
         """
         if not fresh and sent is not None and sent != self.cookies(url):
             return
@@ -173,10 +175,10 @@ class CookieStore:
             if readable is not None:
                 message["Set-Cookie"] = readable
         with self._keeping:
-            self.jar.extract_cookies(_Reply(message), Request(url))  # type: ignore[arg-type]  # it asks for no more
+            self.jar.extract_cookies(_Reply(message), Request(url))  # type: ignore[arg-type]  # only info() is used
             try:
                 self._save()
-            except OSError as error:  # the call has its answer, and must not lose it
+            except OSError as error:  # the call has its answer, and must not lose the answer
                 logger.warning("the cookies cannot be saved: %s", error)
         if fresh:
             place = self._place(url)
@@ -187,14 +189,14 @@ class CookieStore:
             untried[self.cookies(url)] = time.monotonic()
 
     def accepted(self, host: str) -> None:
-        """Note that a call has ridden on the cookies of a host."""
+        """Note that a host accepted a call with its cookies."""
         self._untried.pop(host, None)
 
     def refused(self, url: str, cookies: str) -> None:
-        """Note that a call on these cookies was answered by 401: their session is over, or they never were one.
+        """Note that the server answered 401 to a call with these cookies: they are no session, or no longer one.
 
-        The latter, where a verified exchange has just set them and they have not carried a single call: a load
-        balancer's, for example. Then no call to that host tries to ride again.
+        They never were a session if a verified exchange has just set them, and the server has accepted no call with
+        them. A load balancer's cookies are an example. After that, calls to this host do not rely on cookies again.
         """
         place = self._place(url)
         since = self._untried.get(place.host, {}).get(cookies)
@@ -203,18 +205,18 @@ class CookieStore:
         place.over = cookies
 
     def paths(self, host: str) -> List[str]:
-        """Return for which paths there are cookies that go with a host (without port)."""
-        names = (host, f"{host}.local")  # so http.cookiejar calls one without dots
+        """Return the paths for which there are cookies for a host (without port)."""
+        names = (host, f"{host}.local")  # http.cookiejar adds .local to a host without dots
         held = (cookie for cookie, _ in self._content())
         domains = ((cookie.domain.lstrip("."), cookie.path) for cookie in held)
         return sorted({path for domain, path in domains if domain in names or host.endswith(f".{domain}")})
 
     def logins(self, host: str) -> int:
-        """Return how many logins there have been."""
+        """Return the count of logins at a host."""
         return self._logins.get(host, 0)
 
     def log_in_once(self, host: str, seen: int, log_in: Callable[[], object]) -> None:
-        """Log in, unless another thread has done so since there were `seen` logins."""
+        """Log in, unless another thread has logged in since the count of logins was `seen`."""
         with self._login_locks.setdefault(host, threading.Lock()):
             if self.logins(host) == seen:
                 log_in()
@@ -226,7 +228,7 @@ class CookieStore:
         """Save the cookies, if they have a file and have changed.
 
         Raises:
-            OSError: that cannot be done.
+            OSError: they cannot be saved.
         """
         with self._keeping:
             self._save()
@@ -238,7 +240,7 @@ class CookieStore:
             self._saved = content
 
     def after_fork(self) -> None:
-        """Make the locks anew, in a child process: another thread may have held one, and is not there any more."""
+        """Make new locks in a child process: the child lacks the other threads, and one may have held a lock."""
         self._keeping = threading.RLock()
         self._login_locks = {}
         if hasattr(self.jar, "_cookies_lock"):
@@ -246,7 +248,7 @@ class CookieStore:
 
 
 class _Reply:
-    """What `http.cookiejar` asks of a reply."""
+    """A reply, as `http.cookiejar` needs it."""
 
     def __init__(self, message: HTTPMessage) -> None:
         self._message = message
@@ -256,15 +258,15 @@ class _Reply:
 
 
 def _readable(line: str, host: str) -> Optional[str]:
-    """Return a ``Set-Cookie`` line so that http.cookiejar takes it as RFC 6265 does; None where it is to be ignored.
+    """Return a ``Set-Cookie`` line that http.cookiejar reads as RFC 6265 demands; None if the line is to be ignored.
 
-    Left to itself, that lets hosts set and remove cookies of others, for a domain like ``.local`` or ``.0.0.1``. By an
-    attribute that it cannot read, one line takes the others of the reply with it, keeps the file of the jar from being
-    saved, or is not ``Secure`` any more.
+    On its own, http.cookiejar lets a host set and remove cookies of other hosts, for a domain like ``.local`` or
+    ``.0.0.1``. If http.cookiejar cannot read an attribute, it can ignore the reply's other lines, it can fail to save
+    the jar's file, or the cookie can lose ``Secure``.
     """
     pair, _, rest = line.partition(";")
     kept = [pair]
-    for attribute in rest.replace('"', "").split(";"):  # RFC 2109 had their values quoted
+    for attribute in rest.replace('"', "").split(";"):  # RFC 2109 quotes the values
         name, _, value = (part.strip() for part in attribute.partition("="))
         name = name.lower()
         if name == "domain" and value and not _covers(value.lower(), host):
@@ -273,13 +275,13 @@ def _readable(line: str, host: str) -> Optional[str]:
             kept.append(name)
         elif _counts(name, value):
             kept.append(attribute)
-    if "=" not in pair or "\t" in line:  # files of cookies have no room for tabs
+    if "=" not in pair or "\t" in line:  # files of cookies cannot hold tabs
         return None
     return ";".join(kept)
 
 
 def _counts(name: str, value: str) -> bool:
-    """Say whether an attribute of a cookie is to be looked at (RFC 6265, section 5.2)."""
+    """Say whether to use an attribute of a cookie (RFC 6265, section 5.2)."""
     if name == "expires":
         try:
             return http2time(value) is not None
@@ -291,9 +293,12 @@ def _counts(name: str, value: str) -> bool:
 
 
 def _covers(domain: str, host: str) -> bool:
-    """Say whether a host may set cookies for a domain (RFC 6265, section 5.1.3): its own, or one above, with a dot."""
+    """Say whether a host may set cookies for a domain (RFC 6265, section 5.1.3).
+
+    It may do so for its own name, and for a domain above its name that contains a dot.
+    """
     above = domain[1:] if domain.startswith(".") else domain
-    if above == host or (above == f"{host}.local" and "." not in host):  # so http.cookiejar calls one without dots
+    if above == host or (above == f"{host}.local" and "." not in host):  # see `CookieStore.paths`
         return True
     is_address = host.rpartition(".")[2].isdigit()
     return host.endswith(f".{above}") and "." in above and not above.endswith(".") and not is_address
@@ -302,8 +307,8 @@ def _covers(domain: str, host: str) -> bool:
 def strict_policy() -> DefaultCookiePolicy:
     """Return the policy of the default jar.
 
-    A cookie without ``Domain`` goes back to its own host only (RFC 6265, section 5.3, step 6), which http.cookiejar
-    does not see to by default; and none is for all of a country.
+    A cookie without ``Domain`` goes back only to its own host (RFC 6265, section 5.3, step 6). By default,
+    http.cookiejar does not enforce this. The policy also refuses a cookie for a whole country.
     """
     return DefaultCookiePolicy(
         rfc2965=False, strict_domain=True, strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain
@@ -311,21 +316,21 @@ def strict_policy() -> DefaultCookiePolicy:
 
 
 def _load(jar: Any, path: str) -> None:
-    """Load a file of cookies, if there is one; an empty one holds none."""
+    """Load a file of cookies if it exists. An empty file holds no cookies."""
     if not os.path.exists(path) or not os.path.getsize(path):
         return
     damaged = False
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # http.cookiejar warns of what is an error here
+        warnings.simplefilter("ignore")  # http.cookiejar warns, and then raises the error as well
         try:
             jar.load(path, ignore_discard=True)
         except (LoadError, ValueError):
             damaged = True
-    if damaged:  # raised here, because the other error holds what is in the file
+    if damaged:  # raised here, because the first error quotes the file
         raise ValueError(
             Hint(
-                "{name.cookiejar} has a file that is damaged, or not one of a {kind}: {path}; accepted is one that it "
-                "saved, or none: move that one away",
+                "{name.cookiejar} has a file that is damaged, or that no {kind} saved: {path}; accepted is a file that "
+                "a {kind} saved, or no file: move the damaged file away",
                 kind=type(jar).__name__,
                 path=path,
             )
@@ -333,7 +338,7 @@ def _load(jar: Any, path: str) -> None:
 
 
 def _write(jar: Any, path: str) -> None:
-    """Replace a file of cookies, in one step, by one that only its owner can read."""
+    """Replace a file of cookies in one step; only the owner can read the new file."""
     descriptor, temporary = tempfile.mkstemp(prefix=".cookies-", dir=os.path.dirname(path))  # mode 0600
     os.close(descriptor)
     saved = False
@@ -343,9 +348,9 @@ def _write(jar: Any, path: str) -> None:
         os.replace(temporary, path)
         saved = True
     except ValueError:
-        pass  # its message may hold what is in the cookie
+        pass  # its message may quote the cookie
     finally:
         if not saved:
             os.unlink(temporary)
     if not saved:
-        raise OSError(f"{path}: its format, or this locale's encoding, has no room for one of the cookies")
+        raise OSError(f"{path}: its format, or this locale's encoding, cannot hold one of the cookies")

@@ -1,7 +1,7 @@
-"""One attempt to have a request answered: the Negotiate loop for servers and proxies, and the attempt at a call.
+"""One attempt at a request: the Negotiate loop for servers and proxies, and the attempt at a call.
 
-The rules are those of `policy`. All I/O goes through one seam, `Wire`: a driver of another kind needs a `Wire` and a
-`run` of its own, and no copy of the rules.
+The rules are in `policy`. All I/O goes through one interface, `Wire`. A driver of another kind needs its own `Wire` and
+its own `run`, but no copy of the rules.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class Wire(Protocol):
         """
 
     def read_head(self) -> Response:
-        """Read the head of the reply. The body is read by pieces, with `Response.read`."""
+        """Read the head of the reply. `Response.read` then reads the body in pieces."""
 
     def drain(self) -> None:
-        """Read an unwanted body to its end, within bounds."""
+        """Read an unwanted body to its end, within limits."""
 
     def is_reusable(self) -> bool:
         """Say whether the next request can go over the same connection."""
@@ -62,11 +62,11 @@ class Wire(Protocol):
 class Negotiation:
     """The Negotiate loop: a request, and one more for each leg of the exchange (RFC 4559, section 4; RFC 4178).
 
-    A subclass knows the other side: how it is asked, and the errors that name it.
+    A subclass knows the other side: it sends the requests, and makes the errors that name the server or proxy.
 
     Args:
-        expects: the kind of answer; also tells a server from a proxy.
-        mode: whether the other side has to prove its identity.
+        expects: the kind of answer. It also tells a server from a proxy.
+        mode: whether the server or proxy has to prove its identity.
         wire: the I/O.
     """
 
@@ -77,16 +77,16 @@ class Negotiation:
         self._token = ""  # of the last reply
 
     def negotiate(self, sent: Sent, ticket: Optional[Ticket], legs: int) -> Tuple[Step, Response]:
-        """Send the request until the exchange has ended; return what to do with the last reply.
+        """Send requests until the exchange has ended; return the last reply, and the step that follows it.
 
         Args:
-            sent: what the requests carry.
-            ticket: the ticket, if they carry one.
-            legs: how many requests the exchange may take.
+            sent: the authentication that the requests carry.
+            ticket: the ticket, if the requests carry one.
+            legs: the most requests that the exchange may take.
 
         Raises:
-            MutualAuthenticationError: a token does not prove the identity of the other side.
-            KerberosXMLRPCError: the exchange cannot go on.
+            MutualAuthenticationError: a token does not prove the identity of the server or proxy.
+            KerberosXMLRPCError: the exchange cannot continue.
         """
         for _ in range(legs):
             response = self._ask(sent, ticket)
@@ -100,7 +100,7 @@ class Negotiation:
         raise self._refused(response, ticket, why, hint)
 
     def _judge(self, sent: Sent, ticket: Optional[Ticket], response: Response) -> Step:
-        """Verify the token that has to be verified; return what to do with the reply."""
+        """Verify the reply's token if it has to be verified; return the step that follows the reply."""
         values = response.values(self._expects.challenge_header)
         negotiate = negotiate_details(values) if values else None
         self._token = negotiate or ""
@@ -120,7 +120,7 @@ class Negotiation:
             raise self._not_proved(ticket, error) from error
 
     def _prepare_leg(self, ticket: Ticket, response: Response) -> None:
-        """Give the ticket the server's token, so that it has the next leg; raise if there is none."""
+        """Answer the server's token, so that the ticket holds the next leg; raise if there is no next leg."""
         if not self._wire.is_reusable():
             why = ValueError("the connection ended between two legs of the exchange")
             hint = "the server, or a proxy before it, has to keep connections: KeepAlive On, in Apache"
@@ -134,14 +134,14 @@ class Negotiation:
         if not answered:
             raise self._denied(response, ticket)
 
-    # -- what a subclass knows ----------------------------------------------------------------------------------------
+    # -- for subclasses to define -------------------------------------------------------------------------------------
 
     def _ask(self, sent: Sent, ticket: Optional[Ticket]) -> Response:
-        """Send the request, and return the reply, its head read."""
+        """Send the request, read the head of the reply, and return the reply."""
         raise NotImplementedError
 
     def _learn(self, sent: Sent, ticket: Optional[Ticket], response: Response, step: Step) -> None:
-        """Note what a reply tells for later calls."""
+        """Note the facts in a reply that later calls need."""
 
     def _not_proved(self, ticket: Ticket, error: Exception) -> KerberosXMLRPCError:
         """Return the error for a token that proves nothing."""
@@ -150,11 +150,11 @@ class Negotiation:
     def _refused(
         self, response: Response, ticket: Optional[Ticket], error: Exception, hint: Optional[str] = None
     ) -> KerberosXMLRPCError:
-        """Return the error for an exchange that cannot go on."""
+        """Return the error for an exchange that cannot continue."""
         raise NotImplementedError
 
     def _denied(self, response: Response, ticket: Ticket) -> KerberosXMLRPCError:
-        """Return the error for a ticket that was accepted, and a request that was refused all the same."""
+        """Return the error for a request that was refused although its ticket was accepted."""
         raise NotImplementedError
 
 
@@ -162,7 +162,7 @@ class Negotiation:
 
 
 class Memory:
-    """What a transport remembers between calls: cookies, who was authenticated, and what connections need.
+    """The state that a transport keeps between calls: cookies, the client principal, and the needs of connections.
 
     Attributes:
         cookies: the cookies.
@@ -175,14 +175,14 @@ class Memory:
         self._needs: "weakref.WeakKeyDictionary[Any, Tuple[str, Sent]]" = weakref.WeakKeyDictionary()
 
     def note_need(self, connection: object, url: str, sent: Sent) -> None:
-        """Note what the next request for a URL needs to carry on a connection."""
+        """Note the authentication that the next request for a URL needs on a connection."""
         self._needs[connection] = url, sent
 
     def needed(self, connection: object, url: str, sent: Sent) -> Sent:
-        """Return what a request carries on a connection, if it is to carry `sent` on any.
+        """Return the authentication that a request carries on a connection, when the caller asks for `sent`.
 
-        If the connection is known to need something else than CONNECTION or NOTHING, it gets that. On other
-        connections CONNECTION is a ticket.
+        CONNECTION and NOTHING depend on the connection. If an earlier reply for this URL told the need of the
+        connection, the request carries that. If not, CONNECTION becomes a ticket and NOTHING stays.
         """
         if sent not in (Sent.NOTHING, Sent.CONNECTION):
             return sent
@@ -193,38 +193,38 @@ class Memory:
 
 
 class CallWire(Wire, Protocol):
-    """The I/O of an attempt at a call: it takes a connection, uses it and gives it back."""
+    """The I/O of an attempt at a call: it takes a connection, uses the connection, and gives the connection back."""
 
     @property
     def connection(self) -> Any:
         """The connection, or None."""
 
     def open(self) -> None:
-        """Take a connection that can take a request."""
+        """Take a connection that can carry a request."""
 
     def close(self) -> None:
-        """Give the connection back: it is kept if its reply has been read to its end, and it was not given up."""
+        """Give the connection back. It is kept if its reply has been read to the end, unless it was given up."""
 
     def is_usable(self) -> bool:
-        """Say whether the connection can still take a request."""
+        """Say whether the connection can still carry a request."""
 
     def give_up(self) -> None:
-        """Have the connection not used again."""
+        """Do not use the connection again."""
 
     def read_body(self, response: Response) -> Any:
         """Decode the body of a verified reply."""
 
 
 class Exchange(Negotiation):
-    """One attempt at a call: what it carries, its connection and its ticket. `run` makes it.
+    """One attempt at a call, with its authentication, its connection and its ticket. `run` makes the attempt.
 
     Args:
         call: the call.
-        sent: what the attempt carries; on some connections it is something else, see `Memory.needed`.
+        sent: the authentication that the attempt carries. The connection can require another: see `Memory.needed`.
         cookies: the value of the ``Cookie`` header, or ``""``.
-        place: the URL that cookies are chosen by.
+        place: the URL that selects the cookies.
         mode: whether the server has to prove its identity.
-        memory: what the transport remembers.
+        memory: the state that the transport keeps between calls.
         wire: the I/O.
     """
 
@@ -249,17 +249,17 @@ class Exchange(Negotiation):
     def run(self) -> Tuple[Step, Any]:
         """Make the attempt; return ACCEPT and the values, or RENEW and the reply.
 
-        All legs of an exchange go over one connection, which is kept if it can be.
+        All legs of an exchange go over one connection. The connection is kept afterwards if possible.
 
         Raises:
-            KerberosXMLRPCError: whatever else comes of the attempt.
+            KerberosXMLRPCError: the attempt has any other outcome.
         """
         for _ in range(2):
             self._wire.open()
             try:
                 sent = self._memory.needed(self._wire.connection, self._call.url, self._sent)
                 ticket = self._wire.get_ticket() if sent is Sent.TICKET else None
-                if ticket is None or self._wire.is_usable():  # to get a ticket may have taken long
+                if ticket is None or self._wire.is_usable():  # it can take long to get a ticket
                     step, response = self.negotiate(sent, ticket, self._call.legs)
                     return step, self._result(step, response, ticket)
                 self._wire.give_up()
@@ -271,7 +271,8 @@ class Exchange(Negotiation):
         raise closed_early(self._call)
 
     def _result(self, step: Step, response: Response, ticket: Optional[Ticket]) -> Any:
-        """Return what the last reply brings: the values, nothing from a login page, or the reply to send again after.
+        """Take the step that follows the last reply: return the values (None for a login), or the reply if the call
+        has to be sent again.
         """
         if step is Step.ACCEPT and not self._call.is_login:
             return self._decoded(response)
@@ -298,7 +299,7 @@ class Exchange(Negotiation):
             status = response.status
         except (OSError, HTTPException) as error:
             if connection.request_started:
-                raise lost(call, "when it was on its way", error) from error
+                raise lost(call, "while the request was under way", error) from error
             raise
         finally:
             if logger.isEnabledFor(logging.DEBUG):

@@ -1,8 +1,8 @@
-"""Turns a reply that ends a call without values into the error that says why, and what to do about it.
+"""Turns a reply that ends a call without values into an error that gives the reason and a remedy.
 
-Plain functions on a call, and on the status and headers of the reply; no I/O. Of a reply that has not been verified
-nothing is quoted but what the standards fix: the status, the names of authentication schemes, the clock, and where a
-redirection points.
+Plain functions on a call, and on the status and headers of the reply; no I/O. If a reply has not been verified, the
+error quotes only the parts that the standards define: the status, the names of authentication schemes, the clock, and
+the target of a redirection.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ CLOCK_TOLERANCE = 300.0
 """Seconds by which clocks may differ for Kerberos (RFC 4120, section 8.2: 5 minutes)."""
 
 LARGE_HEADER = 8 * 1024
-"""Bytes from which a ticket may be too large for a server: Apache takes header lines of up to 8190 by default."""
+"""From this many bytes on, a ticket may be too large for a server: by default Apache takes header lines up to 8190."""
 
 
 def failure(step: Step, call: Call, reply: Reply) -> KerberosXMLRPCError:
-    """Return the error for a reply that ends the call by this step."""
+    """Return the error for a reply that ends the call with this step."""
     if step is Step.UNPROVEN:
         return _unproven(call, reply)
     if step is Step.NOT_OFFERED:
@@ -54,8 +54,8 @@ def rejected(
     """Return the error for a 401 to a ticket.
 
     Args:
-        error: what was wrong with its token, or with the exchange, if anything.
-        hint: what to do, where it is known better than here.
+        error: the fault in the reply's token or in the exchange; None if there is none.
+        hint: a better remedy than the one of this function, if the caller knows one.
     """
     facts = {**_facts(call, reply), **gssapi_facts(error)}
     what = f"{call.url} answered 401 to a ticket for {call.service}"
@@ -68,15 +68,15 @@ def rejected(
         )
     if hint is None:
         principal = call.service if "/" in call.service else call.service.replace("@", "/")
-        lacks = "is not there, may not be read by it, or lacks" if error is None else "lacks"
+        lacks = "is missing, is not readable for the server, or lacks" if error is None else "lacks"
         more = ""
         if seconds is not None:
-            more += f"; it is not the clocks, they differ by {abs(seconds):.0f} seconds"
+            more += f"; the clocks are not the reason: they differ by {abs(seconds):.0f} seconds"
         if len(reply.authorization or "") > LARGE_HEADER:
-            more += f"; or the ticket is too large for it: {_size(reply)}"
+            more += f"; or the ticket is too large for the server: {_size(reply)}"
         hint = Hint(
             "most often the server's keytab {lacks} the current key: compare 'kvno {principal}' here with 'klist -k' "
-            "there; or the server goes by another name: see {args.service}; its error log tells{more}",
+            "there; or the server has another name: see {args.service}; the server's error log gives the reason{more}",
             lacks=lacks,
             principal=principal,
             more=more,
@@ -85,20 +85,20 @@ def rejected(
 
 
 def denied(call: Call, reply: Reply) -> AuthenticationRejected:
-    """Return the error for a 401 whose token is the answer to a ticket that was accepted."""
+    """Return the error for a 401 with a token that accepts the ticket: the server refuses only the call."""
     return AuthenticationRejected(
         f"{call.url} answered 401, though it accepted the ticket for {call.service}: "
         f"{reply.principal or 'its owner'} may not make this call",
-        hint="ask the server's operator for access; in Apache's configuration it is Require that refuses it",
+        hint="ask the server's operator for access; in Apache's configuration, Require refuses the call",
         **_facts(call, reply),
     )
 
 
 def not_proved(call: Call, error: Exception) -> MutualAuthenticationError:
-    """Return the error for a reply whose token is bad; `error` is what the ticket said of it."""
+    """Return the error for a reply with a bad token; `error` is the one that the ticket raised."""
     return MutualAuthenticationError(
         f"{call.url} sent no proof that it is {call.service}: {reason_of(error)}",
-        hint="nothing of the reply was used; somebody may stand between this machine and the server",
+        hint="no part of the reply was used; somebody may stand between this machine and the server",
         reason=reason_of(error),
         **_parties(call),
         **gssapi_facts(error),
@@ -106,7 +106,7 @@ def not_proved(call: Call, error: Exception) -> MutualAuthenticationError:
 
 
 def lost(call: Call, when: str, error: Exception) -> KerberosXMLRPCError:
-    """Return the error for a connection that broke after the request, or a part of it, had been sent."""
+    """Return the error for a connection that broke after the request, or a part of the request, had been sent."""
     why = str(error) or type(error).__name__
     if call.is_login:
         return ServerUnreachable(
@@ -120,28 +120,28 @@ def lost(call: Call, when: str, error: Exception) -> KerberosXMLRPCError:
 
 
 def undecoded(call: Call, error: KerberosXMLRPCError) -> KerberosXMLRPCError:
-    """Return the error for a body that cannot be used, which knows by now whose it is."""
+    """Add the server's identity to the error for a body that cannot be used; return the error."""
     error.message = f"{call.url}: {error.message}"
     error.service, error.host, error.principal = call.service, call.host, call.principal
     return error
 
 
 def closed_early(call: Call) -> ServerUnreachable:
-    """Return the error for a server that closes its connections before anything is asked of it."""
+    """Return the error for a server that closes its connections before it gets a request."""
     return ServerUnreachable(
         f"{call.netloc} closed the connection, twice, before the request was sent",
-        hint="to get the ticket took longer than the server waits: look whether the KDC is slow to answer",
+        hint="it took longer to get the ticket than the server waits: check whether the KDC is slow to answer",
         **_parties(call),
     )
 
 
 def not_bindable(call: Call, error: ValueError) -> KerberosXMLRPCError:
-    """Return the error for a server to whose certificate no ticket can be bound."""
+    """Return the error for a certificate that no ticket can be bound to."""
     return KerberosXMLRPCError(
         f"no channel bindings for {call.netloc}: {error}",
         hint=Hint(
             "RFC 5929 defines tls-server-end-point for certificates signed with RSA or ECDSA and a hash function: the "
-            "server needs such a one, or pass {args.channel_bindings:None}"
+            "server needs such a certificate, or pass {args.channel_bindings:None}"
         ),
         **_parties(call),
     )
@@ -152,7 +152,7 @@ def session_refused(call: Call, reply: Reply, login_path: Optional[str]) -> Auth
     return AuthenticationRejected(
         f"{call.url} answered 401 on the session of a new login at {login_path}",
         hint=Hint(
-            "check that {name.login_path} leads to the login page of this very application, and on the server that the "
+            "check that {name.login_path} is the login page of this very application, and check on the server that the "
             "user may make this call"
         ),
         **_facts(call, reply),
@@ -160,13 +160,13 @@ def session_refused(call: Call, reply: Reply, login_path: Optional[str]) -> Auth
 
 
 def login_without_session(call: Call, login: Call, paths: List[str]) -> NoSession:
-    """Return the error for a login after which there are no cookies for the calls; `paths` are those of others."""
+    """Return the error for a login that set no cookies for the calls; `paths` are the paths of other cookies."""
     others = f" (there are some for {', '.join(paths)[:200]!a})" if paths else ""
     return NoSession(
         f"{login.url} accepted the login for {call.service} and set no cookie that goes with {call.url}{others}",
         hint=Hint(
-            "check {name.login_path}; the cookie's Path and Domain have to cover the URL of the calls, a Secure one "
-            "needs https, and cookies are kept only of a reply with the server's proof"
+            "check {name.login_path}; the cookie's Path and Domain have to cover the URL of the calls, a Secure cookie "
+            "needs https, and cookies are kept only from a reply with the server's proof"
         ),
         **_parties(call),
     )
@@ -177,8 +177,8 @@ def _unproven(call: Call, reply: Reply) -> MutualAuthenticationError:
     return MutualAuthenticationError(
         f"{call.url} sent no proof that it is {call.service}: {why}",
         hint=Hint(
-            "nothing of the reply was used; check that Negotiate protects this path, and that nothing on the way takes "
-            "WWW-Authenticate out of replies; where a server cannot prove itself, and TLS is proof enough, pass "
+            "no part of the reply was used; check that Negotiate protects this path, and that nothing on the way takes "
+            "WWW-Authenticate out of replies; if the server cannot prove its identity, and TLS is proof enough, pass "
             "{args.mutual_authentication:optional}"
         ),
         reason=why,
@@ -204,20 +204,20 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
     if location is not None:
         what += f" and points to {location}"
         hint = Hint(
-            "redirections are not followed, a ticket is for one server only; call that URL if you trust it; if it is a "
-            "login page that takes tickets, name its path by {args.login_path}"
+            "redirections are not followed, because a ticket is for one server only; call that URL if you trust it; if "
+            "it is a login page that takes tickets, name its path by {args.login_path}"
         )
     return UnexpectedStatus(what, hint=hint, location=location, **facts)
 
 
 def _parties(call: Call, reply: Optional[Reply] = None) -> Dict[str, Any]:
-    """Return who was to talk with whom."""
+    """Return the service, host and principal of a call."""
     principal = reply.principal if reply and reply.principal else call.principal
     return {"service": call.service, "host": call.host, "principal": principal}
 
 
 def _facts(call: Call, reply: Reply) -> Dict[str, Any]:
-    """Return what all errors about a status hold."""
+    """Return the attributes of all errors about a status."""
     phrase = ascii(reply.reason[:200])[1:-1] if reply.verified else responses.get(reply.status, "")
     return {
         "url": call.url,
@@ -229,14 +229,14 @@ def _facts(call: Call, reply: Reply) -> Dict[str, Any]:
 
 
 def gssapi_facts(error: Optional[Exception]) -> Dict[str, Any]:
-    """Return what GSSAPI had to say."""
+    """Return GSSAPI's status codes from an error, if it has any."""
     if not isinstance(error, KerberosXMLRPCError):
         return {}
     return {"major": error.major, "minor": error.minor}
 
 
 def reason_of(error: Exception) -> str:
-    """Return what a ticket said of a token, without what the caller's message says itself."""
+    """Return the reason that a ticket gave for an error, without the words that the caller's message repeats."""
     return error.reason if isinstance(error, MutualAuthenticationError) else str(error)
 
 
@@ -250,8 +250,7 @@ def _size(reply: Reply) -> str:
 def _status_hint(reply: Reply) -> Optional[str]:
     if reply.status in (400, 431) and reply.authorization and not reply.verified:
         return Hint(
-            "the request may be too large: {size}; plain HTTP to a TLS port is answered like this too: "
-            "{phrase.plain_http}",
+            "the request may be too large: {size}; a TLS port answers plain HTTP like this, too: {phrase.plain_http}",
             size=_size(reply),
         )
     if reply.status == 403:
@@ -260,30 +259,30 @@ def _status_hint(reply: Reply) -> Optional[str]:
     if reply.status in (404, 405):
         return "check the path of the URL"
     if reply.status == 413:
-        return "the call is too large for the server: in Apache's configuration it is LimitRequestBody that refuses it"
+        return "the call is too large for the server: in Apache's configuration, LimitRequestBody refuses the call"
     if reply.status == 500 and reply.authorization and not reply.verified:
         return (
-            "look at the server's error log: it may have failed before it looked at the ticket, as Apache does where "
-            "AuthType names a module that is not loaded; that of mod_auth_gssapi is AuthType GSSAPI"
+            "look at the server's error log: the server may have failed before it read the ticket, as Apache does if "
+            "AuthType names a module that is not loaded; mod_auth_gssapi needs AuthType GSSAPI"
         )
     return "look at the server's error log" if reply.status >= 500 else None
 
 
 def clock_difference(date: Optional[str], now: datetime) -> Optional[float]:
-    """Return by how many seconds a ``Date`` header (RFC 9110, section 6.6.1) is ahead of `now`, or None."""
+    """Return how many seconds a ``Date`` header (RFC 9110, section 6.6.1) is ahead of `now`; None if it has no time."""
     try:
         then = parsedate_to_datetime(date or "")
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    if then.tzinfo is None:  # "-0000": a time in UTC of an unknown place
+    if then.tzinfo is None:  # "-0000": UTC, and the time zone is unknown
         then = then.replace(tzinfo=timezone.utc)
     return (then - now).total_seconds()
 
 
 def redirect_target(location: Optional[str]) -> Optional[str]:
-    """Return a ``Location`` fit for a message, None where it is not: one short line of ASCII.
+    """Return a ``Location`` as one short line of ASCII for a message; None if it cannot be shown.
 
-    It is without user, password, parameters, query and fragment: a server may put its secrets there.
+    User, password, parameters, query and fragment are left out, because a server may put its secrets there.
     """
     try:
         parts = urlsplit(location or "")
@@ -292,6 +291,6 @@ def redirect_target(location: Optional[str]) -> Optional[str]:
     path = parts.path.partition(";")[0]
     netloc = parts.netloc.rpartition("@")[2].partition(";")[0]
     if (parts.scheme and not parts.netloc) or "@" in path or "\\" in path:
-        return None  # some programs find a user and a password in these
+        return None  # some programs read a user and a password from these
     shown = urlunsplit((parts.scheme, netloc, path, "", ""))
     return ascii(shown[:200])[1:-1] or None

@@ -1,6 +1,7 @@
-"""Decides what a reply means for the Negotiate exchange of a call: plain functions, without I/O and without GSSAPI.
+"""The rules of the Negotiate exchange of a call: plain functions, without I/O and without GSSAPI.
 
-The table of what is sent, what comes back and what happens then is `next_step`; everything else here serves it.
+The central rule is `next_step`: from the request that was sent and the reply to it, `next_step` derives the next step.
+Everything else in this module supports `next_step`.
 """
 
 from __future__ import annotations
@@ -10,32 +11,31 @@ from http.client import HTTPMessage
 from typing import Any, List, NamedTuple, Optional, Tuple
 
 MAX_LEGS = 5
-"""How many requests one exchange may take, the first one counted. Kerberos takes one, SPNEGO at most three."""
+"""The most requests that one exchange may take, with the first one. Kerberos takes one, SPNEGO at most three."""
 
 MAX_REQUESTS = 7
-"""How many requests a call may take in all, with those of a login, and with those that told that a session has ended.
-"""
+"""The most requests that a call may take. Requests of a login count, and so do requests on a session that had ended."""
 
 
 class MutualAuthentication(str, enum.Enum):
-    """Whether the server has to prove itself by Kerberos before its reply is used.
+    """Whether the server has to prove its identity by Kerberos before its reply is used.
 
-    It may be given as the enum's member or as its value. Source: RFC 4559, section 4.2; RFC 2743, section 1.2.1.5.
+    You can pass a member of the enum or its value. Source: RFC 4559, section 4.2; RFC 2743, section 1.2.1.5.
     """
 
     REQUIRED = "required"
-    """Every reply has to carry the server's token, and the token has to verify. The default."""
+    """Every reply has to carry the server's token, and the token has to be valid. The default."""
     OPTIONAL = "optional"
-    """A token that is there has to verify; a reply without one is used, as TLS alone vouches for the server."""
+    """If a reply carries a token, the token has to be valid. If not, the reply is used on the proof of TLS alone."""
     DISABLED = "disabled"
-    """The server's token is neither asked for nor read. TLS alone vouches for the server."""
+    """The server's token is neither requested nor read. TLS alone proves the server's identity."""
 
 
 class Allowance:
-    """What is left of the requests that a call may take.
+    """The number of requests that a call may still take.
 
     Attributes:
-        left: how many.
+        left: the number.
     """
 
     __slots__ = ("left",)
@@ -45,17 +45,17 @@ class Allowance:
 
 
 class Expects(enum.Enum):
-    """What the answer to a request is to be."""
+    """The kind of answer that a request expects."""
 
     VALUES = enum.auto()
-    """That of an XML-RPC method: only status 200 has values."""
+    """The values of an XML-RPC method: only status 200 has values."""
     WELCOME = enum.auto()
-    """That of a login page, which may point to another page."""
+    """The reply of a login page. It may be a redirection to another page."""
     RESOURCE = enum.auto()
-    """That of an application that speaks by statuses: an error is its answer, too, if it is certain that it is its own.
+    """The reply of an application that uses statuses. If the server has certainly sent it, an error is an answer, too.
     """
     TUNNEL = enum.auto()
-    """That of a proxy to CONNECT (RFC 9110, section 9.3.6)."""
+    """The reply of a proxy to CONNECT (RFC 9110, section 9.3.6)."""
 
     @property
     def challenge_status(self) -> int:
@@ -69,52 +69,53 @@ class Expects(enum.Enum):
 
 
 class Call(NamedTuple):
-    """What is to be called, and who is to answer."""
+    """A request, and the service that has to answer it."""
 
     netloc: str
     """``host`` or ``host:port``, as in the URL."""
     handler: str
-    """The path, and the query if there is one."""
+    """The path, with the query if there is one."""
     body: bytes
     """The encoded call."""
     host: str
-    """The name of the server alone."""
+    """The name of the server, without the port."""
     service: str
-    """The service whose ticket is sent."""
+    """The ticket is for this service."""
     allowance: Allowance
-    """Shared with the login that is made for the call."""
+    """The call and its login share one allowance."""
     principal: Optional[str] = None
-    """Whose ticket was asked for, if it was."""
+    """The client principal that the caller selected, or None."""
     verbose: bool = False
-    """Whether to print what is sent and received."""
+    """Whether to print the request and the reply."""
     method: str = "POST"
     headers: Tuple[Any, ...] = (("Content-Type", "text/xml"),)
-    """What is said of the body, and of what is accepted."""
+    """The headers that describe the body, and the types that the caller accepts."""
     expects: Expects = Expects.VALUES
 
     @property
     def is_login(self) -> bool:
-        """Whether it is a login, not a call."""
+        """Whether the request is a login, not a call."""
         return self.expects is Expects.WELCOME
 
     @property
     def is_resource(self) -> bool:
-        """Whether it is a request that is not XML-RPC."""
+        """Whether the request is not XML-RPC."""
         return self.expects is Expects.RESOURCE
 
     @property
     def legs(self) -> int:
-        """How many requests an exchange may take now; a login leaves one for the call itself."""
+        """The most requests that an exchange may take now. A login leaves one request for the call itself."""
         return min(MAX_LEGS, self.allowance.left - self.is_login)
 
     @property
     def url(self) -> str:
-        """The URL for messages, as the standard library's errors have it; without a query, which may hold secrets."""
+        """The URL for messages, in the standard library's format for errors. A query is left out: it can hold secrets.
+        """
         return self.netloc + self.handler.partition("?")[0]
 
 
 class Reply(NamedTuple):
-    """The head of a reply, and what it answers."""
+    """The head of a reply, and the authentication of its request."""
 
     status: int
     reason: str
@@ -122,37 +123,37 @@ class Reply(NamedTuple):
     authorization: Optional[str] = None
     """The ``Authorization`` header of the request; None if there was none."""
     principal: Optional[str] = None
-    """Whom the exchange authenticated; None unless the server has proved that the reply is its own."""
+    """The client principal, if the server has proved that it sent the reply; else None."""
 
     @property
     def verified(self) -> bool:
-        """Whether the server has proved that the reply is its own."""
+        """Whether the server has proved that it sent the reply."""
         return self.principal is not None
 
 
 class Sent(enum.Enum):
-    """What a request carried to authenticate."""
+    """The authentication that a request carried."""
 
     NOTHING = "no ticket"
     COOKIES = "session"
     CONNECTION = "connection"
-    """Nothing, on a connection of which the server has said that it knows by now who calls (``Persistent-Auth``)."""
+    """Nothing, because the server has announced that the connection is authenticated (``Persistent-Auth``)."""
     TICKET = "ticket"
     PASSWORD = "password"
     """User and password, for a proxy only (RFC 7617)."""
 
     @property
     def rides(self) -> bool:
-        """Whether it counts on an earlier exchange, which was verified."""
+        """Whether the request relies on an earlier exchange, which was verified."""
         return self in (Sent.COOKIES, Sent.CONNECTION)
 
 
 class Step(enum.Enum):
-    """What to do with a reply."""
+    """The next step after a reply."""
 
     ACCEPT = enum.auto()
     RENEW = enum.auto()
-    """Send the call again with what authenticates: a ticket, or the cookies of a new login."""
+    """Send the call again with a ticket, or with the cookies of a new login."""
     ANOTHER_LEG = enum.auto()
     UNPROVEN = enum.auto()
     REJECTED = enum.auto()
@@ -167,14 +168,15 @@ def to_be_verified(
     mode: MutualAuthentication,
     expects: Expects = Expects.VALUES,
 ) -> bool:
-    """Say whether the token of a reply has to be verified before anything else is done with the reply.
+    """Say whether the token of a reply has to be verified before the reply is used.
 
     Args:
-        sent: what the request carried.
+        sent: the authentication that the request carried.
         status: the reply's HTTP status.
-        negotiate: what stands behind Negotiate in its WWW-Authenticate: a token, ``""``, or None where it is absent.
-        mode: whether the server has to prove itself.
-        expects: what the answer is to be. Only a proxy that opens the tunnel has something to prove.
+        negotiate: the token of the reply's Negotiate challenge; ``""`` if it has no token, None if there is no such
+            challenge.
+        mode: whether the server has to prove its identity.
+        expects: the kind of answer. A proxy has to prove its identity only if it opens the tunnel.
     """
     if not negotiate or sent is not Sent.TICKET or mode is MutualAuthentication.DISABLED:
         return False
@@ -189,11 +191,11 @@ def next_step(
     mode: MutualAuthentication,
     expects: Expects = Expects.VALUES,
 ) -> Step:
-    """Say what to do with a reply; arguments as for `to_be_verified`.
+    """Return the next step after a reply. The other arguments are those of `to_be_verified`.
 
     Args:
-        verified: whether the server has proved itself, by this reply or in an earlier leg.
-        expects: what the answer is to be.
+        verified: whether the server has proved its identity, by this reply or in an earlier leg.
+        expects: the kind of answer.
     """
     if status == expects.challenge_status:
         if sent.rides:
@@ -212,7 +214,7 @@ def next_step(
 
 
 def _is_answer(status: int, expects: Expects, believed: bool) -> bool:
-    """Say whether a status is that of an answer; a redirection is none but of a login page."""
+    """Say whether a status is an answer. A redirection is an answer only from a login page."""
     if expects is Expects.VALUES:
         return status == 200
     if expects is Expects.TUNNEL:
@@ -223,20 +225,25 @@ def _is_answer(status: int, expects: Expects, believed: bool) -> bool:
 
 
 def may_keep_cookies(sent: Sent, verified: bool, step: Step) -> bool:
-    """Say whether the cookies of a reply are the server's: it has proved itself, or the reply came on a session."""
+    """Say whether to keep a reply's cookies.
+
+    They are kept if the server has proved its identity, or has accepted a request that relied on an earlier proof.
+    """
     return verified or (sent.rides and step is Step.ACCEPT)
 
 
 def needed_next(sent: Sent, verified: bool, step: Step, values: List[str]) -> Sent:
-    """Return what the next request on this connection, to the same URL, has to carry unless it rides on a session.
+    """Return the authentication that the next request on this connection to the same URL needs.
 
-    Kerberos authenticates each request unless a server announces that it takes all requests of the connection for the
-    user's. The announcement counts only from a server that has proved its identity, and need not be repeated. A server
-    may also do so without an announcement: if a server has once asked for a ticket, it gets one each time.
+    A request with the cookies of a session does not need it.
+
+    Kerberos authenticates each request. But a server can announce that it attributes all requests of the connection to
+    the user. The announcement counts only from a server that has proved its identity, and need not be repeated. Some
+    servers do so without an announcement. A server that has asked for a ticket once therefore gets a ticket each time.
 
     Args:
-        sent, verified, step: as of `may_keep_cookies`.
-        values: the reply's ``Persistent-Auth`` header, as mod_auth_gssapi's GssapiSignalPersistentAuth has it sent.
+        sent, verified, step: as for `may_keep_cookies`.
+        values: the reply's ``Persistent-Auth`` header, which mod_auth_gssapi sends with GssapiSignalPersistentAuth on.
     """
     said = [value.strip().lower() for value in values]
     if sent is Sent.CONNECTION and step is not Step.RENEW and (not said or said == ["true"]):

@@ -1,7 +1,8 @@
-"""Finds the way through HTTP proxies: which one there is to go through, and how it is asked for a tunnel (CONNECT).
+"""Connects through HTTP proxies: chooses the proxy, and asks the proxy for a tunnel (CONNECT).
 
-In the tunnel TLS goes on to the server itself: what authenticates to one of the two, the other never sees. What a
-proxy's reply means is decided by plain functions, without I/O; tickets for a proxy come from where the caller says.
+Through the tunnel, TLS reaches the server itself. So the proxy never sees the credentials for the server, and the
+server never sees the credentials for the proxy. Plain functions without I/O interpret a proxy's reply. The caller
+provides the function that makes tickets for a proxy.
 """
 
 from __future__ import annotations
@@ -37,35 +38,35 @@ from .http_errors import gssapi_facts, reason_of
 from .policy import MAX_LEGS, Expects, MutualAuthentication, Sent, Step
 
 ENVIRONMENT = "environment"
-"""Says that the variables of the environment name the proxy."""
+"""The value of ``proxy`` for: environment variables name the proxy."""
 
 DIRECT = "direct"
-"""Says that there is none."""
+"""The value of ``proxy`` for: no proxy."""
 
 logger = logging.getLogger("krbxmlrpc")
 
 NewTicket = Callable[[str], Ticket]
 
 _URL = "'http://host:port' or 'http://user:password@host:port' (user and password percent-encoded, RFC 3986)"
-_URL_PARTS = re.compile(  # of any text
+_URL_PARTS = re.compile(  # matches any text
     r"(?:([A-Za-z][A-Za-z0-9+.\-]*)://)?(?:(.*)@)?(\[[^\]]*\]|[^:/?#]*)(:[0-9]+(?=[/?#]|\Z))?(.*)", re.DOTALL
 )
 _UNFIT_FOR_BASIC = re.compile(r"[\0-\x1f\x7f-\x9f]")  # RFC 7617, section 2
 
 _NAMED_BY = Hint("{args.proxy}, or https_proxy in the environment")
 _CHECK_PROXY = Hint("check that this is an HTTP proxy ({named_by})", named_by=_NAMED_BY)
-_BYPASS = "what is to be reached without it belongs into no_proxy"
+_BYPASS = "to reach a server without the proxy, add the server to no_proxy"
 
 
 # -- which proxy ------------------------------------------------------------------------------------------------------
 
 
 class Proxy:
-    """One proxy. As text it is its ``host:port``; its password shows nowhere.
+    """One proxy. Its text is ``host:port``, so that no message shows the password.
 
     Attributes:
-        address: where it is.
-        credentials: what to send as ``Proxy-Authorization`` with the first request, or None.
+        address: the host and port of the proxy.
+        credentials: the value of ``Proxy-Authorization`` for the first request, or None.
     """
 
     def __init__(self, address: Address, credentials: Optional[str]) -> None:
@@ -80,21 +81,22 @@ def parse_proxy(name: str, url: str, accepted: str = _URL) -> Proxy:
     """Read the URL of a proxy, or its ``[user:password@]host:port``.
 
     Args:
-        name: where it is from, for the message.
-        accepted: what could be there, for the message.
+        name: the source of the URL, for the message.
+        accepted: the accepted values, for the message.
 
     Raises:
-        ValueError: it is not one, or one that is not spoken to by plain HTTP; the password is not in the message.
+        ValueError: this is not the URL of a proxy, or the proxy does not take plain HTTP. The message does not contain
+            the password.
     """
     scheme, userinfo, host, port, rest = _URL_PARTS.findall(url)[0]
     try:
-        # Without scheme and port, each misspelt word would be a proxy.
+        # A scheme or a port is required. Without this rule, any misspelt word would be a proxy.
         if rest in ("", "/") and (scheme.lower() == "http" or (port and not scheme)):
             address = parse_address(host + port, 80)
             if address.port:
                 return Proxy(address, _basic(userinfo) if userinfo.strip(":") else None)
     except ValueError:
-        pass  # its words are about something else
+        pass  # the message below says more
     shown = (f"{scheme}://" if scheme else "") + ("***@" if "@" in url else "") + host + port + ("…" if rest else "")
     other = "; TLS to the proxy itself, and SOCKS, are not supported" if scheme.lower() not in ("", "http") else ""
     raise ValueError(
@@ -109,30 +111,30 @@ def parse_proxy(name: str, url: str, accepted: str = _URL) -> Proxy:
 
 
 def _basic(userinfo: str) -> str:
-    """Return ``user:password`` of a URL as the credentials of HTTP's Basic (RFC 7617, in UTF-8)."""
+    """Return ``user:password`` of a URL as credentials for Basic authentication (RFC 7617, in UTF-8)."""
     user, _, password = userinfo.partition(":")
     user, password = (unquote(part, errors="strict") for part in (user, password))
     if ":" in user or _UNFIT_FOR_BASIC.search(user + password) or re.search(r"[/?#\s]", userinfo):
-        raise ValueError("Basic, or a URL, cannot have that")
+        raise ValueError("not allowed in Basic credentials, or in a URL")
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode('ascii')}"
 
 
 class Proxies:
-    """Knows by which proxy a server is reached, and makes the connections to it.
+    """Chooses the proxy for a server, and makes connections to the server.
 
     Args:
-        proxy: the argument of this name of `KerberosTransport`.
-        variable: the environment's variable that names proxies; None: it names none.
-        new_ticket: makes a ticket for the service of a proxy. It must not refer to the transport: its connections
-            refer to it, and would keep the transport alive.
+        proxy: the argument of the same name of `KerberosTransport`.
+        variable: the environment variable that names proxies; None: no variable does.
+        new_ticket: a function that makes a ticket for the service of a proxy. It must not refer to the transport:
+            connections refer to `new_ticket`, and would keep the transport alive.
 
     Raises:
-        TypeError, ValueError: `proxy` is wrong; a password in it is not in the message.
+        TypeError, ValueError: `proxy` is wrong. The message does not contain a password.
     """
 
     def __init__(self, proxy: Optional[str], variable: Optional[str], new_ticket: NewTicket) -> None:
         accepted = Hint("'{environment}', {phrase.direct}, {url}", environment=ENVIRONMENT, url=_URL)
-        if not isinstance(proxy, (str, type(None))):  # not shown: it may hold a password
+        if not isinstance(proxy, (str, type(None))):  # the value is not shown: it may hold a password
             given = type(proxy).__name__
             message = Hint("{name.proxy} is of type {given}; accepted is {accepted}", given=given, accepted=accepted)
             raise TypeError(message)
@@ -148,11 +150,11 @@ class Proxies:
         """Return a new connection to a server, not yet connected.
 
         Args:
-            netloc: the server as the URL has it; it is what ``no_proxy`` is compared with.
+            netloc: the server, as written in the URL. The rules of ``no_proxy`` apply to this text.
             address, timeout, context: as for `Connection`.
 
         Raises:
-            ValueError: the environment names a proxy that is not one.
+            ValueError: the environment's value is not the URL of a proxy.
         """
         proxy = self.proxy_for(netloc)
         if proxy is None:
@@ -160,7 +162,7 @@ class Proxies:
         return Tunnel(address, timeout, context, proxy, self._new_ticket)
 
     def proxy_for(self, netloc: str) -> Optional[Proxy]:
-        """Return the proxy for ``host:port``, None where there is none; errors as of `connection`."""
+        """Return the proxy for ``host:port``, or None if there is none. This raises the errors of `connection`."""
         if self._variable is None:
             return self._proxy
         url = urllib.request.getproxies().get(self._variable.partition("_")[0])
@@ -180,13 +182,13 @@ def refusal(
     challenges: Sequence[str],
     error: Optional[Exception] = None,
 ) -> KerberosXMLRPCError:
-    """Return the error for an answer that opens no tunnel; of what the proxy says nothing is quoted.
+    """Return the error for a reply that opens no tunnel. The error does not quote the proxy's own words.
 
     Args:
-        authorization: what was sent as ``Proxy-Authorization``, if anything.
-        status: the HTTP status of the answer.
-        challenges: the values of its ``Proxy-Authenticate``.
-        error: what was wrong with its token, or with the exchange, if anything.
+        authorization: the ``Proxy-Authorization`` of the request, or None.
+        status: the HTTP status of the reply.
+        challenges: the reply's ``Proxy-Authenticate`` values.
+        error: the fault in the reply's token or in the exchange; None if there is none.
     """
     schemes = tuple(www_auth(challenges))
     what = f"the proxy {proxy} answered {status} {responses.get(status, '')}".rstrip()
@@ -194,7 +196,7 @@ def refusal(
         return ServerUnreachable(
             f"{what}: it cannot connect to {authority(server)}",
             host=server.host,
-            hint=f"check host and port of the URL: it is the proxy that resolves the name; {_BYPASS}",
+            hint=f"check host and port of the URL: the proxy resolves the name; {_BYPASS}",
         )
     if status == 407:
         what += _sent(proxy, authorization)
@@ -231,18 +233,18 @@ def _hint(status: int, schemes: Tuple[str, ...], authorization: Optional[str], s
             return Hint(
                 "put user:password@ in front of the proxy's host, in {named_by}, percent-encoded", named_by=_NAMED_BY
             )
-        return "what a proxy can be given is a ticket (Negotiate), or user and password (Basic)"
+        return "krbxmlrpc can send a proxy only a ticket (Negotiate), or user and password (Basic)"
     if authorization.startswith("Basic "):
         return Hint(
-            "check user and password in {named_by}: what is special in a URL has to be percent-encoded{more}",
+            "check user and password in {named_by}: characters special in a URL have to be percent-encoded{more}",
             named_by=_NAMED_BY,
-            more="; or leave them out: it takes tickets, too" if "negotiate" in schemes else "",
+            more="; or leave both out: the proxy takes tickets, too" if "negotiate" in schemes else "",
         )
     return "most often the proxy's keytab lacks the current key, or its rules do not let this user pass"
 
 
 def service_of(proxy: Proxy) -> str:
-    """Return the service for which a proxy takes tickets."""
+    """Return the service that tickets for a proxy are for."""
     return f"HTTP@{proxy.address.host}"
 
 
@@ -250,9 +252,9 @@ def service_of(proxy: Proxy) -> str:
 
 
 class TunnelNegotiation(Negotiation):
-    """The exchange with a proxy that opens a tunnel. A proof of its identity is verified if there is one.
+    """The exchange with a proxy that opens a tunnel. If the proxy proves its identity, the proof is verified.
 
-    There need not be one, because TLS proves the identity of the server.
+    The proof is optional, because TLS proves the identity of the server.
     """
 
     def __init__(self, wire: ProxyWire, proxy: Proxy, server: Address, statuses: List[str]) -> None:
@@ -304,7 +306,7 @@ class TunnelNegotiation(Negotiation):
 
 
 class Tunnel(Connection):
-    """A connection to a server through a proxy (RFC 9110, section 9.3.6). It is the proxy that resolves the name."""
+    """A connection to a server through a proxy (RFC 9110, section 9.3.6). The proxy resolves the server's name."""
 
     def __init__(
         self,
@@ -327,12 +329,12 @@ class Tunnel(Connection):
             print(f"proxy: {self._proxy}, CONNECT {authority(self.address)}: {', '.join(self._statuses)}")
 
     def _open(self) -> socket.socket:
-        """Return a socket that ends at the server, ready for TLS if there is to be any.
+        """Return a socket that reaches the server. If the connection uses TLS, the socket is ready for TLS.
 
         Raises:
-            ServerUnreachable: the proxy cannot be reached, cannot reach the server, or its reply is not one.
-            ProxyRefused: it could, and does not.
-            KerberosXMLRPCError: there is no ticket for the proxy, or it has not proved itself.
+            ServerUnreachable: the proxy cannot be reached, cannot reach the server, or sends no valid reply.
+            ProxyRefused: the proxy refuses the tunnel.
+            KerberosXMLRPCError: there is no ticket for the proxy, or the proxy has not proved its identity.
         """
         opened = False
         try:
@@ -354,7 +356,7 @@ class Tunnel(Connection):
         return sock
 
     def _open_tunnel(self) -> None:
-        """Have the proxy open the tunnel: with user and password if there are any, else with a ticket if it asks."""
+        """Make the proxy open the tunnel: with user and password if there are any, else with a ticket if required."""
         credentials = self._proxy.credentials
         self._dial()
         wire, negotiation = self._new_exchange()
@@ -365,7 +367,11 @@ class Tunnel(Connection):
             raise negotiation.refusal(response, credentials)
 
     def _negotiate(self, kept: bool) -> None:
-        """Have it opened by a ticket, on the kept connection or a new one; all legs of the exchange go over that."""
+        """Make the proxy open the tunnel with a ticket. All legs of the exchange go over one connection.
+
+        Args:
+            kept: whether the proxy kept the connection of the first request. If not, the exchange needs a new one.
+        """
         wire, negotiation = self._new_exchange()
         ticket = wire.get_ticket()
         if not kept:
@@ -375,7 +381,7 @@ class Tunnel(Connection):
         except (BrokenPipeError, ConnectionResetError):
             if not kept or negotiation.has_reply:
                 raise
-            # It did not say that it would close the connection.
+            # The proxy closed the connection without an announcement.
             ticket = wire.get_ticket()
             self._dial()
             step, response = negotiation.negotiate(Sent.TICKET, ticket, MAX_LEGS)
@@ -426,10 +432,10 @@ class ProxyWire:
         except KerberosXMLRPCError as error:
             error.host = self._proxy.address.host
             error.message = f"the proxy {self._proxy} asks for Negotiate: {error.message}"
-            if isinstance(error, (ServiceUnknown, KDCUnreachable)):  # the latter by an address: that is of no realm
+            if isinstance(error, (ServiceUnknown, KDCUnreachable)):  # KDCUnreachable: an IP address has no realm
                 error.hint = Hint(
                     "the KDC was asked for {service}: name the proxy, in {named_by}, as its keytab does; "
-                    "or put user:password@ there, if it takes Basic",
+                    "or put user:password@ there, if the proxy takes Basic",
                     service=service,
                     named_by=_NAMED_BY,
                 )
@@ -456,24 +462,24 @@ class ProxyWire:
             self._talk.drain()
             self._kept = self._talk.is_reusable()
         finally:
-            self._talk.close()  # it may hold an error, and with that frames
+            self._talk.close()  # it may hold an error, and so its frames
         if response.status < 300 and not self._kept:
-            raise MalformedReply("something comes behind the reply, and nothing was asked yet")
+            raise MalformedReply("data follows the reply, and nothing was requested yet")
         return response
 
     def drain(self) -> None:
         """Do nothing: the body has been read."""
 
     def is_reusable(self) -> bool:
-        """Say whether the connection stands at the beginning of the next reply, or of the tunnel."""
+        """Say whether the reply was read to its end, so that the next reply or the tunnel can follow."""
         return self._kept
 
 
 class _BeforeTLS:
-    """The socket of a tunnel, past the TLS that is prepared on it already.
+    """The socket of a tunnel, without the TLS layer that is already prepared on this socket.
 
-    It is prepared before the connection is made (see `Connection._open_socket_at`); on a socket that the proxy has just
-    closed, ssl would leave it out without a word.
+    TLS is prepared before the socket connects (see `Connection._open_socket_at`). If it were prepared later, on a
+    socket that the proxy has just closed, ssl would silently leave TLS out.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -484,4 +490,4 @@ class _BeforeTLS:
         self.sendall: Callable[[Any], None] = functools.partial(socket.socket.sendall, sock)
 
     def close(self) -> None:
-        """Do nothing: it is the tunnel's to close."""
+        """Do nothing: the tunnel closes the socket."""

@@ -1,7 +1,7 @@
-"""Decides whether a call that failed is made again: plain functions, without I/O.
+"""Decides whether to repeat a failed call: plain functions, without I/O.
 
-XML-RPC calls change things, so a call is repeated only where it certainly did not run, or where the caller declared
-that it may run twice.
+XML-RPC calls change things. So a call is repeated only if it certainly did not run, or if the caller declared that it
+may run twice.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ..errors import (
 )
 
 MAX_RETRIES = 100
-"""How many repetitions can be asked for."""
+"""The most repetitions that a caller can ask for."""
 
 MAX_WAIT = 3600.0
-"""Seconds that a wait before a repetition does not exceed, however often it was doubled."""
+"""The longest wait before a repetition, in seconds. Waits double up to this limit."""
 
 IDEMPOTENT = "a collection of method names, a function that is given a method name, or True"
 """The accepted values of ``idempotent``, for errors."""
@@ -32,27 +32,27 @@ Idempotent = Union[bool, Collection[str], Callable[[str], object]]
 
 
 class Retries(NamedTuple):
-    """How often, after what time, and for which methods."""
+    """How often to repeat a call, how long to wait before that, and which methods may run twice."""
 
     most: int
     interval: float
     is_idempotent: Callable[[Optional[str]], object]
-    """Given the method, None where it cannot be told."""
+    """A function that is called with the method's name, or with None if the name is unknown."""
 
     def wait(self, error: KerberosXMLRPCError, done: int, name: Optional[str]) -> Optional[float]:
-        """Return for how many seconds to wait before the call is made again; None: it must not be.
+        """Return how many seconds to wait before the call is repeated; None if it must not be repeated.
 
         Args:
-            error: how it failed.
-            done: how often it has been repeated already.
-            name: the method, None where it cannot be told.
+            error: the failure of the call.
+            done: the number of repetitions so far.
+            name: the method's name; None if it is unknown.
         """
         if done >= self.most:
             return None
         if isinstance(error, CallOutcomeUnknown):
             repeatable = bool(self.is_idempotent(name))
         else:
-            # It was not sent. (A certificate that is refused will be refused a moment later, too.)
+            # The call was not sent. (After a refused certificate it is not repeated: it would be refused again.)
             repeatable = isinstance(error, ServerUnreachable)
         return min(self.interval * 2.0**done, MAX_WAIT) if repeatable else None
 
@@ -62,7 +62,7 @@ NEVER = Retries(0, 0.0, bool)
 
 
 def is_answer(error: KerberosXMLRPCError) -> bool:
-    """Say whether a call failed by what the server answered to it, so that this is its outcome; no 401 is."""
+    """Say whether the server's answer made the call fail, so that the error is its outcome. A 401 is no outcome."""
     if error.at_login:
         return False
     if isinstance(error, UnexpectedStatus):

@@ -15,7 +15,7 @@ from .policy import Call
 
 
 class Hooks(Protocol):
-    """The methods of a transport that a call passes through. Subclasses of the transport may override them."""
+    """The methods of a transport that a call runs. Subclasses of the transport may override these methods."""
 
     argument_names: Mapping[str, str]
 
@@ -45,11 +45,11 @@ class Hooks(Protocol):
 
 
 class TicketSource:
-    """Gets tickets for servers, bound to the server's certificate if that is asked for.
+    """Gets tickets for servers, with channel bindings if the caller wants them.
 
     Args:
-        new_ticket: makes a ticket for a service. It must not refer to the transport.
-        bound: whether tickets are bound.
+        new_ticket: a function that makes a ticket for a service. It must not refer to the transport.
+        bound: whether to bind tickets to the server's certificate.
     """
 
     def __init__(self, new_ticket: Callable[..., Ticket], bound: bool) -> None:
@@ -57,7 +57,7 @@ class TicketSource:
         self._bound = bound
 
     def get(self, call: Call, connection: Connection) -> Ticket:
-        """Get a ticket for the service of a call, which goes over this connection."""
+        """Get a ticket for the service of a call. The call goes over this connection."""
         bindings = None
         if self._bound:
             try:
@@ -82,7 +82,7 @@ class BlockingWire:
         self._tickets = tickets
 
     def open(self) -> None:
-        """Take a connection that can take a request."""
+        """Take a connection that can carry a request."""
         self.connection = self._pool.acquire(self._call.netloc, self._hooks.make_connection)
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class BlockingWire:
         return self._hooks.parse_response(response)
 
     def drain(self) -> None:
-        """Read an unwanted body to its end, within bounds."""
+        """Read an unwanted body to its end, within limits."""
         self.connection.drain()
 
     def is_reusable(self) -> bool:
@@ -128,9 +128,9 @@ class BlockingWire:
         return bool(self.connection.is_reusable())
 
     def is_usable(self) -> bool:
-        """Say whether the connection can still take a request."""
+        """Say whether the connection can still carry a request."""
         return bool(self.connection.is_usable())
 
     def give_up(self) -> None:
-        """Have the connection not used again."""
+        """Do not use the connection again."""
         self.connection.give_up()

@@ -1,7 +1,7 @@
-"""Turns a body into values, within limits; knows nothing of where the body came from.
+"""Turns a body into values, within limits. The source of the body does not matter.
 
-What it is given is streamed: no more than one piece is held beside what the XML parser makes of it. What expat keeps
-by itself is bounded, too: open tags, names, and a token that has not come to its end.
+The body is streamed: the module holds no more than one piece of the body, and the values that the XML parser has made.
+The memory of expat is limited, too: open tags, names, and an unfinished token.
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ from .._hints import Hint
 from ..errors import InvalidResponse, ResponseTooLarge, UnsafeResponse
 
 PIECE = 64 * 1024
-"""How many bytes are read, and decompressed, at a time."""
+"""The number of bytes that are read, and decompressed, at a time."""
 
 MAX_DEPTH = 512
-"""Elements within each other. A value within another takes three: lists or structs can be some 170 deep."""
+"""The deepest nesting of elements. A nested value takes three elements: lists or structs can be some 170 deep."""
 
 MAX_TOKEN = 64 * 1024
-"""Bytes of one tag, comment or processing instruction that has not ended when a piece has. Text comes in parts."""
+"""The most bytes of a tag, comment or processing instruction that is unfinished at the end of a piece.
+
+Text has no such limit, because expat passes text on in parts.
+"""
 
 MAX_NAMES = 8 * 1024
-"""Characters of all different names of elements and attributes. XML-RPC has some twenty names."""
+"""The most characters in all different names of elements and attributes. XML-RPC has some twenty names."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -48,7 +51,7 @@ _CUT_OFF = {
 
 
 class _BoundedUnmarshaller(Unmarshaller):
-    """The standard one, with a bounded depth, and no slower for that: it makes the same values with fewer steps."""
+    """The standard unmarshaller with limited depth. It is not slower: it makes the same values in fewer steps."""
 
     data: Any
 
@@ -89,30 +92,30 @@ class _BoundedUnmarshaller(Unmarshaller):
 
 
 class _BoundedParser(DefusedExpatParser):
-    """Refuses DTDs and entities, and whatever makes expat keep more than the values need."""
+    """Refuses DTDs and entities, and any XML that makes expat keep more data than the values need."""
 
     def __init__(self, target: Unmarshaller) -> None:
         super().__init__(target, forbid_dtd=True)
         self._parser: Any
         self._target: Any
-        self._parser.buffer_text = True  # text comes in large pieces then, not a line at a time
+        self._parser.buffer_text = True  # to get text in large pieces, not line by line
         if hasattr(self._parser, "SetReparseDeferralEnabled"):
-            self._parser.SetReparseDeferralEnabled(False)  # newer versions wait as `feed` does, without saying it
+            self._parser.SetReparseDeferralEnabled(False)  # newer versions wait like `feed`, but hide it
         self._parser.XmlDeclHandler = self._declared
         self._encoding = "utf-8"
         self._waiting = bytearray()
         self._parsed = 0  # bytes
-        self._unfinished = 0  # bytes of them, at their end
+        self._unfinished = 0  # the last of these bytes, which belong to an unfinished token
         self._last = b""
 
     def _declared(self, version: str, encoding: Any, standalone: int) -> None:
         self._encoding = (encoding or self._encoding).lower()
 
     def feed(self, data: Any) -> None:
-        """Parse a piece, which is bytes; raise ExpatError or ResponseError where it is not good XML."""
+        """Parse a piece of bytes; raise ExpatError or ResponseError if it is not valid XML."""
         self._waiting += data
-        # A token that is not complete is parsed again from its start: not before there is twice as much of it. And each
-        # time ends a part of a text, which is a string of its own: so small pieces of a large body are put together.
+        # expat parses an unfinished token again from its start. So wait until the token has doubled. Each parse also
+        # ends a part of a text, and each part is a string. So join small pieces of a large body before a parse.
         if len(self._waiting) >= max(self._unfinished, min(self._parsed // 16, PIECE)):
             self._parse()
 
@@ -137,7 +140,7 @@ class _BoundedParser(DefusedExpatParser):
             raise InvalidResponse(f"the XML of the reply has more than {MAX_NAMES} characters in different names")
 
     def close(self) -> None:
-        """Parse what is left; errors as of `feed`."""
+        """Parse the rest. This raises the errors of `feed`."""
         try:
             self._parse(final=True)
         finally:
@@ -145,7 +148,7 @@ class _BoundedParser(DefusedExpatParser):
 
 
 def _check_utf8(data: bytes, start: int, at: int) -> None:
-    """Raise ResponseError if no character of UTF-8 begins at `start`, which is at `at` in the body."""
+    """Raise ResponseError if no UTF-8 character begins at `start`; `at` is the position of `start` in the body."""
     try:
         data[start : start + 4].decode()
     except UnicodeDecodeError as error:
@@ -154,28 +157,28 @@ def _check_utf8(data: bytes, start: int, at: int) -> None:
 
 
 def make_parser(use_datetime: bool, use_builtin_types: bool) -> Tuple[Any, Unmarshaller]:
-    """Return an XML parser that refuses what XML-RPC never needs, and the unmarshaller that it feeds."""
+    """Return an XML parser that refuses any XML that XML-RPC never needs, and the unmarshaller that it feeds."""
     unmarshaller = _BoundedUnmarshaller(use_datetime, use_builtin_types)
     return _BoundedParser(unmarshaller), unmarshaller
 
 
 def body(read: Callable[[int], bytes], encoding: str, limit: int) -> Iterator[bytes]:
-    """Yield a body in pieces, its ``Content-Encoding`` undone.
+    """Yield a body in pieces, decoded from its ``Content-Encoding``.
 
     Args:
-        read: returns up to so many bytes of it, nothing at its end.
-        limit: how many bytes it may have, as it is sent and, by itself, as it is decoded.
+        read: a function that returns up to the given number of bytes of the body, and no bytes at the end.
+        limit: the most bytes that the body may have. The limit applies to the body as sent, and again as decoded.
 
     Raises:
-        ResponseTooLarge: it has more.
-        InvalidResponse: the encoding is not gzip, or the body not what it claims to be.
+        ResponseTooLarge: the body has more bytes.
+        InvalidResponse: the encoding is not gzip, or the body is not valid gzip data.
     """
     pieces = limited(iter(lambda: read(PIECE), b""), limit, "encoded")
     return limited(decompressed(pieces, encoding), limit, "decoded") if encoding else pieces
 
 
 def limited(pieces: Iterable[bytes], limit: int, what: str) -> Iterator[bytes]:
-    """Pass pieces on until they come to more than `limit` bytes, then raise ResponseTooLarge."""
+    """Pass pieces on; raise ResponseTooLarge if their sum is more than `limit` bytes."""
     total = 0
     for piece in pieces:
         total += len(piece)
@@ -189,7 +192,7 @@ def limited(pieces: Iterable[bytes], limit: int, what: str) -> Iterator[bytes]:
 
 
 def decompressed(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Undo a ``Content-Encoding`` (RFC 9110, section 8.4.1), never more than a piece at a time."""
+    """Decode a ``Content-Encoding`` (RFC 9110, section 8.4.1), at most one piece at a time."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
         yield from pieces
@@ -209,9 +212,9 @@ def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
             while piece:
                 if unzip is None:
                     unzip = zlib.decompressobj(_GZIP)
-                elif unzip.eof:  # RFC 1952, section 2.2: members simply follow each other; often zeros do, too
+                elif unzip.eof:  # RFC 1952, section 2.2: members follow each other. Zeros often follow, too.
                     unzip = zlib.decompressobj(_GZIP)
-                    what = "what follows the gzip data in the body of the reply is not gzip data"
+                    what = "the gzip data in the body of the reply is followed by data that is not gzip"
                 data = unzip.decompress(piece, PIECE)
                 piece = unzip.unconsumed_tail or unzip.unused_data.lstrip(b"\0")
                 if data:
@@ -223,15 +226,15 @@ def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def decode(pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_type: str) -> Any:
-    """Feed pieces to a parser; return the values that its unmarshaller makes of them.
+    """Feed pieces to a parser; return the values from its unmarshaller.
 
     Args:
-        content_type: what the sender says it is; nothing where it does not say. Parameters do not count.
+        content_type: the ``Content-Type`` of the body; ``""`` if there is none. Parameters do not count.
 
     Raises:
-        xmlrpc.client.Fault: the body holds one.
+        xmlrpc.client.Fault: the body holds a Fault.
         UnsafeResponse: the XML has a document type declaration or entities.
-        InvalidResponse: the body is not an XML-RPC response; one of a type that is not XML is not looked at.
+        InvalidResponse: the body is not an XML-RPC response. If its type is not XML, the body is not parsed.
     """
     if content_type and not _XML.fullmatch(content_type):
         raise _not_xmlrpc(content_type, "expected is text/xml, application/xml or one that ends in +xml")
@@ -249,12 +252,12 @@ def decode(pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_type
     except ResponseError as error:
         raise _not_xmlrpc(content_type, *error.args or ("it is XML without values",)) from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # What the standard unmarshaller raises for well-formed XML that breaks the XML-RPC specification.
+        # The standard unmarshaller raises these for well-formed XML that breaks the XML-RPC specification.
         raise _not_xmlrpc(content_type, f"{type(error).__name__}: {error}") from error
 
 
 def _parsed(pieces: Iterable[bytes], parser: Any, unmarshaller: Any) -> Any:
-    """Do what `decode` does; errors are the standard ones."""
+    """Do the work of `decode`, with the standard library's errors."""
     empty = True
     for piece in pieces:
         empty = False
@@ -273,7 +276,7 @@ def _not_xmlrpc(content_type: str, reason: str) -> InvalidResponse:
         f"the body of the reply is not an XML-RPC response; its content type is {content_type[:200]!a} "
         f"({ascii(reason[:200])[1:-1]})",
         hint=Hint(
-            "check the path of the URL; an error page answers like this too, and so does a login form: where the "
-            "server has a page for logins by ticket, name it by {args.login_path}"
+            "check the path of the URL; the reply may be an error page, or a login form: if the server has a page for "
+            "logins by ticket, name the page by {args.login_path}"
         ),
     )

@@ -395,7 +395,7 @@ def test_a_port_without_tls(check, hub):
 def test_plain_http_to_a_tls_port(check, hub):
     report = check(hub.url().replace("https:", "http:"), "--insecure-http")
     assert report["offer"]["state"] == "warning" and report["offer"]["facts"]["status"] == 400
-    assert "plain HTTP to a TLS port" in report.failed("call", skipped=["session", "xmlrpc"])["remedy"]
+    assert "a TLS port answers plain HTTP" in report.failed("call", skipped=["session", "xmlrpc"])["remedy"]
 
 
 def test_a_server_that_is_silent(check):

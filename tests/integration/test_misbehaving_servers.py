@@ -495,7 +495,7 @@ def test_a_body_without_a_type_is_read(call, server):
         (["gzip", "deflate"], gzip.compress(values()), "Content-Encoding 'gzip, deflate'"),
         (["gzip"], values(), "not the gzip data that it claims to be"),
         (["gzip"], gzip.compress(values())[:-1], "gzip data of the reply ends too early"),
-        (["gzip"], gzip.compress(values()) + b"more", "what follows the gzip data"),
+        (["gzip"], gzip.compress(values()) + b"more", "is followed by data that is not gzip"),
         (["gzip"], b"", "it is empty"),
         (["gzip"], gzip.compress(b""), "it is empty"),
         (["gzip"], gzip.compress(b"<a>" * 1000), "nested more than"),

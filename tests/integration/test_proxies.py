@@ -486,8 +486,8 @@ def test_a_password_is_refused_and_no_ticket_sent_instead(proxy, through, server
         (say(b"HTTP/1.1 200 OK\r\n" + b"X: s3cret\r\n" * 60_000), "head of more than"),
         (say(b"HTTP/1.1 101 Other\r\n\r\n"), "another protocol"),
         (say(b"HTTP/1.1 100 Go on\r\n\r\n" * 20), "interim replies"),
-        (say(OPENED + PAGE), "something comes behind the reply"),
-        (say(b"HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n" + PAGE), "something comes behind the reply"),
+        (say(OPENED + PAGE), "data follows the reply"),
+        (say(b"HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n" + PAGE), "data follows the reply"),
         (say(message(500, body=PAGE)), "500 Internal Server Error: it cannot connect to localhost"),
         (say(message(502, body=PAGE)), "502 Bad Gateway"),
         (say(message(503, body=PAGE)), "503 Service Unavailable"),
@@ -495,7 +495,7 @@ def test_a_password_is_refused_and_no_ticket_sent_instead(proxy, through, server
         (say(b"HTTP/1.1 999 s3cret\r\n\r\n"), "answered 999: it cannot"),
         (tunnel_to_nowhere(hang_up), "cannot set up TLS with localhost:.* through the proxy localhost:"),
         (tunnel_to_nowhere(reset), "through the proxy|opens no tunnel"),
-        (tunnel_to_nowhere(lambda request, send: send(PAGE)), "cannot set up TLS|something comes behind"),
+        (tunnel_to_nowhere(lambda request, send: send(PAGE)), "cannot set up TLS|data follows"),
     ],
 )
 def test_what_breaks_at_the_proxy_may_be_repeated(proxy, through, server, dialled, answer, words):
