@@ -1,4 +1,4 @@
-"""krbxmlrpc: XML-RPC over HTTPS with Kerberos, both sides authenticated before a reply is parsed.
+"""krbxmlrpc: XML-RPC over HTTPS with Kerberos. Client and server are authenticated before a reply is parsed.
 
     from xmlrpc.client import ServerProxy
     from krbxmlrpc import KerberosTransport
@@ -6,8 +6,8 @@
     hub = ServerProxy("https://hub.example.com/xmlrpc", transport=KerberosTransport())
     print(hub.whoami())
 
-`krbxmlrpc.kobo` (extra ``kobo``) and `krbxmlrpc.pulp` fit the clients of those systems, `krbxmlrpc.testing` (extra
-``testing``) is for the tests of clients, and ``python -m krbxmlrpc`` is the command line.
+`krbxmlrpc.kobo` (extra ``kobo``) and `krbxmlrpc.pulp` are adapters for clients of those systems. `krbxmlrpc.testing`
+(extra ``testing``) is for the tests of clients. ``python -m krbxmlrpc`` is the command line.
 """
 
 from ._http.www_authenticate import www_auth

@@ -1,5 +1,5 @@
 # PYTHON_ARGCOMPLETE_OK
-"""``python -m krbxmlrpc`` is the command ``krbxmlrpc``."""
+"""``python -m krbxmlrpc`` runs the command ``krbxmlrpc``."""
 
 import sys
 

@@ -1,11 +1,11 @@
-"""The arguments of the transports: one definition each, from which all else is derived.
+"""The arguments of the transports. Each argument has one definition, and all else is derived from it.
 
-`Settings` lists the definitions. The transport and ``check`` check their arguments by them, the command line makes its
-options from them, and the documentation of `KerberosTransport` shows them. A new argument needs a definition here, and
-a place in the signature of the constructor; a test compares the two.
+`Settings` lists the definitions. The transport and ``check`` check their arguments with the definitions, the command
+line makes its options from them, and the documentation of `KerberosTransport` shows them. A new argument needs a
+definition here and a place in the signature of the constructor. A test compares the two.
 
-A wrong argument is an error that names the argument, its value and the accepted values. If the value could be a
-secret, the error does not show it.
+The error for a wrong argument names the argument, its value and the accepted values. If the value could be a secret,
+the error does not show it.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ from ._negotiate.proxy import ENVIRONMENT, Proxies
 from ._negotiate.retries import IDEMPOTENT, MAX_RETRIES, MAX_WAIT, Idempotent, Retries, is_idempotent
 
 MAX_TIMEOUT = 2_000_000
-"""Seconds that a timeout may have: some more and the system cannot count them."""
+"""The longest timeout, in seconds. The system cannot count much longer ones."""
 
 PATH = re.compile(r"/[!-~]*")
-"""The path of a URL, with a query if there is one: printable ASCII, as a request line can hold it."""
+"""The path of a URL, with a query if there is one. A request line allows only printable ASCII."""
 
-_HTTP_METHOD = re.compile(r"(?!CONNECT$)[A-Z]+", re.ASCII)  # a CONNECT is for proxies
+_HTTP_METHOD = re.compile(r"(?!CONNECT$)[A-Z]+", re.ASCII)  # CONNECT is for proxies
 _HEADER_NAME = re.compile(TOKEN)
 _HEADER_VALUE = re.compile(r"[^\0-\x08\x0a-\x1f\x7f\u0100-\U0010ffff]*")
 _OWN_HEADERS = {
@@ -72,7 +72,7 @@ Documented = TypeVar("Documented")
 
 
 def is_http_method(text: str) -> bool:
-    """Say whether a request can be made by this method."""
+    """Say whether a request can use this HTTP method."""
     return _HTTP_METHOD.fullmatch(text) is not None
 
 
@@ -80,31 +80,31 @@ def is_http_method(text: str) -> bool:
 
 
 class Option(NamedTuple):
-    """The option of the command line that stands for an argument."""
+    """The option of the command line for an argument."""
 
     group: str
-    """The heading of the help that shows it."""
+    """The heading of the help under which the option appears."""
     help: str
     metavar: Optional[str] = None
     kind: str = "text"
-    """How the word is read: ``text``, ``number``, ``whole number``, ``seconds``, ``text or none``, ``header``,
-    ``choice``; or ``constant``: the option takes no word, and stands for `value`."""
+    """How to parse the option's value: ``text``, ``number``, ``whole number``, ``seconds``, ``text or none``,
+    ``header``, ``choice``. ``constant``: the option takes no value, and stands for `value`."""
     value: Any = None
-    """The constant, or the choices."""
+    """The constant, or the list of choices."""
     flag: str = ""
-    """The name, if it is not the argument's."""
+    """The name of the option, if it differs from the argument's."""
 
 
 class Setting(Generic[Value]):
     """The definition of one argument.
 
     Args:
-        default: the value of an argument that is not given.
+        default: the default value of the argument.
         accepted: the accepted values, for errors and for the reference.
-        details: what the argument does, for the reference.
-        types: the accepted types. No types: `check` looks at the type.
-        valid: says whether a value of these types is accepted.
-        check: more checks, given the `Settings` so far and the value; returns the value to keep.
+        details: the effect of the argument, for the reference.
+        types: the accepted types. If there are none, `check` checks the type.
+        valid: returns whether a value of these types is accepted.
+        check: a function for more checks. It gets the `Settings` so far and the value, and returns the value to keep.
         option: the option of the command line, or None.
     """
 
@@ -130,7 +130,7 @@ class Setting(Generic[Value]):
 
     @property
     def kind(self) -> Any:
-        """The type of the argument, as the constructor is annotated with it."""
+        """The type of the argument, as in the annotation of the constructor."""
         return vars(self)["__orig_class__"].__args__[0]
 
     def __set_name__(self, owner: object, name: str) -> None:
@@ -169,7 +169,7 @@ def _is_login_path(path: Optional[str]) -> bool:
 
 def _checked_login_path(settings: Settings, path: Optional[str]) -> Optional[str]:
     if path is not None and settings.mode is MutualAuthentication.DISABLED:
-        # A session would begin with cookies of which nobody knows whose they are.
+        # Nobody would know which server set the cookies of the session.
         raise ValueError(
             Hint(
                 "{name.login_path} is {path}; with {args.mutual_authentication:disabled} accepted is {phrase.left_out}",
@@ -224,7 +224,9 @@ def checked_headers(headers: Iterable[Header]) -> List[Any]:
     pairs = list(headers)
     for pair in pairs:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise TypeError(Hint("{name.headers} holds what is not a pair; accepted is {accepted}", accepted=accepted))
+            raise TypeError(
+                Hint("{name.headers} holds an item that is not a pair; accepted is {accepted}", accepted=accepted)
+            )
         name, value = (part.decode("latin-1") if isinstance(part, bytes) else part for part in pair)
         if not isinstance(name, str) or not isinstance(value, (str, int)):
             raise TypeError(
@@ -249,13 +251,13 @@ def checked_headers(headers: Iterable[Header]) -> List[Any]:
             )
         if name.lower() in _OWN_HEADERS:
             raise ValueError(
-                Hint("{name.headers} holds {header}, which is the transport's to set: take it out", header=name)
+                Hint("{name.headers} holds {header}, which only the transport may set: take it out", header=name)
             )
     return pairs
 
 
 def _wrong_type(name: str, value: object, accepted: str) -> Hint:
-    """Return the message for an argument whose value is not shown."""
+    """Return the message for an argument of a wrong type, without its value."""
     return Hint(
         "{subject} is of type {kind}; accepted is {accepted}",
         subject=subject(name),
@@ -278,9 +280,9 @@ class Settings:
         arguments: the arguments by their names.
 
     Attributes:
-        scheme: as given.
-        new_ticket: makes a ticket for a service (and has the other arguments of `KerberosTicket`).
-        proxies: knows the way to a server.
+        scheme: the scheme, as passed.
+        new_ticket: a function that makes a ticket for a service (and takes the other arguments of `KerberosTicket`).
+        proxies: chooses the proxy for a server.
 
     Raises:
         TypeError, ValueError: an argument is wrong or unknown.
@@ -290,35 +292,35 @@ class Settings:
     service = Setting[Optional[str]](
         None,
         SERVICE,
-        "whom to get tickets for; default: ``HTTP@`` and the host of the URL.",
+        "the service to get tickets for; default: ``HTTP@`` and the host of the URL.",
         _TEXT,
         lambda service: service is None or is_service(service),
-        option=Option("Kerberos", "whom to get tickets for (default: HTTP@ and the host of URL)", "NAME"),
+        option=Option("Kerberos", "service to get tickets for (default: HTTP@ and the host of URL)", "NAME"),
     )
     principal = Setting[Optional[str]](
         None,
         PRINCIPAL,
-        "whose tickets, from the collection of credential caches; default: the default cache's.",
+        "the client principal of the tickets, from the collection of credential caches; default: the default cache's.",
         _TEXT,
         lambda principal: principal is None or is_principal(principal),
-        option=Option("Kerberos", "whose tickets (default: the default cache's)", "NAME"),
+        option=Option("Kerberos", "client principal of the tickets (default: the default cache's)", "NAME"),
     )
     ccache = Setting[Optional[str]](
         None,
         STORE,
-        "a credential cache of the transport's own, instead of that of the process: a path, or with a type before it "
-        '(``"DIR:/path"``, ``"KEYRING:…"``). As with ``keytab``, python-gssapi is needed (extra ``gssapi``), and what '
-        "the environment names is not looked at.",
+        "a credential cache for this transport only, instead of the credential cache of the process: a path, also with "
+        'a type before it (``"DIR:/path"``, ``"KEYRING:…"``). Like ``keytab``, it needs python-gssapi (extra '
+        "``gssapi``), and the transport ignores caches and keytabs that the environment names.",
         _TEXT,
         is_store,
-        option=Option("Kerberos", "credential cache, in the place of KRB5CCNAME's; needs krbxmlrpc[gssapi]", "CACHE"),
+        option=Option("Kerberos", "credential cache, instead of KRB5CCNAME's; needs krbxmlrpc[gssapi]", "CACHE"),
     )
     keytab = Setting[Optional[str]](
         None,
         STORE,
-        "a keytab by which that cache is filled and, when its tickets run out, renewed; alone it has a cache in "
-        "memory. Whose tickets they are says ``principal``; by default it is who is in the cache, or first in the "
-        "keytab.",
+        "a keytab to fill ``ccache`` with tickets, and to renew the tickets when they expire. Without ``ccache``, the "
+        "tickets are kept in memory. ``principal`` chooses the principal; default: the cache's, or else the first one "
+        "in the keytab.",
         _TEXT,
         is_store,
         option=Option("Kerberos", "keytab to get tickets with; needs krbxmlrpc[gssapi]", "FILE"),
@@ -326,13 +328,13 @@ class Settings:
     mutual_authentication = Setting[Mode](
         MutualAuthentication.REQUIRED,
         "'required' or 'optional' or 'disabled'",
-        "whether the server has to prove itself; see `MutualAuthentication`.",
+        "whether the server has to prove its identity; see `MutualAuthentication`.",
         (str,),
         [mode.value for mode in MutualAuthentication].__contains__,
         _checked_mode,
         Option(
             "Kerberos",
-            "whether the server has to prove itself; all but 'required', the default, count on TLS alone",
+            "whether the server has to prove its identity (default: 'required'); the other values rely on TLS alone",
             kind="choice",
             value=[mode.value for mode in MutualAuthentication],
         ),
@@ -340,9 +342,10 @@ class Settings:
     preemptive = Setting[bool](
         True,
         _BOOL,
-        "whether a ticket goes along at once. With False a call that does not ride on a session is first sent without "
-        "one, and again when the server asks for a ticket, once a connection and path: after that tickets go along "
-        "there, too. A server that reads a large call to its end before it asks is sent all of it twice.",
+        "whether to send a ticket before the server asks for one. If False, a call outside a session is sent without a "
+        "ticket first, and again with a ticket when the server asks for one. This happens once for each connection and "
+        "path: later calls there carry a ticket at once. If the server reads a large call to its end before it asks, "
+        "all of the call is sent twice.",
         (bool,),
         option=Option(
             "Kerberos",
@@ -355,16 +358,16 @@ class Settings:
     delegate = Setting[bool](
         False,
         _BOOL,
-        "whether the server receives a ticket with which it can act as the user.",
+        "whether to give the server a ticket (delegation), so that it can act as the user.",
         (bool,),
         option=Option(
-            "Kerberos", "give the server a ticket with which it can act as you", kind="constant", value=True
+            "Kerberos", "give the server a ticket, so that it can act as you", kind="constant", value=True
         ),
     )
     mechanism = Setting[Mechanism](
         "spnego",
         "'spnego' or 'krb5'",
-        '``"krb5"`` is for a bare Kerberos token.',
+        'the mechanism. ``"krb5"`` sends a bare Kerberos token, without SPNEGO.',
         (str,),
         MECHANISMS.__contains__,
         option=Option("Kerberos", "'krb5' sends a bare Kerberos token", kind="choice", value=list(MECHANISMS)),
@@ -372,9 +375,9 @@ class Settings:
     channel_bindings = Setting[ChannelBindings](
         None,
         Hint("'tls-server-end-point', or {phrase.none}"),
-        "ties each ticket to the server's certificate, so that servers that demand it notice when somebody passes "
-        "tokens on. It needs `cryptography` (extra ``channel-bindings``), and a certificate that is signed by RSA or "
-        "ECDSA.",
+        "ties each ticket to the server's certificate. A server that requires channel bindings can then tell if "
+        "somebody relays tokens. Needs `cryptography` (extra ``channel-bindings``), and a certificate with an RSA or "
+        "ECDSA signature.",
         check=_checked_channel_bindings,
         option=Option(
             "Kerberos",
@@ -386,33 +389,33 @@ class Settings:
     login_path = Setting[Optional[str]](
         None,
         Hint("a path like '/login/', printable ASCII without #, or {phrase.left_out}"),
-        "the path of a page at which to log in before the first call, and again when the session has ended: by a GET "
-        "with a ticket, whose reply has to be verified and may be a redirection, which is not followed. Calls then "
-        "carry the session's cookies only.",
+        "the path of a login page. The transport logs in there before the first call, and again when the session has "
+        "ended, by a GET with a ticket. The reply has to be verified. It may be a redirection, but the transport does "
+        "not follow it. Calls carry only the cookies of the session.",
         _TEXT,
         _is_login_path,
         _checked_login_path,
-        Option("session", "path of a page to log in at before the call", "PATH"),
+        Option("session", "path of a login page to use before the call", "PATH"),
     )
     cookiejar = Setting[Optional[CookieJar]](
         None,
         Hint("an http.cookiejar.CookieJar, or {phrase.left_out}"),
-        "where cookies are kept; default: a jar of the transport's own, with a strict policy. A jar with a file "
+        "the jar for cookies; default: a jar of the transport's own, with a strict policy. A jar with a file "
         '(``MozillaCookieJar("cookies.txt")``) is loaded when the transport is built, and saved when cookies change, '
-        "session cookies included, for its owner only (mode 0600). What a jar holds then is taken for sessions; other "
-        "cookies go only to hosts that have proved themselves to this transport.",
+        "session cookies included. Only the owner can read the file (mode 0600). Cookies that are in the jar when the "
+        "transport is built count as sessions. Other cookies go only to hosts that have proved their identity to this "
+        "transport.",
         check=_checked_jar,
         option=Option(
             "session",
-            "file that keeps cookies, and with them the session, for the next run; whoever can read it can act as you",
+            "file that keeps cookies, and so the session, for the next run; anyone who can read it can act as you",
             "FILE",
         ),
     )
     timeout = Setting[Optional[float]](
         300.0,
         Hint("a number of seconds over 0 and up to {most}, or {phrase.none}", most=MAX_TIMEOUT),
-        "seconds that each socket operation may take (to connect, to set up TLS, each one that sends or receives), or "
-        "None: no limit.",
+        "seconds that each socket operation may take (connect, TLS setup, each send and receive); None: no limit.",
         (int, float, type(None)),
         lambda seconds: seconds is None or 0 < seconds <= MAX_TIMEOUT,
         option=Option(
@@ -425,39 +428,39 @@ class Settings:
     proxy = Setting[Optional[str]](
         ENVIRONMENT,
         "'environment', 'direct', None, or the URL of a proxy",
-        'how to reach the server: ``"environment"``, as ``https_proxy`` and ``no_proxy`` say (or in upper case), by '
-        'the rules of `urllib.request`, looked at for each new connection; ``"direct"`` or None; or the URL of a '
-        'proxy, ``"http://host:port"`` (port 80 if it has none) or ``"host:port"``, to which ``no_proxy`` does not '
-        "apply. A tunnel is asked of it (CONNECT), in which TLS goes on to the server itself. ``user:password@`` in "
-        "front of the host, percent-encoded, goes to the proxy as it is (Basic, over plain HTTP); without, a proxy "
-        "that asks for Negotiate gets a ticket for ``HTTP@`` and its own host.",
+        'how to reach the server. ``"environment"`` follows ``https_proxy`` and ``no_proxy`` (or in upper case), by '
+        'the rules of `urllib.request`, and reads them for each new connection. ``"direct"`` and None use no proxy. '
+        'The URL of a proxy is ``"http://host:port"`` (default port 80) or ``"host:port"``. ``no_proxy`` does not '
+        "apply to it. The proxy has to open a tunnel (CONNECT), and TLS goes through the tunnel to the server itself. "
+        "``user:password@`` before the host, percent-encoded, is sent to the proxy unprotected (Basic, over plain "
+        "HTTP). Without it, a proxy that asks for Negotiate gets a ticket for ``HTTP@`` and the proxy's host.",
         option=Option(
             "connection",
-            "http://host:port, 'direct', or 'environment', the default: as https_proxy and no_proxy say. A password in "
-            "it can be seen by all users of this machine here, and not in the environment",
+            "http://host:port, or 'direct', or 'environment' (the default) to follow https_proxy and no_proxy. All "
+            "users of this machine can see a password on the command line, but not in the environment",
             "URL",
         ),
     )
     retries = Setting[int](
         0,
         f"a number from 0 to {MAX_RETRIES}",
-        "how often a call is repeated where the connection fails: any call that was not sent, and of those that may "
-        "have run those that are idempotent.",
+        "how often to repeat a call if the connection fails. A call that was not sent is repeated. A call "
+        "that may have run is repeated only if it is idempotent.",
         (int,),
         range(MAX_RETRIES + 1).__contains__,
         option=Option(
-            "connection", "how often to try again where no connection can be made (default: 0)", "N", "whole number"
+            "connection", "how often to try again if no connection can be made (default: 0)", "N", "whole number"
         ),
     )
     retry_interval = Setting[float](
         1.0,
         f"a number of seconds from 0 to {MAX_WAIT:.0f}",
-        "seconds before the first repetition; each further wait is twice as long, up to an hour.",
+        "seconds to wait before the first repetition. Each further wait is twice as long, up to an hour.",
         (int, float),
         lambda seconds: 0 <= seconds <= MAX_WAIT,
         option=Option(
             "connection",
-            "wait before the first time; then twice as long each time (default: 1)",
+            "wait before the first repetition; each further wait is twice as long (default: 1)",
             "SECONDS",
             "number",
         ),
@@ -465,12 +468,12 @@ class Settings:
     idempotent = Setting[Idempotent](
         (),
         IDEMPOTENT,
-        "which methods may run twice. ``system.multicall`` counts as itself, not as what it holds; what is fetched, as "
-        "its HTTP method.",
+        "the methods that may run twice. ``system.multicall`` counts as a method of its own, not as the calls in it. "
+        "For `fetch`, the HTTP method counts.",
         check=_checked_idempotent,
         option=Option(
             "connection",
-            "the method may run twice: --retries is also for where it is not known whether it ran",
+            "the method may run twice: --retries also applies if it is unknown whether the method ran",
             kind="constant",
             value=True,
         ),
@@ -478,7 +481,7 @@ class Settings:
     max_response_bytes = Setting[int](
         256 * 1024 * 1024,
         "a positive number of bytes",
-        "bytes that a reply's body may have, as it is sent and, by itself, as it is decoded.",
+        "the limit for the body of a reply, in bytes. It applies to the body as sent, and separately as decoded.",
         (int,),
         (0).__lt__,
         option=Option("connection", "limit for the body of a reply (default: 256 MiB)", "BYTES", "whole number"),
@@ -486,18 +489,19 @@ class Settings:
     use_datetime = Setting[bool](
         False,
         _BOOL,
-        "as in `xmlrpc.client.SafeTransport`. (``ServerProxy`` ignores its own argument of this name, and of the next "
-        "three, where it is given a transport.)",
+        "as for `xmlrpc.client.SafeTransport`. (``ServerProxy`` ignores its own argument of this name, and of the next "
+        "three, if it gets a transport.)",
     )
-    use_builtin_types = Setting[bool](False, _BOOL, "as there.")
+    use_builtin_types = Setting[bool](False, _BOOL, "as for `xmlrpc.client.SafeTransport`.")
     headers = Setting[Iterable[Header]](
         (),
         "a list of pairs (name, value)",
-        "as there, to go with each request; ``Authorization`` and ``Cookie`` are not accepted.",
+        "as for `xmlrpc.client.SafeTransport`: headers for each request. ``Authorization`` and ``Cookie`` are not "
+        "accepted.",
         check=_checked_headers,
         option=Option(
             "connection",
-            "HTTP header to send as well; can be given more than once. All users of this machine can see it here",
+            "additional HTTP header; can be repeated. All users of this machine can see it on the command line",
             "'NAME: VALUE'",
             "header",
             flag="--header",
@@ -506,10 +510,10 @@ class Settings:
     context = Setting[Optional[ssl.SSLContext]](
         None,
         "an ssl.SSLContext, or None",
-        "as there; default: the system's CAs are trusted.",
+        "as for `xmlrpc.client.SafeTransport`; default: trust the system's CAs.",
         check=_checked_context,
         option=Option(
-            "TLS", "certificates of the CAs to trust, in PEM, instead of this machine's", "FILE", flag="--cafile"
+            "TLS", "certificates of the CAs to trust, in PEM, instead of the system's", "FILE", flag="--cafile"
         ),
     )
 
@@ -529,11 +533,11 @@ class Settings:
         return MutualAuthentication(self.mutual_authentication)
 
     def new_retries(self) -> Retries:
-        """Return the rule by which calls are repeated."""
+        """Return the rule for repeating calls."""
         return Retries(self.retries, self.retry_interval, is_idempotent(self.idempotent))
 
     def ticket_for_servers(self) -> Callable[..., Ticket]:
-        """Return the maker of tickets for servers, given a service and channel bindings."""
+        """Return a function that makes a ticket for a server from a service and channel bindings."""
         mutual = self.mode is not MutualAuthentication.DISABLED
         return functools.partial(self.new_ticket, delegate=self.delegate, mutual=mutual)
 
@@ -543,7 +547,7 @@ def definitions() -> Iterator[Setting[Any]]:
     return (value for value in vars(Settings).values() if isinstance(value, Setting))
 
 
-# -- what is derived from them ----------------------------------------------------------------------------------------
+# -- derived from the definitions -------------------------------------------------------------------------------------
 
 
 def tls_context(cafile: Optional[str] = None, any_certificate: bool = False) -> ssl.SSLContext:
@@ -551,10 +555,10 @@ def tls_context(cafile: Optional[str] = None, any_certificate: bool = False) -> 
 
     Args:
         cafile: a file with the certificates of the CAs to trust, in PEM; None: those of the system.
-        any_certificate: whether any certificate is taken: then TLS proves nothing.
+        any_certificate: whether to accept any certificate. If so, TLS proves nothing.
 
     Raises:
-        OSError: the file cannot be used.
+        OSError: the file cannot be read, or holds no certificates.
     """
     context = ssl.create_default_context(cafile=cafile)
     if any_certificate:
@@ -564,9 +568,9 @@ def tls_context(cafile: Optional[str] = None, any_certificate: bool = False) -> 
 
 
 def with_arguments(documented: Type[Documented]) -> Type[Documented]:
-    """Fill ``{arguments}`` in the docstring of a class: the arguments, as Google's style has them."""
-    if documented.__doc__:  # python -OO has none
-        # Python 3.13 takes the indentation of the class out of a docstring.
+    """Replace ``{arguments}`` in the docstring of a class with the arguments, in Google's style."""
+    if documented.__doc__:  # python -OO removes docstrings
+        # Python 3.13 removes the indentation of the class from a docstring.
         placeholder = re.compile(r"^( *)\{arguments\}\n", re.MULTILINE)
         documented.__doc__ = placeholder.sub(lambda found: _described_arguments(found[1]), documented.__doc__)
     return documented

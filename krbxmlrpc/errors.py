@@ -1,8 +1,8 @@
-"""What can go wrong, and what to do about it.
+"""The errors of the package. Each has a message, and a hint that says how to solve the problem.
 
-This module only names failures; of the rest of the package it knows only how hints name arguments. Every error is a
-`KerberosXMLRPCError`, and so an `xmlrpc.client.Error`; where the standard library has a class for the same trouble,
-the error is one of those too, so that existing ``except`` clauses keep working.
+This module only defines the classes. From the rest of the package it uses only `_hints`. Every error is a
+`KerberosXMLRPCError`, and so an `xmlrpc.client.Error`. If the standard library has a class for the same failure, the
+error is also an instance of that class, so that existing ``except`` clauses keep working.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ class GSSStatus(NamedTuple):
     """One of the two status values of a GSSAPI failure (RFC 2743, section 1.2.1.1)."""
 
     text: str
-    """GSSAPI's own words, in the language of the system."""
+    """GSSAPI's message, in the language of the system."""
     code: int
-    """The number behind them. Where no ticket could be had, the minor code is one of MIT's and Heimdal's ``krb5.h``;
-    where SPNEGO refuses a server's token it is a number of the day, which means nothing."""
+    """The number of the message. If no ticket could be obtained, the minor code is an error code of ``krb5.h``, of MIT
+    Kerberos and Heimdal. If SPNEGO refused a server's token, the minor code varies and means nothing."""
 
 
 class KerberosXMLRPCError(Error):
-    """Anything that krbxmlrpc reports. Raised itself only for a GSSAPI failure that has no class of its own.
+    """The base class of all errors of krbxmlrpc. It is raised itself only for GSSAPI failures without a subclass.
 
     Attributes:
-        message: what failed, and why.
-        hint: what to do next, or None.
-        service: the service that the ticket was for, where known.
-        host: the server's host name, where known.
-        principal: the client's principal, where known.
-        major, minor: GSSAPI's words and codes (`GSSStatus`), where GSSAPI reported the failure.
-        at_login: whether it was the login that failed: then the call has not been sent since.
+        message: the failure and its reason.
+        hint: the next step for the user, or None.
+        service: the service of the ticket, if known.
+        host: the server's host name, if known.
+        principal: the client's principal, if known.
+        major, minor: GSSAPI's messages and codes (`GSSStatus`), if GSSAPI reported the failure.
+        at_login: whether the login failed. If so, the call has not been sent since.
     """
 
     default_hint: ClassVar[Optional[str]] = None
-    """The hint of errors of this class that are given none."""
+    """The hint of an error of this class that is created without a hint."""
 
     at_login: bool = False
 
@@ -55,7 +55,7 @@ class KerberosXMLRPCError(Error):
         major: Optional[GSSStatus] = None,
         minor: Optional[GSSStatus] = None,
     ) -> None:
-        Exception.__init__(self, message)  # those in between, the standard library's, take other arguments
+        Exception.__init__(self, message)  # the standard library's classes in between take other arguments
         self.message = message
         self.hint = self.default_hint if hint is None else hint
         self.service = service
@@ -71,7 +71,7 @@ class KerberosXMLRPCError(Error):
         return f"<{type(self).__name__}: {self.message}>"
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        # The default would call the class with its positional arguments only, and lose or miss the others.
+        # The default calls the class with the positional arguments only. It would lose or miss the keyword arguments.
         return _restored, (type(self), self.message, self.__dict__)
 
 
@@ -86,7 +86,7 @@ def _restored(cls: Type[KerberosXMLRPCError], message: str, state: Dict[str, Any
 
 
 class NoCredentials(KerberosXMLRPCError):
-    """There is no credential cache, or it is empty or unreadable, or the principal asked for is not in it.
+    """There is no credential cache, or the cache is empty or unreadable or lacks the requested principal.
 
     Source: RFC 2743, GSS_S_NO_CRED.
     """
@@ -96,8 +96,8 @@ class TicketExpired(KerberosXMLRPCError):
     """The ticket-granting ticket in the credential cache has expired.
 
     Attributes:
-        since: when it ended (`datetime.datetime`, UTC), where that can be known: where KRB5CCNAME names a
-            credential cache in a file.
+        since: when the ticket expired (`datetime.datetime`, UTC). Known only if KRB5CCNAME names a credential cache in
+            a file, else None.
 
     Source: RFC 4120, KRB_AP_ERR_TKT_EXPIRED.
     """
@@ -110,14 +110,14 @@ class TicketExpired(KerberosXMLRPCError):
 
 
 class ServiceUnknown(KerberosXMLRPCError):
-    """The KDC has no principal for the service that was asked for.
+    """The KDC has no principal for the requested service.
 
     Source: RFC 4120, KDC_ERR_S_PRINCIPAL_UNKNOWN.
     """
 
 
 class KDCUnreachable(KerberosXMLRPCError):
-    """No KDC of the realm could be found or reached; or krb5.conf, which says where it is, could not be read.
+    """No KDC of the realm could be found or reached, or krb5.conf, which names the KDC, could not be read.
 
     Source: RFC 4120, section 7.2.3.
     """
@@ -126,10 +126,10 @@ class KDCUnreachable(KerberosXMLRPCError):
 class ClockSkew(KerberosXMLRPCError):
     """The clocks of this machine and of the KDC or the server differ by more than Kerberos tolerates.
 
-    Where a 401 told so, the error is also an `xmlrpc.client.ProtocolError`.
+    If a 401 reported the difference, the error is also an `xmlrpc.client.ProtocolError`.
 
     Attributes:
-        seconds: how far the other clock is ahead of this one (negative: behind), where it is known.
+        seconds: how far the other clock is ahead of this one (negative: behind), if known.
 
     Source: RFC 4120, section 3.2.3.
     """
@@ -145,11 +145,11 @@ class ClockSkew(KerberosXMLRPCError):
 
 
 class ServerUnreachable(KerberosXMLRPCError, ConnectionError):
-    """No connection: the name does not resolve, nobody listens, TLS could not be set up, or it broke at the login.
+    """Name resolution, the TCP connection or TLS setup failed, or the connection broke during a login.
 
-    The same where a proxy on the way is at fault. No call has run.
+    The failure may be the server's or a proxy's. No call has run.
 
-    The `OSError` behind it is its ``__cause__``.
+    The ``__cause__`` of the error is the `OSError` that caused it.
     """
 
 
@@ -158,8 +158,8 @@ class ProxyRefused(KerberosXMLRPCError, ConnectionError):
 
     Attributes:
         proxy: the proxy, ``host:port``.
-        status: the HTTP status of its answer.
-        schemes: the authentication schemes that it offers, in lower case.
+        status: the HTTP status of the proxy's reply.
+        schemes: the authentication schemes that the proxy offers, in lower case.
 
     Source: RFC 9110, sections 9.3.6 and 15.5.8.
     """
@@ -175,7 +175,7 @@ class CertificateRejected(KerberosXMLRPCError, SSLCertVerificationError):
     """The server's certificate is not trusted, has expired or is for another host. No call was sent.
 
     Attributes:
-        verify_code, verify_message: OpenSSL's number and words, as in `ssl.SSLCertVerificationError`.
+        verify_code, verify_message: OpenSSL's error number and message, as in `ssl.SSLCertVerificationError`.
 
     Source: RFC 5280; RFC 6125.
     """
@@ -187,31 +187,33 @@ class CertificateRejected(KerberosXMLRPCError, SSLCertVerificationError):
 
 
 class CallOutcomeUnknown(KerberosXMLRPCError, ConnectionError):
-    """The connection failed after (part of) the call had been sent: the call may have run on the server, or not."""
+    """The connection failed after the call or a part of it was sent. The call may or may not have run on the server."""
 
     default_hint = Hint(
-        "the call may have run: look on the server whether it did before you repeat it; a method that may run twice is "
-        "repeated for you if {args.idempotent} says so and {args.retries} allows it"
+        "the call may have run: check on the server before you repeat it; krbxmlrpc repeats a call for you if "
+        "{args.idempotent} says that the method may run twice and {args.retries} allows a repetition"
     )
 
 
-# -- what the server answered -----------------------------------------------------------------------------------------
+# -- the status of a reply --------------------------------------------------------------------------------------------
 
 
 class UnexpectedStatus(KerberosXMLRPCError, ProtocolError):
-    """The server answered with an HTTP status other than 200.
+    """The HTTP status of the server's reply is not 200.
 
     Attributes:
-        url: host and path of the call, as in `xmlrpc.client.ProtocolError`; a query is left out, it may hold secrets.
+        url: host and path of the call, as in `xmlrpc.client.ProtocolError`, without the query,
+            which may hold secrets.
         errcode: the HTTP status.
-        errmsg: the reason; the server's own only where the server has proved itself, else the standard phrase.
-        headers: the reply's headers; finds names without case and keeps repeated lines.
-        location: for a redirection, where to (without query), else None.
+        errmsg: the reason phrase. If the server has proved its identity, the phrase is the server's own. If not, the
+            phrase is HTTP's standard one.
+        headers: the reply's headers. Lookup ignores the case of names, and repeated headers are kept.
+        location: the target of a redirection (without query), or None.
 
     Source: RFC 9110, section 15.
     """
 
-    headers: HTTPMessage  # type: ignore[assignment]  # typeshed says dict, which would lose repeated lines
+    headers: HTTPMessage  # type: ignore[assignment]  # typeshed says dict, which would lose repeated headers
 
     def __init__(
         self,
@@ -233,7 +235,7 @@ class UnexpectedStatus(KerberosXMLRPCError, ProtocolError):
 
 
 class AuthenticationRejected(UnexpectedStatus):
-    """The server answered 401 to a ticket: it cannot use it, or does not let its owner make the call.
+    """The server answered 401 to a ticket: it cannot use the ticket, or does not let the principal make the call.
 
     Source: RFC 4559, section 4.1; RFC 9110, section 15.5.2.
     """
@@ -243,7 +245,7 @@ class NegotiateNotOffered(UnexpectedStatus):
     """The server answered 401 and does not offer Negotiate.
 
     Attributes:
-        schemes: the authentication schemes that it does offer, in lower case.
+        schemes: the authentication schemes that the server offers, in lower case.
 
     Source: RFC 9110, section 11.6.1.
     """
@@ -254,23 +256,23 @@ class NegotiateNotOffered(UnexpectedStatus):
 
 
 class ClockSkewRejected(ClockSkew, UnexpectedStatus):
-    """A `ClockSkew` that showed itself in a 401 to a ticket."""
+    """A `ClockSkew` that the server reported by a 401 to a ticket."""
 
 
 class NoSession(KerberosXMLRPCError):
-    """The server accepted a login, and set no cookie that goes with the call. No call has run.
+    """The server accepted a login, but set no cookie for the URL of the call. No call has run.
 
     Source: RFC 6265, sections 5.3 and 5.4.
     """
 
 
 class MutualAuthenticationError(KerberosXMLRPCError):
-    """The server did not prove that it is the service that was asked for (RFC 4559, section 4.2).
+    """The server did not prove that it is the requested service (RFC 4559, section 4.2).
 
-    Nothing of its reply was used.
+    Nothing of the server's reply was used.
 
     Attributes:
-        reason: what is wrong with the proof.
+        reason: why the proof is not valid.
     """
 
     def __init__(self, message: str, *, reason: str, **facts: Any) -> None:
@@ -286,16 +288,16 @@ class InvalidResponse(KerberosXMLRPCError, ResponseError):
 
 
 class BrokenReply(CallOutcomeUnknown, InvalidResponse):
-    """The reply is not HTTP/1.1, or not all of it: the call may have run on the server, or not.
+    """The reply is not valid HTTP/1.1 or is incomplete. The call may or may not have run on the server.
 
-    Its head is cut off or cannot be read, its chunks are not in order, or its body is shorter than announced.
+    The reply's head is cut off or cannot be parsed, its chunks are malformed, or its body is shorter than announced.
 
     Source: RFC 9112, sections 4 to 8.
     """
 
 
 class ResponseTooLarge(InvalidResponse):
-    """The body of the reply is over a limit.
+    """The body of the reply is larger than the limit.
 
     Attributes:
         limit: the limit, in bytes.
@@ -307,4 +309,4 @@ class ResponseTooLarge(InvalidResponse):
 
 
 class UnsafeResponse(InvalidResponse):
-    """The XML of the reply has a document type declaration or entities, which XML-RPC never needs."""
+    """The XML of the reply has a document type declaration or entities. XML-RPC never needs them."""

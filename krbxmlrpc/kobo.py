@@ -1,6 +1,7 @@
-"""Fits clients of kobo's hubs: a `HubProxy` like `kobo.client.HubProxy`, and the transport under it.
+"""An adapter for clients of kobo's hubs: a `HubProxy` like `kobo.client.HubProxy`, and the transport under it.
 
-It knows kobo's configuration, and what its hubs answer where a session has ended; how calls are made it does not.
+The module reads kobo's configuration, and recognizes the Faults of a hub when a session has ended. `krbxmlrpc` makes
+the calls.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ except ImportError as error:
     raise ImportError("krbxmlrpc.kobo needs kobo: pip install 'krbxmlrpc[kobo]'") from error
 
 LOGIN_PAGE = "auth/krb5login/"
-"""Where hubs log in by Negotiate, beside what HUB_URL names (``kobo.hub.urls.auth``)."""
+"""The page at which hubs accept logins by Negotiate, relative to HUB_URL (``kobo.hub.urls.auth``)."""
 
 TIMEOUT_VARIABLE = "KOBO_XMLRPC_TIMEOUT"
-"""What in the environment says after how many seconds a client of kobo's gives up."""
+"""The environment variable with the timeout of kobo's clients, in seconds."""
 
 ARGUMENT_NAMES: Dict[str, str] = {
     **{name: f"transport_args[{name!r}]" for name in KerberosTransport.__init__.__kwdefaults__ or ()},
@@ -44,13 +45,13 @@ ARGUMENT_NAMES: Dict[str, str] = {
 }
 """The names of the transport's arguments in kobo's configuration: ``argument_names`` of a `HubProxy`'s transport."""
 
-# What kobo's decorators raise in front of a method, so that it has not run (kobo.django.xmlrpc.decorators).
+# kobo's decorators raise these Faults before a method runs (kobo.django.xmlrpc.decorators).
 _LOGIN_REQUIRED = (1, "PermissionDenied: Login required.")
 _ADMIN_ONLY = (1, "PermissionDenied: Admin only.")
 
 _LOGIN_CALL = re.compile(rb"<methodName>\s*auth\.login_")  # the methods that begin a session (kobo.hub.xmlrpc.auth)
 
-_PIECE = 64 * 1024  # bytes of an upload that are read at a time
+_PIECE = 64 * 1024  # bytes to read at a time for an upload
 
 _Transports = (KerberosTransport, InsecureKerberosTransport)
 
@@ -63,14 +64,14 @@ def has_ended(fault: Fault, session: LoginSession) -> bool:
     """Say whether a method did not run because the session had ended.
 
     Args:
-        fault: the answer to the call.
+        fault: the reply to the call.
         session: the session of the call.
     """
     reason = (fault.faultCode, fault.faultString)
     if reason != _ADMIN_ONLY:
         return reason == _LOGIN_REQUIRED
-    # A hub takes a user without a session for one who is no administrator. It tells them apart when it is asked, or has
-    # deleted the cookie, so that the question went over a new session.
+    # If a user has no session, a hub also answers "Admin only". To tell the two cases apart, ask the hub whether the
+    # session has ended. If the hub has already deleted the cookie, the question itself began a new session.
     return bool(session.call("auth.renew_session")) or session.is_renewed
 
 
@@ -79,69 +80,71 @@ def _authentication(login_path: Optional[str]) -> Authentication:
 
 
 def _begins_session(request_body: Any) -> bool:
-    """Say whether a call returns the value of the session's cookie, which must not be printed."""
+    """Say whether the reply to a call contains the session's cookie, which must not be printed."""
     return isinstance(request_body, bytes) and _LOGIN_CALL.search(request_body) is not None
 
 
 class HubTransport(KerberosTransport):
-    """A `krbxmlrpc.KerberosTransport` for hubs of kobo's, which tell by a Fault that a session has ended.
+    """A `krbxmlrpc.KerberosTransport` for kobo's hubs, which report the end of a session by a Fault.
 
-    With a ``login_path`` it logs in there by a ticket, before the first call, and again where a call is answered by
-    ``PermissionDenied: Login required.``: then it repeats that call, once, which did not run. (So it does after
-    ``Admin only.``, if the hub says that there is no session.) Of a ``MultiCall`` each call has an answer of its own,
-    and none is repeated.
+    With a ``login_path``, the transport logs in there with a ticket before the first call. If the reply to a call is
+    ``PermissionDenied: Login required.``, the call did not run: the transport logs in again, and repeats the call once.
+    The same applies to ``Admin only.`` if the hub says that there is no session. Each call in a ``MultiCall`` has a
+    reply of its own, and is never repeated.
 
-    Without a ``login_path`` there is no ticket, and no Kerberos: a call begins the session, one to
-    ``auth.login_password`` for example. TLS alone vouches for the server then.
+    Without a ``login_path``, the transport uses no ticket and no Kerberos. A call begins the session, for example
+    ``auth.login_password``. Then only TLS authenticates the server.
 
-    Arguments, errors and sources as for `krbxmlrpc.KerberosTransport`; how hubs answer is told by kobo's
-    ``kobo.django.xmlrpc.decorators`` and ``kobo.hub.decorators``.
+    The arguments, errors and sources are those of `krbxmlrpc.KerberosTransport`. kobo's modules
+    ``kobo.django.xmlrpc.decorators`` and ``kobo.hub.decorators`` define the Faults.
     """
 
     def make_authentication(self, login_path: Optional[str], preemptive: bool) -> Authentication:
-        """Return the way in which calls authenticate: at the login page, or by a login that the caller makes."""
+        """Return the way in which calls authenticate: at the login page, or by a login of the caller."""
         return _authentication(login_path)
 
     def request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
-        """Make one call; of a login by password or key nothing is printed."""
+        """Make one call. If it is a login by password or key, print nothing."""
         return super().request(host, handler, request_body, verbose and not _begins_session(request_body))
 
 
 class InsecureHubTransport(InsecureKerberosTransport):
     """`HubTransport` over plain HTTP, for loopback and lab use.
 
-    What is lost by that tells `krbxmlrpc.InsecureKerberosTransport`.
+    `krbxmlrpc.InsecureKerberosTransport` describes the risks.
     """
 
     def make_authentication(self, login_path: Optional[str], preemptive: bool) -> Authentication:
-        """Return the way in which calls authenticate: at the login page, or by a login that the caller makes."""
+        """Return the way in which calls authenticate: at the login page, or by a login of the caller."""
         return _authentication(login_path)
 
     def request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
-        """Make one call; of a login by password or key nothing is printed."""
+        """Make one call. If it is a login by password or key, print nothing."""
         return super().request(host, handler, request_body, verbose and not _begins_session(request_body))
 
 
 class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
-    """A `kobo.client.HubProxy` that logs in by `HubTransport`, raises where a login fails, and verifies the hub.
+    """A `kobo.client.HubProxy` that logs in by `HubTransport`, verifies the hub, and raises an error if a login fails.
 
-    ``AUTH_METHOD`` ``krbv`` and ``gssapi`` log in at ``auth/krb5login/`` beside ``HUB_URL``, with the service that
-    ``KRB_SERVICE`` and ``KRB_REALM`` name and the tickets that ``KRB_PRINCIPAL``, ``KRB_KEYTAB`` and ``KRB_CCACHE``
-    name; its other methods are kobo's own. TLS is verified by the CA in ``CA_CERT``, or else by those of the system.
-    ``INSECURE_TLS = True`` gives that up; ``INSECURE_HTTP = True`` lets ``HUB_URL`` be one without TLS.
+    If ``AUTH_METHOD`` is ``krbv`` or ``gssapi``, the proxy logs in at ``auth/krb5login/``, relative to ``HUB_URL``.
+    ``KRB_SERVICE`` and ``KRB_REALM`` set the service; ``KRB_PRINCIPAL``, ``KRB_KEYTAB`` and ``KRB_CCACHE`` set the
+    tickets. The other values of ``AUTH_METHOD`` are implemented by kobo. TLS trusts the CA in ``CA_CERT`` or, by
+    default, the CAs of the system. ``INSECURE_TLS = True`` turns this check off. ``INSECURE_HTTP = True`` allows a
+    ``HUB_URL`` without TLS.
 
     Args:
-        conf, client_type, logger, auto_logout, kwargs: as in kobo's.
-        transport: how calls are made; default: a `HubTransport` as the configuration says.
-        transport_args: more arguments for that one, by its names, or by those of kobo's retrying transports:
-            ``retry_count`` is ``retries``, and ``retry_timeout`` is ``retry_interval``.
+        conf, client_type, logger, auto_logout, kwargs: as for kobo's class.
+        transport: the transport for calls; default: a `HubTransport` that follows the configuration.
+        transport_args: more arguments for the default transport, by its names or by the names of kobo's retrying
+            transports: ``retry_count`` is ``retries``, and ``retry_timeout`` is ``retry_interval``.
 
     Raises:
-        kobo.exceptions.ImproperlyConfigured: the configuration contradicts itself, or is not safe and does not say so.
-        kobo.exceptions.AuthenticationError: the hub let the user in and began no session.
-        TypeError, ValueError, ImportError: as `krbxmlrpc.KerberosTransport` raises them.
+        kobo.exceptions.ImproperlyConfigured: the configuration contradicts itself, or is insecure without an
+            ``INSECURE_...`` setting that allows it.
+        kobo.exceptions.AuthenticationError: the hub accepted the login, but began no session.
+        TypeError, ValueError, ImportError: as for `krbxmlrpc.KerberosTransport`.
         xmlrpc.client.Fault: the hub does not accept the password or key.
-        KerberosXMLRPCError: the login failed, or (from a call) that.
+        KerberosXMLRPCError: the login failed. From a call: the call failed.
     """
 
     def __init__(
@@ -157,15 +160,15 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
         self._hub: Any = None
         self._transport_args = transport_args or {}
         self._transport: Any = None
-        # kobo's own, which it makes before it logs in, would be made in vain.
+        # Pass a placeholder, so that kobo does not make a transport of its own before it logs in.
         given = _LATER if transport is None else transport
         super().__init__(conf, client_type, logger, given, auto_logout, **kwargs)
 
     def _login(self, force: bool = False, verbose: Any = False) -> None:
-        """Log in if there is no session, or anyway; connect at first."""
+        """Log in if there is no session, or if forced. The first time, connect too."""
         log_in = getattr(type(self), f"_login_{self._auth_method}", None)
         if log_in is None:
-            raise ImproperlyConfigured(f"AUTH_METHOD is {self._auth_method!r}, which is not known")
+            raise ImproperlyConfigured(f"AUTH_METHOD is {self._auth_method!r}, which is unknown")
         if self._hub is None:
             if self._transport is _LATER:
                 self._transport = self._new_transport()
@@ -177,7 +180,7 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
                 self._logout()
             log_in(self)
             if self._hub.auth.renew_session():
-                raise AuthenticationError(f"{self._hub_url} accepted the login, and no session began")
+                raise AuthenticationError(f"{self._hub_url} accepted the login, but began no session")
             if self._logger:
                 self._logger.info("New session created.")
         self._logged_in = True
@@ -186,14 +189,15 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
         """Log in at the transport's ``login_path``."""
         if not isinstance(self._transport, _Transports):
             raise ImproperlyConfigured(
-                f"AUTH_METHOD {self._auth_method} needs a transport that logs in: HubTransport(login_path=...), or none"
+                f"AUTH_METHOD {self._auth_method} needs a transport that logs in: pass HubTransport(login_path=...) "
+                "or no transport"
             )
         self._transport.login(urlsplit(self._hub_url).netloc)
 
     _login_krbv = _login_gssapi
 
     def _new_transport(self) -> Union[HubTransport, InsecureHubTransport]:
-        """Return the transport that the configuration asks for, whose hints are in the configuration's terms."""
+        """Return a transport that follows the configuration, and put its hints into the configuration's terms."""
         transport = self._made_transport()
         transport.argument_names = ARGUMENT_NAMES
         return transport
@@ -208,8 +212,8 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
             return HubTransport(**{"context": self._context(), **arguments})
         if not self._gives_up("INSECURE_HTTP"):
             raise ImproperlyConfigured(
-                f"HUB_URL begins with {scheme or 'no scheme'}, not https: anybody on the way could read and change "
-                "what is sent, passwords and sessions too; for a hub in a lab set INSECURE_HTTP = True"
+                f"HUB_URL begins with {scheme or 'no scheme'}, not https: anybody on the network path could read and "
+                "change all traffic, passwords and sessions too; for a hub in a lab, set INSECURE_HTTP = True"
             )
         return InsecureHubTransport(**arguments)
 
@@ -229,11 +233,11 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
         }
 
     def _context(self) -> ssl.SSLContext:
-        """Return the TLS context that the configuration asks for."""
+        """Return a TLS context that follows the configuration."""
         ca_cert = self._conf.get("CA_CERT") or None
         any_certificate = self._gives_up("INSECURE_TLS")
         if any_certificate and ca_cert is not None:
-            raise ImproperlyConfigured("CA_CERT names whom to trust, INSECURE_TLS says everybody: take one out")
+            raise ImproperlyConfigured("CA_CERT names a CA, but INSECURE_TLS accepts any certificate: remove one")
         try:
             context = ssl.create_default_context(cafile=ca_cert)
         except OSError as error:
@@ -246,27 +250,28 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
         return context
 
     def _gives_up(self, name: str) -> bool:
-        """Say whether the configuration gives something up."""
+        """Say whether the configuration turns off a protection."""
         value = self._conf.get(name, False)
         if not isinstance(value, bool):
             raise ImproperlyConfigured(f"{name} is {value!r}; accepted is True or False")
         return value
 
     def upload_file(self, file_name: str, target_dir: str) -> Tuple[Any, int, bytes]:
-        """Upload a file, by the transport: over the same verified TLS, proxy and session as calls.
+        """Upload a file with the transport: by the same verified TLS, proxy and session as calls.
 
         Args:
-            file_name: its path.
-            target_dir: where the hub is to put it, in its own folder of uploads.
+            file_name: the path of the file.
+            target_dir: the target folder on the hub, inside the hub's folder for uploads.
 
         Returns:
-            The number of the upload, the HTTP status and the body of the hub's answer.
+            The number of the upload, the HTTP status and the body of the hub's reply.
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: it becomes shorter, or cannot be read any more, while it is uploaded; the hub does not take it.
-            xmlrpc.client.Fault: the hub does not take it.
-            KerberosXMLRPCError: as from a call; `krbxmlrpc.CallOutcomeUnknown` where the hub may have all of it.
+            ValueError: during the upload, the file became shorter or could no longer be read. The hub rejects the file.
+            xmlrpc.client.Fault: the hub does not accept the file.
+            KerberosXMLRPCError: as from a call. It is `krbxmlrpc.CallOutcomeUnknown` if the hub may have the whole
+                file.
 
         Source: kobo's ``kobo.django.upload``; RFC 7578 (``multipart/form-data``).
         """
@@ -287,12 +292,12 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
 
 
 class ClientCommandContainer(kobo.client.ClientCommandContainer):  # type: ignore[misc]
-    """kobo's container of commands, whose commands have a `HubProxy` of this module's."""
+    """kobo's container of commands. The commands get a `HubProxy` of this module."""
 
     def set_hub(
         self, username: Optional[str] = None, password: Optional[str] = None, hub: Optional[str] = None
     ) -> None:
-        """Connect to the hub, for a command; arguments as in kobo's."""
+        """Connect a command to the hub. The arguments are those of kobo's method."""
         if username:
             if password is None:
                 password = kobo.cli.password_prompt(default_value=None)
@@ -303,7 +308,7 @@ class ClientCommandContainer(kobo.client.ClientCommandContainer):  # type: ignor
 
 
 class _Form:
-    """A form with a file, in pieces, each time that it is sent; kobo's own (`kobo.http`) opens the connection, too."""
+    """A form with a file. It yields its pieces each time it is sent. (kobo's own, `kobo.http`, also connects.)"""
 
     def __init__(self, fields: Dict[str, Any], file_name: str, size: int) -> None:
         self._file_name = file_name
@@ -313,7 +318,7 @@ class _Form:
         lines = []
         for name, value in fields.items():
             lines += [f"--{boundary}", f'Content-Disposition: form-data; name="{name}"', "", str(value)]
-        # The hub has the file's name from its registration.
+        # The hub knows the file's name from the registration.
         lines += [f"--{boundary}", 'Content-Disposition: form-data; name="file"; filename="file"']
         lines += ["Content-Type: application/octet-stream", "", ""]
         self._head = "\r\n".join(lines).encode()
@@ -329,7 +334,7 @@ class _Form:
             while left:
                 piece = file.read(min(_PIECE, left))
                 if not piece:
-                    raise ValueError(f"{self._file_name} has become shorter while it was uploaded")
+                    raise ValueError(f"{self._file_name} became shorter during the upload")
                 left -= len(piece)
                 yield piece
         yield self._tail

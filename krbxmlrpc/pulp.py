@@ -1,6 +1,7 @@
-"""Fits clients of Pulp 2: a server wrapper for its bindings, over the same tickets, sessions and connections as calls.
+"""An adapter for clients of Pulp 2: a server wrapper for Pulp's bindings.
 
-It turns what the bindings ask for into requests, and answers into JSON values; how they authenticate it does not know.
+The wrapper turns the bindings' arguments into requests, and replies into JSON values. The transport authenticates the
+requests, with the same tickets, sessions and connections as XML-RPC calls.
 """
 
 from __future__ import annotations
@@ -15,27 +16,28 @@ from ._http.address import parse_address
 
 _JSON = re.compile(r"(?:(?:application|text)/|[^/;]+/[^/;]+\+)json\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 
-# Of these the bindings read an error of Pulp's. Of other errors that are text, they make one of Apache's.
+# For these statuses, the bindings parse the body as an error of Pulp. If the body of another error is text, they raise
+# an ApacheServerException.
 _PULP_ERRORS = (400, 404, 409)
 
 
 class KerberosServerWrapper:
-    """What Pulp 2's ``PulpConnection`` takes as its ``server_wrapper``, with Kerberos in the place of a password::
+    """A ``server_wrapper`` for Pulp 2's ``PulpConnection``, with Kerberos instead of a password::
 
         wrapper = KerberosServerWrapper("pulp.example.com")
         connection = PulpConnection("pulp.example.com", server_wrapper=wrapper)
 
-    Of the connection's own arguments, those of its host, passwords, certificates, CA and timeout count no more: what
-    they are for, the transport has.
+    The connection then ignores its own arguments for host, passwords, certificates, CA and timeout. The arguments of
+    the transport replace them.
 
     Args:
         host: the server, ``host`` or ``host:port`` (443).
-        transport: how it is reached; default: a `KerberosTransport` of its own. One that also makes XML-RPC calls
-            shares its sessions and connections with them. What may be repeated, its ``idempotent`` says by HTTP
-            methods: ``{"GET"}``.
+        transport: the transport for the requests; default: a `KerberosTransport` of the wrapper's own. If the transport
+            also makes XML-RPC calls, the requests share sessions and connections with the calls. Its ``idempotent``
+            lists the HTTP methods that may be repeated: ``{"GET"}``.
 
     Attributes:
-        transport: as given, or its own.
+        transport: the transport, as passed or the wrapper's own.
 
     Raises:
         TypeError, ValueError: an argument is wrong.
@@ -51,21 +53,21 @@ class KerberosServerWrapper:
         self.transport = KerberosTransport() if transport is None else transport
 
     def request(self, method: str, url: str, body: Union[str, bytes, None] = None) -> Tuple[int, Any]:
-        """Make a request, and return the status and the value of the answer's JSON.
+        """Make a request, and return the status and the JSON value of the reply.
 
-        An answer without a body has the value None. An error that is not JSON, with a status other than 400, 404 and
-        409, has its text as its value, also where that is empty: the bindings make an ``ApacheServerException`` of it.
-        A 401 is not returned: it is an error below.
+        The value of a reply without a body is None. If an error with a status other than 400, 404 and 409 is not JSON,
+        its value is its text, even if the text is empty: the bindings turn it into an ``ApacheServerException``. A 401
+        is not returned, but raised (see below).
 
         Args:
-            method: of HTTP, in upper case.
+            method: the HTTP method, in upper case.
             url: the path, with a query if there is one.
-            body: JSON, or the bytes of an upload; None: there is none.
+            body: JSON, or the bytes of an upload, or None for no body.
 
         Raises:
             TypeError, ValueError: an argument is wrong.
-            InvalidResponse: the answer is not JSON, or over the transport's ``max_response_bytes``.
-            KerberosXMLRPCError: as from a call. Where the connection broke the request may have had its effect
+            InvalidResponse: the reply is not JSON, or is larger than the transport's ``max_response_bytes``.
+            KerberosXMLRPCError: as from a call. If the connection broke, the request may have had its effect
                 (`CallOutcomeUnknown`).
 
         Source: the bindings of Pulp 2, ``pulp.bindings.server``; RFC 8259.
@@ -80,7 +82,7 @@ class KerberosServerWrapper:
         return answer.status, self._value(answer, f"{self._host}{url.partition('?')[0]}")
 
     def close(self) -> None:
-        """Close the transport's connections, and save its cookies if they have a file."""
+        """Close the transport's connections, and save the cookies if they have a file."""
         self.transport.close()
 
     def _value(self, answer: Resource, url: str) -> Any:
@@ -95,11 +97,11 @@ class KerberosServerWrapper:
                 reason = error
         if may_be_text:
             return answer.content.decode("utf-8", "replace")
-        why = f" ({type(reason).__name__})" if reason else ""  # its words could hold all of the body
+        why = f" ({type(reason).__name__})" if reason else ""  # the error's text could contain the whole body
         raise InvalidResponse(
             f"{url} answered {answer.status}, and the body is not JSON{why}; its content type is "
             f"{answer.content_type[:200]!a}",
-            hint="check the path of the URL, and that it is Pulp's API that answers there, not a login or error page",
+            hint="check the path of the URL: it has to lead to Pulp's API, not to a login or error page",
         ) from reason
 
     def __repr__(self) -> str:

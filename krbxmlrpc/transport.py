@@ -1,6 +1,6 @@
 """The transports: their arguments, the hooks of `xmlrpc.client.Transport`, `fetch`, `login` and `close`.
 
-A call leaves this module for `_negotiate.call`, and comes back to it by the hooks that subclasses may override.
+A call leaves this module for `_negotiate.call`, which calls the hooks that subclasses may override.
 """
 
 from __future__ import annotations
@@ -51,28 +51,28 @@ from ._version import __version__
 from ._xmlrpc.decoding import body, decode, make_parser
 
 _WITH_CONTENT = ("POST", "PUT", "PATCH")
-"""Methods whose requests say how long their body is, also where it is empty (RFC 9110, section 8.6)."""
+"""Methods that always need a ``Content-Length`` header, even if the body is empty (RFC 9110, section 8.6)."""
 
 
 class Resource(NamedTuple):
-    """What an application that is no XML-RPC hub has answered; see `KerberosTransport.fetch`."""
+    """The reply of an application that does not speak XML-RPC; see `KerberosTransport.fetch`."""
 
     status: int
     """The HTTP status."""
     content_type: str
-    """What it says that the body is; ``""`` where it does not say."""
+    """The ``Content-Type`` header, or ``""`` if there is none."""
     content: bytes
-    """The body, its ``Content-Encoding`` undone."""
+    """The body, after its ``Content-Encoding`` is undone."""
 
 
 class _NegotiateTransport(Transport):
-    """What both transports share; `KerberosTransport` describes it."""
+    """The common part of both transports. `KerberosTransport` has the description."""
 
     _scheme: str
     _default_port: int
     argument_names: Mapping[str, str] = {}
     user_agent = f"krbxmlrpc/{__version__}"
-    verbose = False  # for a `parse_response` like the standard one; here it goes along with each call
+    verbose = False  # for a `parse_response` like the standard one; here each call has its own
 
     def __init__(
         self,
@@ -110,33 +110,33 @@ class _NegotiateTransport(Transport):
             mode=settings.mode,
             retries=settings.new_retries(),
             pool=Pool(),
-            # Made without the transport: what a connection refers to must not keep that alive.
+            # Has no reference to the transport: a connection must not keep the transport alive.
             tickets=TicketSource(settings.ticket_for_servers(), bound=settings.channel_bindings is not None),
             memory=Memory(CookieStore(settings.cookiejar)),
         )
         self._authentication = self.make_authentication(settings.login_path, settings.preemptive)
         self._last_url: Optional[Tuple[str, str]] = None
 
-    # -- what the standard transport does, done otherwise -------------------------------------------------------------
+    # -- the standard transport's hooks, overridden -------------------------------------------------------------------
 
     def request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
-        """Make one call. Unlike the standard transport's, it repeats none that may have run, unless it was told to.
+        """Make one call. Unlike the standard transport, never repeat a call that may have run unless told to do so.
 
         Args:
             host: ``host`` or ``host:port``.
             handler: the path, with a query if there is one.
             request_body: the encoded call.
-            verbose: whether to print what is sent and received, secrets left out, to standard output.
+            verbose: whether to print requests and replies, without secrets, to standard output.
 
         Raises:
             xmlrpc.client.Fault: the method failed on the server.
-            TypeError, ValueError: the URL cannot be called, see `KerberosTransport`.
-            KerberosXMLRPCError: one of the errors of `krbxmlrpc`; its class and ``hint`` say what to do.
+            TypeError, ValueError: the URL is wrong, see `KerberosTransport`.
+            KerberosXMLRPCError: one of the errors of `krbxmlrpc`. Its class and ``hint`` say how to go on.
         """
         return self.single_request(host, handler, request_body, verbose)
 
     def single_request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
-        """Make one call, as `KerberosTransport` describes it; arguments as for `request`."""
+        """Make one call, as `KerberosTransport` describes it. The arguments are those of `request`."""
         call = self._call(host, handler, request_body, bool(verbose))
         self._last_url = host, handler
         return Calling(call, self._client, self).made(self._authentication.make)
@@ -144,33 +144,35 @@ class _NegotiateTransport(Transport):
     def fetch(
         self, method: str, host: str, path: str, content: Union[bytes, Pieces] = b"", headers: Iterable[Header] = ()
     ) -> Resource:
-        """Make a request that is no XML-RPC call, to an application that speaks by methods and statuses (REST).
+        """Make a request that is not an XML-RPC call, to a REST application.
 
-        It authenticates as calls do, with the same sessions and connections, by the same rules. It is not a call, so
-        ``idempotent`` is asked for the HTTP method.
+        The request authenticates as calls do: with the same sessions and connections, and by the same rules. Since it
+        is not a call, ``idempotent`` has to list the HTTP method.
 
         Args:
-            method: of HTTP, in upper case.
+            method: the HTTP method, in upper case.
             host: ``host`` or ``host:port``.
-            path: with a query if there is one.
-            content: the body of the request; a large one may be an object that has a length, in bytes, and gives its
-                pieces whenever it is iterated.
-            headers: of this request, beside the transport's own: pairs (name, value), ``Content-Type`` among them.
+            path: the path, with a query if there is one.
+            content: the body of the request: bytes or, for a large body, an object that has a length in bytes and
+                yields its pieces each time it is iterated.
+            headers: pairs (name, value) for this request, in addition to the transport's own. ``Content-Type`` belongs
+                here.
 
         Returns:
-            The answer. One that reports an error (a status from 400 on) is an answer like others where it is certain
-            that it is the server's; where it is not, and where the answer is a redirection, it is `UnexpectedStatus`.
+            The reply. A reply with an error status (400 or higher) is returned too, if it certainly comes from the
+            server. If that is not certain, or if the reply is a redirection, `UnexpectedStatus` is raised.
 
         Raises:
-            TypeError, ValueError: an argument is wrong; pieces are more or less than their length, or cannot be read.
+            TypeError, ValueError: an argument is wrong, or the pieces do not add up to the length or cannot be read.
             KerberosXMLRPCError: as from a call.
 
         Source: RFC 9110, sections 9 and 15.
         """
         checked("method", method, "a method of HTTP, like 'GET'", (str,), is_http_method)
-        # The length of a collection is not that of what is in it.
+        # The length of a collection counts its items, not their bytes.
         if not isinstance(content, bytes) and (isinstance(content, Collection) or not isinstance(content, Pieces)):
-            raise TypeError(f"content is of type {type(content).__name__}; accepted is bytes, or an object of pieces")
+            accepted = "bytes, or an object that has a length in bytes and yields pieces"
+            raise TypeError(f"content is of type {type(content).__name__}; accepted is {accepted}")
         call = self._call(host, path, content, False)
         self._last_url = host, path
         call = call._replace(method=method, headers=tuple(checked_headers(headers)), expects=Expects.RESOURCE)
@@ -190,20 +192,20 @@ class _NegotiateTransport(Transport):
         method: str = "POST",
         headers: Iterable[Header] = (("Content-Type", "text/xml"),),
     ) -> Any:
-        """Send one request, by way of the hooks ``send_headers`` and ``send_content``.
+        """Send one request, with the hooks ``send_headers`` and ``send_content``.
 
-        A subclass that overrides this has to take the last five arguments too, and to pass them on.
+        A subclass that overrides this method has to take the last five arguments too, and pass them on.
 
         Args:
-            host, handler, request_body, debug: as the standard transport has them.
-            connection: where to send it; default: a kept or a new connection to the host.
-            authorization: the value of the ``Authorization`` header, if there is to be one.
-            cookies: the value of the ``Cookie`` header, if there is to be one.
+            host, handler, request_body, debug: as for the standard transport.
+            connection: the connection to use; default: a kept or a new connection to the host.
+            authorization: the value of the ``Authorization`` header; None: no such header.
+            cookies: the value of the ``Cookie`` header; ``""``: no such header.
             method: ``POST`` for a call; ``GET`` for a login, which has no body.
-            headers: what is said of the body, and of what is accepted.
+            headers: the headers that describe the body and the accepted replies.
 
         Returns:
-            The ``Connection`` that it was sent on.
+            The ``Connection`` that carried the request.
         """
         on: Any = connection
         if on is None:
@@ -212,7 +214,7 @@ class _NegotiateTransport(Transport):
         lines: List[Any] = self._headers + self._extra_headers
         on.putrequest(method, handler, skip_accept_encoding=bool(self.accept_gzip_encoding))
         if not on.kept:
-            lines.append(("Connection", "keep-alive"))  # Apache says for how long only to those who ask
+            lines.append(("Connection", "keep-alive"))  # Apache announces its timeout only if asked
         if self.accept_gzip_encoding:
             lines.append(("Accept-Encoding", "gzip"))
         lines.extend(headers)
@@ -232,7 +234,7 @@ class _NegotiateTransport(Transport):
         return on
 
     def parse_response(self, response: Any) -> Any:
-        """Decode a reply, which has been verified as far as the mode asks for it."""
+        """Decode a reply. It has already been verified as far as the mode requires."""
         pieces = self._pieces(response)
         parser, unmarshaller = self.getparser()
         if getattr(response, "debuglevel", 0):
@@ -240,7 +242,7 @@ class _NegotiateTransport(Transport):
         return decode(pieces, parser, unmarshaller, response.getheader("Content-Type", ""))
 
     def read_resource(self, response: Response) -> Resource:
-        """Return the answer to `fetch`."""
+        """Return the reply to a request of `fetch`."""
         content_type = response.getheader("Content-Type", "")
         return Resource(response.status, content_type, b"".join(self._pieces(response)))
 
@@ -248,14 +250,14 @@ class _NegotiateTransport(Transport):
         return body(response.read, response.getheader("Content-Encoding", ""), self._settings.max_response_bytes)
 
     def getparser(self) -> Tuple[Any, Any]:
-        """Return an XML parser that refuses what XML-RPC never needs, and the unmarshaller that it feeds."""
+        """Return an XML parser that refuses constructs that XML-RPC never needs, and the unmarshaller that it feeds."""
         return make_parser(self._use_datetime, self._use_builtin_types)
 
     def make_authentication(self, login_path: Optional[str], preemptive: bool) -> Authentication:
-        """Return the way in which calls authenticate; the constructor asks for it. An adapter overrides this.
+        """Return the way in which calls authenticate. The constructor calls this method, and an adapter overrides it.
 
         Args:
-            login_path, preemptive: as the constructor was given them.
+            login_path, preemptive: as passed to the constructor.
         """
         return SessionOrTicket(preemptive) if login_path is None else LoginPage(login_path)
 
@@ -265,34 +267,35 @@ class _NegotiateTransport(Transport):
         return self._settings.proxies.connection(host, address, self._settings.timeout, self._tls())
 
     def login(self, host: Optional[str] = None) -> None:
-        """Log in at ``login_path`` now: for clients that learn in another way than by 401 that the session has ended.
+        """Log in at ``login_path`` now.
 
-        Where several threads call this at a time, one of them logs in for all.
+        Use this if the client learns that the session has ended, but not by a 401. If several threads call this method
+        at the same time, one thread logs in for all.
 
         Args:
-            host: ``host`` or ``host:port``; default: that of the last call.
+            host: ``host`` or ``host:port``; default: the host of the last call.
 
         Raises:
-            TypeError, ValueError: the transport has no ``login_path``, no host is given and none is known yet, or it is
-                not a host.
-            NoSession: the login set no cookie that goes with the calls.
-            KerberosXMLRPCError: as from a call. ``retries`` is for calls: this is not repeated.
+            TypeError, ValueError: the transport has no ``login_path``, or ``host`` is not a host, or it is missing and
+                there was no call yet.
+            NoSession: the login set no cookie for the URL of the calls.
+            KerberosXMLRPCError: as from a call. ``retries`` applies to calls only: a login is not repeated.
         """
         page = self._authentication
         if not isinstance(page, LoginPage):
-            raise ValueError("login() logs in at login_path=, and this transport was built without")
+            raise ValueError("login() needs login_path=, and this transport was built without it")
         known = self._last_url is not None and host in (None, self._last_url[0])
         url = self._last_url if known else host and (host, page.path)
         if not url:
-            raise ValueError("login() does not know where before the first call: pass host=")
+            raise ValueError("login() does not know the host before the first call: pass host=")
         calling = Calling(self._call(*url, b"", False), self._client, self)
         calling.made(functools.partial(page.log_in_now, has_url=bool(known)), NEVER)
 
     def close(self) -> None:
         """Close the kept connections, and save the cookies if they have a file. The transport can still be used.
 
-        It may be called from any thread. A call that another thread makes meanwhile goes on, and its connection is
-        closed at its end; later calls open new ones.
+        Any thread may call this method. If another thread is making a call, that call goes on, and its connection is
+        closed when the call ends. Later calls open new connections.
 
         Raises:
             OSError: the cookies cannot be saved.
@@ -304,18 +307,18 @@ class _NegotiateTransport(Transport):
     def authenticated_as(self) -> Optional[str]:
         """The client principal that the last verified exchange authenticated (`str`), or None.
 
-        The argument ``principal`` tells whose ticket to use; this tells whom the server let in.
+        The argument ``principal`` chooses the ticket to use. This attribute is the principal that the server accepted.
         """
         return self._client.memory.authenticated_as
 
     @property
     def principal(self) -> Optional[str]:
-        """The former name of `authenticated_as`. Use that: the constructor has a ``principal`` that means another."""
+        """The former name of `authenticated_as`. Use the new name: the argument ``principal`` means something else."""
         return self.authenticated_as
 
     @property
     def cookiejar(self) -> CookieJar:
-        """The jar with the cookies, the caller's own or the transport's."""
+        """The cookie jar, either the caller's or the transport's own."""
         return self._client.memory.cookies.jar
 
     def __repr__(self) -> str:
@@ -325,7 +328,7 @@ class _NegotiateTransport(Transport):
         )
 
     def _tls(self) -> Optional[ssl.SSLContext]:
-        """Return what TLS is set up with; None where there is none."""
+        """Return the TLS context, or None for plain HTTP."""
         raise NotImplementedError
 
     # -- a call -------------------------------------------------------------------------------------------------------
@@ -343,12 +346,13 @@ class _NegotiateTransport(Transport):
 
 @with_arguments
 class KerberosTransport(_NegotiateTransport, SafeTransport):
-    """An XML-RPC transport over HTTPS that authenticates with Kerberos, both ways.
+    """An XML-RPC transport over HTTPS with Kerberos and mutual authentication.
 
-    A call carries a ticket (``Authorization: Negotiate``), and the server's answering token is verified before the
-    reply is parsed. Where a verified reply set cookies for the URL, the next calls ride on that session, without a
-    ticket; one that has ended is renewed with a ticket, and the caller does not notice. One transport serves any number
-    of threads, and its `fetch` makes other requests than calls. It works wherever `xmlrpc.client.SafeTransport` does::
+    A call carries a ticket (``Authorization: Negotiate``). The transport verifies the token of the server's reply
+    before it parses the reply. If a verified reply sets cookies for the URL, the next calls use that session, without a
+    ticket. When the session has ended, the transport renews it with a ticket, and the caller does not notice. Any
+    number of threads can share one transport. Its method `fetch` makes requests that are not XML-RPC calls. Use the
+    transport in place of `xmlrpc.client.SafeTransport`::
 
         hub = ServerProxy("https://hub.example.com/xmlrpc", transport=KerberosTransport())
 
@@ -356,13 +360,13 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
         {arguments}
 
     Raises:
-        TypeError, ValueError: an argument is wrong (a damaged file of cookies, too), or (from a call)
-            the URL is: it has credentials, or no host; or ``https_proxy`` is; or a cookie or a header has what HTTP
+        TypeError, ValueError: an argument is wrong, or the cookie file is damaged. From a call: the URL is wrong (it
+            has credentials, or no host), or ``https_proxy`` is wrong, or a cookie or a header has characters that HTTP
             does not allow.
-        ImportError: an argument needs a library that is not there.
-        OSError: the file of the jar cannot be read, or (from `close`) written.
-        xmlrpc.client.Fault: from a call, the method failed on the server.
-        KerberosXMLRPCError: from a call, one of the errors of `krbxmlrpc`; its class and ``hint`` say what to do.
+        ImportError: an argument needs a library that is not installed.
+        OSError: the cookie file cannot be read or, from `close`, written.
+        xmlrpc.client.Fault: from a call: the method failed on the server.
+        KerberosXMLRPCError: from a call: one of the errors of `krbxmlrpc`. Its class and ``hint`` say how to go on.
 
     Source: the XML-RPC specification; RFC 4559 (Negotiate), RFC 4178 (SPNEGO), RFC 4120 (Kerberos), RFC 9110 and
     RFC 9112 (HTTP), RFC 6265 (cookies); RFC 6125 (the name in the certificate); RFC 5929 (channel bindings); RFC 7617
@@ -381,13 +385,14 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
 class InsecureKerberosTransport(_NegotiateTransport):
     """`KerberosTransport` over plain HTTP, for loopback and lab use.
 
-    Without TLS anybody on the way can read and change a call and its reply, and keep back a ticket to send it with a
-    call of his own: the exchange authenticates both sides, and does not protect the messages. ``ServerProxy`` does
-    not tell a transport the scheme of its URL, so this is plain HTTP also where the URL says https.
+    Without TLS, anybody on the network path can read and change calls and replies. They can also hold back a ticket and
+    send it with their own call. The exchange authenticates both sides, but does not protect the messages.
+    ``ServerProxy`` does not tell a transport the scheme of the URL, so this transport uses plain HTTP even if the URL
+    says https.
 
-    Arguments, errors and sources as for `KerberosTransport`, but no ``context``. The environment names no proxy for
-    it: ``"environment"`` is the same as ``"direct"``; through one that ``proxy`` names there is a tunnel, too, and the
-    proxy can read all of it.
+    The arguments, errors and sources are those of `KerberosTransport`, but ``context`` is not accepted. The environment
+    names no proxy for this transport: ``"environment"`` is the same as ``"direct"``. If ``proxy`` names a proxy, the
+    transport uses a tunnel too, and the proxy can read all traffic in the tunnel.
     """
 
     _scheme = "http"

@@ -315,7 +315,7 @@ def test_hints_of_errors_are_in_command_line_terms(fail, plain, monkeypatch, tmp
         (["--proxy", "None"], "--proxy is 'None'; accepted is 'environment', 'direct', 'http://host:port' or"),
         (["--proxy", "socks5://user:5ecret@proxy"], "--proxy is 'socks5://***@proxy'; accepted is"),
         (["--header", "5ecret"], "argument --header: accepted is 'Name: value'"),
-        (["--header", "Cookie: 5ecret"], "--header holds Cookie, which is the transport's to set"),
+        (["--header", "Cookie: 5ecret"], "--header holds Cookie, which only the transport may set"),
         (["--mechanism", "ntlm"], "argument --mechanism: invalid choice"),
         (["--channel-bindings", "x"], "--channel-bindings is 'x'; accepted is 'tls-server-end-point'"),
         (["--max-response-bytes", "0"], "--max-response-bytes is 0; accepted is a positive number"),

@@ -142,9 +142,10 @@ def test_the_arguments_are_those_of_the_transport():
 
 def test_the_outcome_of_a_call_is_told_truly_to_all():
     python, terminal, hub = (told(CallOutcomeUnknown.default_hint, names) for names in AUDIENCES.values())
-    assert python.endswith("may run twice is repeated for you if idempotent= says so and retries= allows it")
-    assert terminal.endswith("is repeated for you if --idempotent says so and --retries allows it")
-    assert hub.endswith("if transport_args['idempotent'] says so and transport_args['retries'] allows it")
+    says = "says that the method may run twice and"
+    assert python.endswith(f"krbxmlrpc repeats a call for you if idempotent= {says} retries= allows a repetition")
+    assert terminal.endswith(f"repeats a call for you if --idempotent {says} --retries allows a repetition")
+    assert hub.endswith(f"if transport_args['idempotent'] {says} transport_args['retries'] allows a repetition")
 
 
 def test_a_subject_that_is_no_argument_stays():
@@ -215,7 +216,7 @@ def test_a_hint_survives_copying(copied):
 
 def test_an_error_that_was_pickled_can_be_told():
     error = pickle.loads(pickle.dumps(CallOutcomeUnknown("it failed")))
-    assert "--idempotent says so" in told(error.hint, TERMS)
+    assert "--idempotent says that the method may run twice" in told(error.hint, TERMS)
 
 
 @pytest.mark.parametrize(
