@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Tuple, Type, TypeVar
+from typing import Any, Callable, TypeVar
 
 from ._hints import Hint, subject
 
@@ -13,7 +13,7 @@ def checked(
     name: str,
     value: Value,
     accepted: str,
-    types: Tuple[Type[Any], ...],
+    types: tuple[type[Any], ...],
     valid: Callable[[Any], object] = lambda value: True,
 ) -> Value:
     """Return `value` if it has one of the `types` and `valid` accepts it, else raise TypeError or ValueError.

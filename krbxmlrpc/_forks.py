@@ -9,10 +9,10 @@ import os
 import threading
 import time
 import weakref
-from typing import Any, Set
+from typing import Any
 
 # Weak references, so that no global object keeps a transport and its connections alive.
-_survivors: "weakref.WeakSet[Any]" = weakref.WeakSet()
+_survivors: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def survives_forks(survivor: Any) -> None:
@@ -37,7 +37,7 @@ class _NoFork:
     """The class of `no_fork`. Entering and leaving are cheap: the fork does the work."""
 
     def __init__(self) -> None:
-        self._inside: Set[int] = set()  # threads
+        self._inside: set[int] = set()  # threads
         self._open = threading.Event()
         self._open.set()
         self._forking = threading.Lock()

@@ -17,7 +17,8 @@ The sentence is a template of `str.format`, with these fields:
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Tuple, Union, overload
+from collections.abc import Mapping
+from typing import Any, Union, overload
 
 PHRASES = {
     # How to trust a CA.
@@ -98,7 +99,7 @@ class Hint(str):
         hint.values = values
         return hint
 
-    def __reduce__(self) -> Tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return _remade, (self.template, self.values)
 
 
@@ -112,14 +113,14 @@ def subject(name: str) -> Hint:
 
 
 @overload
-def told(text: str, names: Union[Names, Mapping[str, str]]) -> str: ...
+def told(text: str, names: Names | Mapping[str, str]) -> str: ...
 
 
 @overload
-def told(text: Optional[str], names: Union[Names, Mapping[str, str]]) -> Optional[str]: ...
+def told(text: str | None, names: Names | Mapping[str, str]) -> str | None: ...
 
 
-def told(text: Optional[str], names: Union[Names, Mapping[str, str]]) -> Optional[str]:
+def told(text: str | None, names: Names | Mapping[str, str]) -> str | None:
     """Return a `Hint` in the terms of an audience. Return other text, and None, as it is.
 
     Args:

@@ -14,20 +14,15 @@ import functools
 import re
 import ssl
 import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from http.cookiejar import CookieJar, FileCookieJar
 from typing import (
     Any,
     Callable,
     Generic,
-    Iterable,
-    Iterator,
-    List,
     Literal,
-    Mapping,
     NamedTuple,
     Optional,
-    Tuple,
-    Type,
     TypeVar,
     Union,
     overload,
@@ -62,7 +57,7 @@ _OWN_HEADERS = {
     "transfer-encoding",
 }
 
-Header = Tuple[Union[str, bytes], Union[str, bytes, int]]
+Header = tuple[Union[str, bytes], Union[str, bytes, int]]
 Mode = Union[Literal["required", "optional", "disabled"], MutualAuthentication]
 Mechanism = Literal["spnego", "krb5"]
 ChannelBindings = Optional[Literal["tls-server-end-point"]]
@@ -85,7 +80,7 @@ class Option(NamedTuple):
     group: str
     """The heading of the help under which the option appears."""
     help: str
-    metavar: Optional[str] = None
+    metavar: str | None = None
     kind: str = "text"
     """How to parse the option's value: ``text``, ``number``, ``whole number``, ``seconds``, ``text or none``,
     ``header``, ``choice``. ``constant``: the option takes no value, and stands for `value`."""
@@ -115,10 +110,10 @@ class Setting(Generic[Value]):
         default: Value,
         accepted: str,
         details: str,
-        types: Tuple[Any, ...] = (),
+        types: tuple[Any, ...] = (),
         valid: Callable[[Any], object] = lambda value: True,
-        check: Optional[Callable[[Settings, Any], Any]] = None,
-        option: Optional[Option] = None,
+        check: Callable[[Settings, Any], Any] | None = None,
+        option: Option | None = None,
     ) -> None:
         self.default = default
         self.accepted = accepted
@@ -142,7 +137,7 @@ class Setting(Generic[Value]):
     @overload
     def __get__(self, instance: Settings, owner: object) -> Value: ...
 
-    def __get__(self, instance: Optional[Settings], owner: object) -> Union[Setting[Value], Value]:
+    def __get__(self, instance: Settings | None, owner: object) -> Setting[Value] | Value:
         if instance is None:
             return self
         value: Value = vars(instance)[self.name]
@@ -163,11 +158,11 @@ def _checked_mode(settings: Settings, mode: Any) -> MutualAuthentication:
     return MutualAuthentication(mode)
 
 
-def _is_login_path(path: Optional[str]) -> bool:
+def _is_login_path(path: str | None) -> bool:
     return path is None or (PATH.fullmatch(path) is not None and "#" not in path)
 
 
-def _checked_login_path(settings: Settings, path: Optional[str]) -> Optional[str]:
+def _checked_login_path(settings: Settings, path: str | None) -> str | None:
     if path is not None and settings.mode is MutualAuthentication.DISABLED:
         # Nobody would know which server set the cookies of the session.
         raise ValueError(
@@ -179,7 +174,7 @@ def _checked_login_path(settings: Settings, path: Optional[str]) -> Optional[str
     return path
 
 
-def _checked_jar(settings: Settings, jar: Any) -> Optional[CookieJar]:
+def _checked_jar(settings: Settings, jar: Any) -> CookieJar | None:
     if not isinstance(jar, (CookieJar, type(None))):  # not shown: it may hold secrets
         raise TypeError(_wrong_type("cookiejar", jar, Settings.cookiejar.accepted))
     if isinstance(jar, FileCookieJar) and not hasattr(jar, "_really_load"):
@@ -212,11 +207,11 @@ def _checked_idempotent(settings: Settings, idempotent: Any) -> Any:
     return idempotent
 
 
-def _checked_headers(settings: Settings, headers: Any) -> List[Any]:
+def _checked_headers(settings: Settings, headers: Any) -> list[Any]:
     return checked_headers(headers)
 
 
-def checked_headers(headers: Iterable[Header]) -> List[Any]:
+def checked_headers(headers: Iterable[Header]) -> list[Any]:
     """Return ``headers`` as a list."""
     accepted = "a list of pairs (name, value)"
     if isinstance(headers, (str, bytes)) or not isinstance(headers, Iterable):
@@ -550,7 +545,7 @@ def definitions() -> Iterator[Setting[Any]]:
 # -- derived from the definitions -------------------------------------------------------------------------------------
 
 
-def tls_context(cafile: Optional[str] = None, any_certificate: bool = False) -> ssl.SSLContext:
+def tls_context(cafile: str | None = None, any_certificate: bool = False) -> ssl.SSLContext:
     """Return a TLS context.
 
     Args:
@@ -567,7 +562,7 @@ def tls_context(cafile: Optional[str] = None, any_certificate: bool = False) -> 
     return context
 
 
-def with_arguments(documented: Type[Documented]) -> Type[Documented]:
+def with_arguments(documented: type[Documented]) -> type[Documented]:
     """Replace ``{arguments}`` in the docstring of a class with the arguments, in Google's style."""
     if documented.__doc__:  # python -OO removes docstrings
         # Python 3.13 removes the indentation of the class from a docstring.
@@ -584,7 +579,7 @@ def _described_arguments(indent: str) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    lines: List[str] = []
+    lines: list[str] = []
     for setting in definitions():
         default = getattr(setting.default, "value", setting.default)
         lines += fill.wrap(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from http.client import HTTPMessage
 from ssl import SSLCertVerificationError
-from typing import Any, ClassVar, Dict, NamedTuple, Optional, Tuple, Type
+from typing import Any, ClassVar, NamedTuple
 from xmlrpc.client import Error, ProtocolError, ResponseError
 
 from ._hints import Hint
@@ -39,7 +39,7 @@ class KerberosXMLRPCError(Error):
         at_login: whether the login failed. If so, the call has not been sent since.
     """
 
-    default_hint: ClassVar[Optional[str]] = None
+    default_hint: ClassVar[str | None] = None
     """The hint of an error of this class that is created without a hint."""
 
     at_login: bool = False
@@ -48,12 +48,12 @@ class KerberosXMLRPCError(Error):
         self,
         message: str,
         *,
-        hint: Optional[str] = None,
-        service: Optional[str] = None,
-        host: Optional[str] = None,
-        principal: Optional[str] = None,
-        major: Optional[GSSStatus] = None,
-        minor: Optional[GSSStatus] = None,
+        hint: str | None = None,
+        service: str | None = None,
+        host: str | None = None,
+        principal: str | None = None,
+        major: GSSStatus | None = None,
+        minor: GSSStatus | None = None,
     ) -> None:
         Exception.__init__(self, message)  # the standard library's classes in between take other arguments
         self.message = message
@@ -70,12 +70,12 @@ class KerberosXMLRPCError(Error):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.message}>"
 
-    def __reduce__(self) -> Tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with the positional arguments only. It would lose or miss the keyword arguments.
         return _restored, (type(self), self.message, self.__dict__)
 
 
-def _restored(cls: Type[KerberosXMLRPCError], message: str, state: Dict[str, Any]) -> KerberosXMLRPCError:
+def _restored(cls: type[KerberosXMLRPCError], message: str, state: dict[str, Any]) -> KerberosXMLRPCError:
     error = cls.__new__(cls, message)
     error.args = (message,)
     error.__dict__.update(state)
@@ -104,7 +104,7 @@ class TicketExpired(KerberosXMLRPCError):
 
     default_hint = "run kinit again, or set KRB5_CLIENT_KTNAME to a keytab from which tickets are renewed"
 
-    def __init__(self, message: str, *, since: Optional[datetime] = None, **facts: Any) -> None:
+    def __init__(self, message: str, *, since: datetime | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.since = since
 
@@ -136,7 +136,7 @@ class ClockSkew(KerberosXMLRPCError):
 
     default_hint = "set the clocks of both machines by NTP; Kerberos tolerates a difference of 5 minutes"
 
-    def __init__(self, message: str, *, seconds: Optional[float] = None, **facts: Any) -> None:
+    def __init__(self, message: str, *, seconds: float | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.seconds = seconds
 
@@ -164,7 +164,7 @@ class ProxyRefused(KerberosXMLRPCError, ConnectionError):
     Source: RFC 9110, sections 9.3.6 and 15.5.8.
     """
 
-    def __init__(self, message: str, *, proxy: str, status: int, schemes: Tuple[str, ...] = (), **facts: Any) -> None:
+    def __init__(self, message: str, *, proxy: str, status: int, schemes: tuple[str, ...] = (), **facts: Any) -> None:
         super().__init__(message, **facts)
         self.proxy = proxy
         self.status = status
@@ -223,7 +223,7 @@ class UnexpectedStatus(KerberosXMLRPCError, ProtocolError):
         errcode: int,
         errmsg: str,
         headers: HTTPMessage,
-        location: Optional[str] = None,
+        location: str | None = None,
         **facts: Any,
     ) -> None:
         super().__init__(message, **facts)
@@ -250,7 +250,7 @@ class NegotiateNotOffered(UnexpectedStatus):
     Source: RFC 9110, section 11.6.1.
     """
 
-    def __init__(self, message: str, *, schemes: Tuple[str, ...], **facts: Any) -> None:
+    def __init__(self, message: str, *, schemes: tuple[str, ...], **facts: Any) -> None:
         super().__init__(message, **facts)
         self.schemes = schemes
 

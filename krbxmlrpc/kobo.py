@@ -11,7 +11,8 @@ import os
 import re
 import ssl
 import xmlrpc.client
-from typing import Any, Dict, Iterator, Optional, Tuple, Union
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 from xmlrpc.client import Fault
 
@@ -31,7 +32,7 @@ LOGIN_PAGE = "auth/krb5login/"
 TIMEOUT_VARIABLE = "KOBO_XMLRPC_TIMEOUT"
 """The environment variable with the timeout of kobo's clients, in seconds."""
 
-ARGUMENT_NAMES: Dict[str, str] = {
+ARGUMENT_NAMES: dict[str, str] = {
     **{name: f"transport_args[{name!r}]" for name in KerberosTransport.__init__.__kwdefaults__ or ()},
     "service": "KRB_SERVICE, KRB_REALM or transport_args['service']",
     "principal": "KRB_PRINCIPAL",
@@ -75,7 +76,7 @@ def has_ended(fault: Fault, session: LoginSession) -> bool:
     return bool(session.call("auth.renew_session")) or session.is_renewed
 
 
-def _authentication(login_path: Optional[str]) -> Authentication:
+def _authentication(login_path: str | None) -> Authentication:
     return OutsideLogin() if login_path is None else LoginPage(login_path, has_ended)
 
 
@@ -99,7 +100,7 @@ class HubTransport(KerberosTransport):
     ``kobo.django.xmlrpc.decorators`` and ``kobo.hub.decorators`` define the Faults.
     """
 
-    def make_authentication(self, login_path: Optional[str], preemptive: bool) -> Authentication:
+    def make_authentication(self, login_path: str | None, preemptive: bool) -> Authentication:
         """Return the way in which calls authenticate: at the login page, or by a login of the caller."""
         return _authentication(login_path)
 
@@ -114,7 +115,7 @@ class InsecureHubTransport(InsecureKerberosTransport):
     `krbxmlrpc.InsecureKerberosTransport` describes the risks.
     """
 
-    def make_authentication(self, login_path: Optional[str], preemptive: bool) -> Authentication:
+    def make_authentication(self, login_path: str | None, preemptive: bool) -> Authentication:
         """Return the way in which calls authenticate: at the login page, or by a login of the caller."""
         return _authentication(login_path)
 
@@ -150,11 +151,11 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
     def __init__(
         self,
         conf: Any,
-        client_type: Optional[str] = None,
-        logger: Optional[logging.Logger] = None,
+        client_type: str | None = None,
+        logger: logging.Logger | None = None,
         transport: Any = None,
         auto_logout: Any = None,
-        transport_args: Optional[Dict[str, Any]] = None,
+        transport_args: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         self._hub: Any = None
@@ -196,13 +197,13 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
 
     _login_krbv = _login_gssapi
 
-    def _new_transport(self) -> Union[HubTransport, InsecureHubTransport]:
+    def _new_transport(self) -> HubTransport | InsecureHubTransport:
         """Return a transport that follows the configuration, and put its hints into the configuration's terms."""
         transport = self._made_transport()
         transport.argument_names = ARGUMENT_NAMES
         return transport
 
-    def _made_transport(self) -> Union[HubTransport, InsecureHubTransport]:
+    def _made_transport(self) -> HubTransport | InsecureHubTransport:
         arguments = self._login_arguments() if self._auth_method in _BY_TICKET else {}
         if TIMEOUT_VARIABLE in os.environ:
             arguments["timeout"] = _seconds(os.environ[TIMEOUT_VARIABLE])
@@ -217,7 +218,7 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
             )
         return InsecureHubTransport(**arguments)
 
-    def _login_arguments(self) -> Dict[str, Any]:
+    def _login_arguments(self) -> dict[str, Any]:
         """Return the arguments of the transport that are about Kerberos."""
         service, realm = self._conf.get("KRB_SERVICE"), self._conf.get("KRB_REALM")
         if realm:
@@ -256,7 +257,7 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
             raise ImproperlyConfigured(f"{name} is {value!r}; accepted is True or False")
         return value
 
-    def upload_file(self, file_name: str, target_dir: str) -> Tuple[Any, int, bytes]:
+    def upload_file(self, file_name: str, target_dir: str) -> tuple[Any, int, bytes]:
         """Upload a file with the transport: by the same verified TLS, proxy and session as calls.
 
         Args:
@@ -276,7 +277,7 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
         Source: kobo's ``kobo.django.upload``; RFC 7578 (``multipart/form-data``).
         """
         if not isinstance(self._transport, _Transports):
-            answered: Tuple[Any, int, bytes] = super().upload_file(file_name, target_dir)
+            answered: tuple[Any, int, bytes] = super().upload_file(file_name, target_dir)
             return answered
         checksum = kobo.shortcuts.compute_file_checksums(file_name, ["sha256"])["sha256"].lower()
         size = os.path.getsize(file_name)
@@ -295,7 +296,7 @@ class ClientCommandContainer(kobo.client.ClientCommandContainer):  # type: ignor
     """kobo's container of commands. The commands get a `HubProxy` of this module."""
 
     def set_hub(
-        self, username: Optional[str] = None, password: Optional[str] = None, hub: Optional[str] = None
+        self, username: str | None = None, password: str | None = None, hub: str | None = None
     ) -> None:
         """Connect a command to the hub. The arguments are those of kobo's method."""
         if username:
@@ -310,7 +311,7 @@ class ClientCommandContainer(kobo.client.ClientCommandContainer):  # type: ignor
 class _Form:
     """A form with a file. It yields its pieces each time it is sent. (kobo's own, `kobo.http`, also connects.)"""
 
-    def __init__(self, fields: Dict[str, Any], file_name: str, size: int) -> None:
+    def __init__(self, fields: dict[str, Any], file_name: str, size: int) -> None:
         self._file_name = file_name
         self._size = size
         boundary = os.urandom(16).hex()

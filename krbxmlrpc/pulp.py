@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any
 
 from . import InsecureKerberosTransport, InvalidResponse, KerberosTransport, Resource
 from ._checks import checked
@@ -44,7 +44,7 @@ class KerberosServerWrapper:
     """
 
     def __init__(
-        self, host: str, transport: Union[KerberosTransport, InsecureKerberosTransport, None] = None
+        self, host: str, transport: KerberosTransport | InsecureKerberosTransport | None = None
     ) -> None:
         self._host = checked("host", host, "'host' or 'host:port'", (str,))
         parse_address(host, 443)
@@ -52,7 +52,7 @@ class KerberosServerWrapper:
         checked("transport", transport, "a KerberosTransport, or None", kinds)
         self.transport = KerberosTransport() if transport is None else transport
 
-    def request(self, method: str, url: str, body: Union[str, bytes, None] = None) -> Tuple[int, Any]:
+    def request(self, method: str, url: str, body: str | bytes | None = None) -> tuple[int, Any]:
         """Make a request, and return the status and the JSON value of the reply.
 
         The value of a reply without a body is None. If an error with a status other than 400, 404 and 409 is not JSON,
@@ -75,7 +75,7 @@ class KerberosServerWrapper:
         if not isinstance(body, (str, bytes, type(None))):  # not shown: it may hold secrets
             raise TypeError(f"body is of type {type(body).__name__}; accepted is JSON as str, or bytes, or None")
         content = body.encode() if isinstance(body, str) else body or b""
-        headers: Dict[str, str] = {"Accept": "application/json"}
+        headers: dict[str, str] = {"Accept": "application/json"}
         if content:
             headers["Content-Type"] = "application/json"
         answer = self.transport.fetch(method, self._host, url, content, headers.items())
@@ -89,7 +89,7 @@ class KerberosServerWrapper:
         may_be_text = answer.status >= 400 and answer.status not in _PULP_ERRORS
         if not answer.content:
             return "" if may_be_text else None
-        reason: Optional[Exception] = None
+        reason: Exception | None = None
         if not answer.content_type or _JSON.fullmatch(answer.content_type):
             try:
                 return json.loads(answer.content)

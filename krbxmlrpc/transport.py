@@ -7,18 +7,11 @@ from __future__ import annotations
 
 import functools
 import ssl
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from http.cookiejar import CookieJar
 from typing import (
     Any,
-    Collection,
-    Iterable,
-    Iterator,
-    List,
-    Mapping,
     NamedTuple,
-    Optional,
-    Tuple,
-    Union,
 )
 from xmlrpc.client import SafeTransport, Transport
 
@@ -77,19 +70,19 @@ class _NegotiateTransport(Transport):
     def __init__(
         self,
         *,
-        service: Optional[str] = None,
-        principal: Optional[str] = None,
-        ccache: Optional[str] = None,
-        keytab: Optional[str] = None,
+        service: str | None = None,
+        principal: str | None = None,
+        ccache: str | None = None,
+        keytab: str | None = None,
         mutual_authentication: Mode = MutualAuthentication.REQUIRED,
         preemptive: bool = True,
         delegate: bool = False,
         mechanism: Mechanism = "spnego",
         channel_bindings: ChannelBindings = None,
-        login_path: Optional[str] = None,
-        cookiejar: Optional[CookieJar] = None,
-        timeout: Optional[float] = 300.0,
-        proxy: Optional[str] = ENVIRONMENT,
+        login_path: str | None = None,
+        cookiejar: CookieJar | None = None,
+        timeout: float | None = 300.0,
+        proxy: str | None = ENVIRONMENT,
         retries: int = 0,
         retry_interval: float = 1.0,
         idempotent: Idempotent = (),
@@ -97,7 +90,7 @@ class _NegotiateTransport(Transport):
         use_datetime: bool = False,
         use_builtin_types: bool = False,
         headers: Iterable[Header] = (),
-        context: Optional[ssl.SSLContext] = None,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         settings = Settings(self._scheme, arguments)
@@ -115,7 +108,7 @@ class _NegotiateTransport(Transport):
             memory=Memory(CookieStore(settings.cookiejar)),
         )
         self._authentication = self.make_authentication(settings.login_path, settings.preemptive)
-        self._last_url: Optional[Tuple[str, str]] = None
+        self._last_url: tuple[str, str] | None = None
 
     # -- the standard transport's hooks, overridden -------------------------------------------------------------------
 
@@ -142,7 +135,7 @@ class _NegotiateTransport(Transport):
         return Calling(call, self._client, self).made(self._authentication.make)
 
     def fetch(
-        self, method: str, host: str, path: str, content: Union[bytes, Pieces] = b"", headers: Iterable[Header] = ()
+        self, method: str, host: str, path: str, content: bytes | Pieces = b"", headers: Iterable[Header] = ()
     ) -> Resource:
         """Make a request that is not an XML-RPC call, to a REST application.
 
@@ -186,8 +179,8 @@ class _NegotiateTransport(Transport):
         request_body: Any,
         debug: bool,
         *,
-        connection: Optional[Connection] = None,
-        authorization: Optional[str] = None,
+        connection: Connection | None = None,
+        authorization: str | None = None,
         cookies: str = "",
         method: str = "POST",
         headers: Iterable[Header] = (("Content-Type", "text/xml"),),
@@ -211,7 +204,7 @@ class _NegotiateTransport(Transport):
         if on is None:
             on = self._client.pool.acquire(host, self.make_connection)
             on.begin(debug)
-        lines: List[Any] = self._headers + self._extra_headers
+        lines: list[Any] = self._headers + self._extra_headers
         on.putrequest(method, handler, skip_accept_encoding=bool(self.accept_gzip_encoding))
         if not on.kept:
             lines.append(("Connection", "keep-alive"))  # Apache announces its timeout only if asked
@@ -249,11 +242,11 @@ class _NegotiateTransport(Transport):
     def _pieces(self, response: Any) -> Iterator[bytes]:
         return body(response.read, response.getheader("Content-Encoding", ""), self._settings.max_response_bytes)
 
-    def getparser(self) -> Tuple[Any, Any]:
+    def getparser(self) -> tuple[Any, Any]:
         """Return an XML parser that refuses constructs that XML-RPC never needs, and the unmarshaller that it feeds."""
         return make_parser(self._use_datetime, self._use_builtin_types)
 
-    def make_authentication(self, login_path: Optional[str], preemptive: bool) -> Authentication:
+    def make_authentication(self, login_path: str | None, preemptive: bool) -> Authentication:
         """Return the way in which calls authenticate. The constructor calls this method, and an adapter overrides it.
 
         Args:
@@ -266,7 +259,7 @@ class _NegotiateTransport(Transport):
         address = parse_address(host, self._default_port)
         return self._settings.proxies.connection(host, address, self._settings.timeout, self._tls())
 
-    def login(self, host: Optional[str] = None) -> None:
+    def login(self, host: str | None = None) -> None:
         """Log in at ``login_path`` now.
 
         Use this if the client learns that the session has ended, but not by a 401. If several threads call this method
@@ -304,7 +297,7 @@ class _NegotiateTransport(Transport):
         self._client.memory.cookies.save()
 
     @property
-    def authenticated_as(self) -> Optional[str]:
+    def authenticated_as(self) -> str | None:
         """The client principal that the last verified exchange authenticated (`str`), or None.
 
         The argument ``principal`` chooses the ticket to use. This attribute is the principal that the server accepted.
@@ -312,7 +305,7 @@ class _NegotiateTransport(Transport):
         return self._client.memory.authenticated_as
 
     @property
-    def principal(self) -> Optional[str]:
+    def principal(self) -> str | None:
         """The former name of `authenticated_as`. Use the new name: the argument ``principal`` means something else."""
         return self.authenticated_as
 
@@ -327,7 +320,7 @@ class _NegotiateTransport(Transport):
             f"mutual_authentication={self._settings.mode.value} connections={len(self._client.pool)}>"
         )
 
-    def _tls(self) -> Optional[ssl.SSLContext]:
+    def _tls(self) -> ssl.SSLContext | None:
         """Return the TLS context, or None for plain HTTP."""
         raise NotImplementedError
 
@@ -376,7 +369,7 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
     _scheme = "https"
     _default_port = 443
 
-    def _tls(self) -> Optional[ssl.SSLContext]:
+    def _tls(self) -> ssl.SSLContext | None:
         if self.context is None:
             self.context = tls_context()
         return self.context
@@ -398,5 +391,5 @@ class InsecureKerberosTransport(_NegotiateTransport):
     _scheme = "http"
     _default_port = 80
 
-    def _tls(self) -> Optional[ssl.SSLContext]:
+    def _tls(self) -> ssl.SSLContext | None:
         return None

@@ -14,8 +14,9 @@ import shlex
 import subprocess
 import sys
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, NamedTuple, Optional
 
 from docutils import nodes
 
@@ -87,15 +88,15 @@ class Runner:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.stand_ins: List[Tuple[str, Any]] = []
-        self.names: Dict[str, Any] = {}
-        self.languages: Dict[str, Callable[[Block], None]] = {
+        self.stand_ins: list[tuple[str, Any]] = []
+        self.names: dict[str, Any] = {}
+        self.languages: dict[str, Callable[[Block], None]] = {
             "python": self._python,
             "sh": self._sh,
             "console": self._console,
         }
         self.answer = ""
-        self._shared: Optional[Dict[str, Any]] = None
+        self._shared: Optional[dict[str, Any]] = None
 
     def run(self, block: Block) -> None:
         """Run a block; AssertionError where it does not what it says, or whatever it raises."""

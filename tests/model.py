@@ -4,7 +4,8 @@ It shares nothing with the package but the names of errors, so that both would h
 is a generator: it yields what has to be sent, is given the reply that the server played, and returns the outcome.
 """
 
-from typing import Any, Dict, FrozenSet, Generator, List, NamedTuple, Optional, Set
+from collections.abc import Generator
+from typing import Any, NamedTuple, Optional
 from xmlrpc.client import Fault
 
 from krbxmlrpc import (
@@ -28,7 +29,7 @@ MAX_LEGS = 5
 MAX_SENT = 7
 """Requests of one call, those of its logins counted; a repetition counts anew."""
 
-BODIES: Dict[str, Any] = {
+BODIES: dict[str, Any] = {
     "value": str,
     "fault": Fault,
     "gzip": str,
@@ -105,7 +106,7 @@ class Sent(NamedTuple):
     what: str
     """A fresh ticket, the next leg of an exchange, or none of them: then a session's cookies, a connection of which the
     server knows whose it is, or nothing authenticates."""
-    cookies: Dict[str, str]
+    cookies: dict[str, str]
     connection: str
     """Whether it is a new one, the one that was kept, or either."""
 
@@ -113,7 +114,7 @@ class Sent(NamedTuple):
 class Outcome(NamedTuple):
     """What has to come of a call."""
 
-    kinds: FrozenSet[Any]
+    kinds: frozenset[Any]
     """One of these errors, or a value: str."""
     reply: Optional[Reply] = None
     """What says so, if it is a reply."""
@@ -158,11 +159,11 @@ class Model:
         spnego: bool,
         retries: int,
         idempotent: bool,
-        given: Dict[str, str],
+        given: dict[str, str],
     ) -> None:
         self.jar = dict(given)
         self.proved = False
-        self.trusted: Set[int] = set()
+        self.trusted: set[int] = set()
         self._given = frozenset(given.values())
         self._mode = mode
         self._preemptive = preemptive
@@ -174,8 +175,8 @@ class Model:
         self._wanted = NOTHING_KNOWN
         self._sent = 0
         self._late = False
-        self._untried: List[Dict[str, str]] = []  # set by verified exchanges, and no call has ridden on them yet
-        self._over: Optional[Dict[str, str]] = None
+        self._untried: list[dict[str, str]] = []  # set by verified exchanges, and no call has ridden on them yet
+        self._over: Optional[dict[str, str]] = None
         self._sticky = False  # cookies of this server do not authenticate
 
     def close(self) -> None:
@@ -355,7 +356,7 @@ class Model:
             self.connection = "kept" if kind in (str, Fault) else "either"
         return outcome(reply, kind)
 
-    def _cookies(self) -> Dict[str, str]:
+    def _cookies(self) -> dict[str, str]:
         """Return what goes to the server: what it set when it had proved itself, or what the caller vouches for."""
         return dict(self.jar) if self.proved or self._given.issuperset(self.jar.values()) else {}
 

@@ -2,7 +2,7 @@
 
 import ssl
 from http.cookiejar import CookieJar
-from typing import Dict, List, Optional, Set, Tuple
+from typing import Optional
 from xmlrpc.client import ProtocolError, ServerProxy
 
 from krbxmlrpc import (
@@ -50,10 +50,10 @@ def call(url: str) -> Optional[str]:
     except ProxyRefused as refusal:
         return f"{refusal.proxy} {refusal.status} {', '.join(refusal.schemes)}"
     except NegotiateNotOffered as error:
-        schemes: Tuple[str, ...] = error.schemes
+        schemes: tuple[str, ...] = error.schemes
         return ", ".join(schemes)
     except (AuthenticationRejected, ProtocolError) as error:
-        lines: List[str] = error.headers.get_all("WWW-Authenticate", []) if isinstance(error, UnexpectedStatus) else []
+        lines: list[str] = error.headers.get_all("WWW-Authenticate", []) if isinstance(error, UnexpectedStatus) else []
         return f"{error.errcode} {error.url} {lines}"
     except ClockSkew as error:
         seconds: Optional[float] = error.seconds
@@ -63,14 +63,14 @@ def call(url: str) -> Optional[str]:
     return transport.principal
 
 
-def pulp(host: str) -> Tuple[int, bytes]:
+def pulp(host: str) -> tuple[int, bytes]:
     wrapper = KerberosServerWrapper(host, KerberosTransport(idempotent={"GET"}))
     status, value = wrapper.request("GET", "/pulp/api/v2/repositories/", None)
     answer: Resource = wrapper.transport.fetch("PUT", host, "/", b"{}", [("Content-Type", "application/json")])
     return status, answer.content
 
 
-def kobo(conf: Dict[str, str]) -> Tuple[int, bool]:
+def kobo(conf: dict[str, str]) -> tuple[int, bool]:
     hub = HubProxy(conf, "worker", transport_args={"timeout": 60.0}, KRB_KEYTAB="/etc/hub/robot.keytab")
     HubProxy(conf, transport=HubTransport(login_path="/hub/auth/krb5login/", retries=1))
     number, status, answer = hub.upload_file("report.txt", "reports")
@@ -83,16 +83,16 @@ def plain(url: str) -> ServerProxy:
     return ServerProxy(url, transport=InsecureKerberosTransport(idempotent=lambda name: "get" in name))
 
 
-def ticket(header: str, headers: List[str]) -> Dict[str, str]:
+def ticket(header: str, headers: list[str]) -> dict[str, str]:
     made = KerberosTicket("HTTP@hub", delegate=True)
     made.verify_response(headers)
     return {"Authorization": made.auth_header, **www_auth(header)}
 
 
-def tested() -> Set[str]:
+def tested() -> set[str]:
     with Realm() as realm, realm.in_environment(), KerberosXMLRPCServer(realm, sessions=True) as server:
         server.register_function(caller)
         server.fail_next(Failure.NO_TOKEN)
         call(server.url())
-        requests: List[Logged] = server.requests
+        requests: list[Logged] = server.requests
         return {request.user for request in requests if request.user is not None}

@@ -9,7 +9,7 @@ from docutils import nodes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from krbxmlrpc._version import __version__  # noqa: E402  # after it can be found
+from krbxmlrpc._version import __version__  # after it can be found
 
 project = "krbxmlrpc"
 copyright = "the authors of krbxmlrpc; MIT licence"

@@ -12,11 +12,12 @@ import os
 import socket
 import ssl
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from http.client import HTTPException, responses
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable
 from urllib.request import Request
 from xmlrpc.client import Fault, dumps
 
@@ -87,7 +88,7 @@ class Finding:
     state: State
     found: str
     """The outcome in words."""
-    remedy: Optional[str] = None
+    remedy: str | None = None
     """Advice for the user."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """The outcome for programs, in JSON's types."""
@@ -121,18 +122,18 @@ class Examination:
 
         # Steps leave these values for later steps.
         self._configuration = krb5_conf.read(os.environ.get("KRB5_CONFIG"))
-        self._refused: Optional[KerberosXMLRPCError] = None  # the reason for a missing ticket
-        self._ticket: Optional[Ticket] = None
-        self._proxy: Optional[Proxy] = None
-        self._connection: Optional[Connection] = None
-        self._reply: Optional[Response] = None  # to a request without a ticket
+        self._refused: KerberosXMLRPCError | None = None  # the reason for a missing ticket
+        self._ticket: Ticket | None = None
+        self._proxy: Proxy | None = None
+        self._connection: Connection | None = None
+        self._reply: Response | None = None  # to a request without a ticket
         self._arrived = datetime.now(timezone.utc)
-        self._failure: Optional[Exception] = None  # of the call
+        self._failure: Exception | None = None  # of the call
         self._returned: Any = None
 
     def run(self) -> Iterator[Finding]:
         """Yield the finding of each step. A step is skipped if a step that it needs has failed."""
-        roots: Dict[str, str] = {}  # maps each failed or skipped step to the step that failed first
+        roots: dict[str, str] = {}  # maps each failed or skipped step to the step that failed first
         try:
             for name, (needs, step) in STEPS.items():
                 root = next((roots[need] for need in needs if need in roots), None)
@@ -190,7 +191,7 @@ class Examination:
             return Finding(State.WARNING, found, remedy, facts)
         return Finding(State.OK, found, None, facts)
 
-    def _holder(self) -> Tuple[Optional[str], Optional[datetime]]:
+    def _holder(self) -> tuple[str | None, datetime | None]:
         """Return the credentials' principal (None if unknown) and their expiry (None if unknown or unlimited)."""
         settings = self._settings
         held = holder(settings.principal, settings.ccache, settings.keytab)
@@ -201,7 +202,7 @@ class Examination:
         end = ticket_end(path) if path and not settings.keytab and not settings.principal else None
         return (None, None) if path is None or end is None else (cache_owner(path), end)
 
-    def _cache(self) -> Optional[str]:
+    def _cache(self) -> str | None:
         """Return the name of the credential cache, or None if it is the system's default."""
         if self._settings.ccache or self._settings.keytab:
             return self._settings.ccache
@@ -221,7 +222,7 @@ class Examination:
 
     def _resolve(self) -> Finding:
         host = self._address.host
-        facts: Dict[str, Any] = {"host": host, "addresses": [], "canonical_name": None, "service": self._service}
+        facts: dict[str, Any] = {"host": host, "addresses": [], "canonical_name": None, "service": self._service}
         try:
             found = socket.getaddrinfo(
                 self._address.dns_name, self._address.port, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME
@@ -268,7 +269,7 @@ class Examination:
 
     # -- the way to the server ----------------------------------------------------------------------------------------
 
-    def _new_connection(self, context: Optional[ssl.SSLContext]) -> Connection:
+    def _new_connection(self, context: ssl.SSLContext | None) -> Connection:
         """Return a connection to the server, made as a transport makes it."""
         made = self._settings.proxies.connection(self._netloc, self._address, self._settings.timeout, context)
         try:
@@ -320,12 +321,12 @@ class Examination:
             return Finding(State.WARNING, words, "tell the server's operator to renew it", facts)
         return Finding(State.OK, words, None, facts)
 
-    def _presented(self) -> Dict[str, Any]:
+    def _presented(self) -> dict[str, Any]:
         """Return the contents of an untrusted certificate, only to show them. Send nothing to the server.
 
         Python decodes only verified certificates. So make it trust just this certificate, and ignore the dates.
         """
-        seen: List[Connection] = []
+        seen: list[Connection] = []
         try:
             blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             blind.check_hostname = False
@@ -377,7 +378,7 @@ class Examination:
         remedy = Hint("Negotiate does not protect this path: check the path{log_in}", log_in="" if login else log_in)
         return Finding(State.WARNING, said, remedy, facts)
 
-    def _asked(self, connection: Connection, login: Optional[str]) -> Response:
+    def _asked(self, connection: Connection, login: str | None) -> Response:
         """Request the login page, or else make the harmless call, without a ticket. Return the reply."""
         connection.begin()
         if login:
@@ -457,7 +458,7 @@ class Examination:
         return Finding(State.OK, f"it answers in XML-RPC{told}", None, {"methods": methods and len(methods)})
 
 
-STEPS: Dict[str, Tuple[Tuple[str, ...], Callable[[Examination], Finding]]] = {
+STEPS: dict[str, tuple[tuple[str, ...], Callable[[Examination], Finding]]] = {
     "config": ((), Examination._look_at_configuration),
     "credentials": ((), Examination._look_at_credentials),
     "proxy": ((), Examination._find_proxy),
@@ -474,7 +475,7 @@ STEPS: Dict[str, Tuple[Tuple[str, ...], Callable[[Examination], Finding]]] = {
 """The steps in their order. Each name maps to the steps that must not have failed, and to the step's method."""
 
 
-def _failed(error: Exception, facts: Optional[Mapping[str, Any]] = None) -> Finding:
+def _failed(error: Exception, facts: Mapping[str, Any] | None = None) -> Finding:
     message = error.message if isinstance(error, KerberosXMLRPCError) else str(error)
     found = {**(facts or {}), "error": type(error).__name__}
     return Finding(State.FAILED, message, getattr(error, "hint", None), found)
@@ -496,7 +497,7 @@ def _duration(left: timedelta) -> str:
     return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
 
 
-def _certificate(held: Any) -> Dict[str, Any]:
+def _certificate(held: Any) -> dict[str, Any]:
     """Return the facts to show about a certificate. `held` is the result of `ssl.SSLSocket.getpeercert`."""
     issuer = dict(pair for part in held.get("issuer", ()) for pair in part)
     end = datetime.fromtimestamp(ssl.cert_time_to_seconds(held["notAfter"]), timezone.utc)

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import sys
-from typing import Any, Union
+from typing import Any
 
 
 class Wrong(Exception):
@@ -31,7 +31,7 @@ def showable(text: str, stream: Any) -> str:
     return harmless(text) if can_show(text, stream) else ascii(text)[1:-1]
 
 
-def _escaped(found: "re.Match[str]") -> str:
+def _escaped(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
 
 
@@ -60,7 +60,7 @@ def give_up(stream: Any) -> None:
     os.close(nowhere)
 
 
-def write(output: Union[str, bytes], but: str = "") -> None:
+def write(output: str | bytes, but: str = "") -> None:
     """Write to standard output. If that fails, the message begins with `but`."""
     try:
         if isinstance(output, bytes):

@@ -15,8 +15,9 @@ import re
 import signal
 import sys
 import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable
 
 from .._hints import message_of, told
 from ..errors import KerberosXMLRPCError
@@ -34,7 +35,7 @@ PATIENCE = 1.0
 _METHOD = re.compile(r"[!-%'-;=?-~]+")  # xmlrpc.client does not escape it in the XML
 
 
-def complain(text: str, hint: Optional[str] = None) -> None:
+def complain(text: str, hint: str | None = None) -> None:
     """Write an error and its hint to standard error. If that fails, the exit status alone tells of the error."""
     lines = ["krbxmlrpc: " + text.replace("\n", "\n    "), *([f"  hint: {told(hint, TERMS)}"] if hint else [])]
     if sys.stderr is not None:  # closed
@@ -93,7 +94,7 @@ def _print_result(result: Any, raw: bool) -> None:
         write(f"{to_json(as_json(result), sys.stdout)}\n", "the call worked, but ")
 
 
-def _list(transport: Any, target: Target, method: Optional[str]) -> None:
+def _list(transport: Any, target: Target, method: str | None) -> None:
     """Print the server's methods, or just one, with their signatures and help."""
     known = request(transport, target, "system.listMethods", [])
     if not isinstance(known, list):
@@ -105,7 +106,7 @@ def _list(transport: Any, target: Target, method: Optional[str]) -> None:
         write("".join(f"{showable(line, sys.stdout)}\n" for line in _described(transport, target, name, names)))
 
 
-def _described(transport: Any, target: Target, name: str, names: List[str]) -> Iterator[str]:
+def _described(transport: Any, target: Target, name: str, names: list[str]) -> Iterator[str]:
     """Yield the lines that describe a method."""
     from inspect import cleandoc
 
@@ -122,7 +123,7 @@ def _described(transport: Any, target: Target, name: str, names: List[str]) -> I
         yield from (f"    {line}".rstrip() for line in cleandoc(text).splitlines())
 
 
-def _asked(transport: Any, target: Target, question: str, name: str, names: List[str]) -> Any:
+def _asked(transport: Any, target: Target, question: str, name: str, names: list[str]) -> Any:
     """Ask the server about a method. Return None if the server cannot answer."""
     from xmlrpc.client import Fault
 
@@ -162,7 +163,7 @@ def check(options: argparse.Namespace) -> int:
     return FOUND if failed else WORKED
 
 
-def _for_programs(finding: Any) -> Dict[str, Any]:
+def _for_programs(finding: Any) -> dict[str, Any]:
     return {
         "step": finding.step,
         "state": finding.state.value,
@@ -208,10 +209,10 @@ def _shown(finding: Any, stream: Any) -> Iterator[str]:
 
 # -- the command ------------------------------------------------------------------------------------------------------
 
-_COMMANDS: Dict[str, Callable[[argparse.Namespace], int]] = {"call": call, "check": check}
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"call": call, "check": check}
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return the exit status.
 
     Args:

@@ -6,7 +6,7 @@ Most options stand for one argument of the transport. `_settings` defines both.
 from __future__ import annotations
 
 import argparse
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .._hints import Names, message_of, told
@@ -74,15 +74,15 @@ examples:
 # -- the transport's arguments as options -----------------------------------------------------------------------------
 
 
-def _seconds(text: str) -> Optional[float]:
+def _seconds(text: str) -> float | None:
     return None if text.lower() == "none" else float(text)
 
 
-def _unless_none(text: str) -> Optional[str]:
+def _unless_none(text: str) -> str | None:
     return None if text.lower() == "none" else text
 
 
-def _header(text: str) -> Tuple[str, str]:
+def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
         raise argparse.ArgumentTypeError("accepted is 'Name: value'")  # do not show the value: it could be a secret
@@ -91,7 +91,7 @@ def _header(text: str) -> Tuple[str, str]:
 
 _seconds.__name__, _unless_none.__name__ = "number of seconds", "value"  # argparse shows these names in errors
 
-_READERS: Dict[str, Dict[str, Any]] = {
+_READERS: dict[str, dict[str, Any]] = {
     "text": {},
     "number": {"type": float},
     "whole number": {"type": int},
@@ -102,7 +102,7 @@ _READERS: Dict[str, Dict[str, Any]] = {
 """The arguments of ``add_argument`` for each kind of `Option`."""
 
 
-def _for_argparse(option: Option) -> Dict[str, Any]:
+def _for_argparse(option: Option) -> dict[str, Any]:
     if option.kind == "constant":
         return {"action": "store_const", "const": option.value}
     if option.kind == "choice":
@@ -110,7 +110,7 @@ def _for_argparse(option: Option) -> Dict[str, Any]:
     return {"metavar": option.metavar, **_READERS[option.kind]}
 
 
-OPTIONS: Dict[str, Option] = {
+OPTIONS: dict[str, Option] = {
     setting.name: setting.option._replace(flag=setting.option.flag or f"--{setting.name.replace('_', '-')}")
     for setting in definitions()
     if setting.option is not None
@@ -155,7 +155,7 @@ TERMS = _Terms()
 _LITERAL = "\0"  # marks a word that is not an option; no command line can contain it
 
 
-def build_parser() -> Tuple[argparse.ArgumentParser, Dict[str, argparse.ArgumentParser]]:
+def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     """Return the parser of the command, and a dictionary of the parsers of its subcommands."""
     parser = argparse.ArgumentParser(
         prog="krbxmlrpc",
@@ -182,7 +182,7 @@ def build_parser() -> Tuple[argparse.ArgumentParser, Dict[str, argparse.Argument
     return parser, {"call": call, "check": check}
 
 
-def without_options(words: List[str]) -> List[str]:
+def without_options(words: list[str]) -> list[str]:
     """Mark the words after the first ``--``. Else argparse takes some for options, and drops another ``--``."""
     end = words.index("--") if "--" in words else len(words)
     return [*words[:end], *(_LITERAL + word for word in words[end + 1 :])]
@@ -211,7 +211,7 @@ def _subparser(
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="log each request on standard error, without secrets")
-    groups: Dict[str, Any] = {}
+    groups: dict[str, Any] = {}
     for name, option in OPTIONS.items():
         if option.group not in groups:
             groups[option.group] = parser.add_argument_group(option.group)
@@ -240,7 +240,7 @@ class Target(NamedTuple):
     netloc: str
     handler: str
     """The path, and the query if there is one."""
-    arguments: Dict[str, Any]
+    arguments: dict[str, Any]
     """The arguments of the transport, taken from the options."""
 
     @property
@@ -284,7 +284,7 @@ def target_of(options: argparse.Namespace) -> Target:
     return Target(parts.scheme, parts.netloc, handler or "/RPC2", given)
 
 
-def _context(cafile: Optional[str], any_certificate: bool) -> Any:
+def _context(cafile: str | None, any_certificate: bool) -> Any:
     try:
         return tls_context(cafile, any_certificate)
     except OSError as error:  # OpenSSL's errors do not name the file

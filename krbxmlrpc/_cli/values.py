@@ -10,14 +10,15 @@ import json
 import math
 import re
 import sys
-from typing import Any, List, NoReturn, Sequence
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from .console import Wrong
 
 _NOT_IN_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, section 2.2
 
 
-def read_arguments(texts: Sequence[str], allow_none: bool) -> List[Any]:
+def read_arguments(texts: Sequence[str], allow_none: bool) -> list[Any]:
     """Return a method's arguments as values for `xmlrpc.client.dumps`. Raise `Wrong` if one is invalid."""
     if texts.count("@-") > 1:
         raise Wrong("standard input, @-, can be read only once")

@@ -8,16 +8,12 @@ import select
 import socket
 import ssl
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from http.client import NotConnected
 from typing import (
     Any,
-    Iterable,
-    Iterator,
-    List,
-    Optional,
     Protocol,
-    Tuple,
     Union,
     runtime_checkable,
 )
@@ -102,7 +98,7 @@ class Connection:
         timeout: seconds that each socket operation may take.
     """
 
-    def __init__(self, address: Address, timeout: Optional[float], context: Optional[ssl.SSLContext]) -> None:
+    def __init__(self, address: Address, timeout: float | None, context: ssl.SSLContext | None) -> None:
         self.address = address
         self.timeout = timeout
         self.kept = False
@@ -113,13 +109,13 @@ class Connection:
         self._host = host_header(address, 80 if context is None else 443)
         self._where = authority(address)  # for messages
         self._poll: Any = None
-        self._keep_alive: Optional[int] = None  # idle seconds that the server announced
+        self._keep_alive: int | None = None  # idle seconds that the server announced
         self._expires = math.inf  # on the monotonic clock
-        self._lines: List[str] = []
+        self._lines: list[str] = []
         self._method = ""  # of the request
         self._received = b""  # bytes of the reply that came during the request
-        self._failure: Optional[OSError] = None  # from sending
-        self._response: Optional[Response] = None
+        self._failure: OSError | None = None  # from sending
+        self._response: Response | None = None
 
     def connect(self) -> None:
         """Connect, and set up TLS. The timeout applies to each step.
@@ -239,7 +235,7 @@ class Connection:
             header, values = parts[0], (", ".join(parts[1:]),)
         self._lines.append(f"{header}: {values[0]}")
 
-    def endheaders(self, message_body: Union[Data, Pieces, None] = None) -> None:
+    def endheaders(self, message_body: Data | Pieces | None = None) -> None:
         """Send the head, and the body if there is one.
 
         Raises:
@@ -291,7 +287,7 @@ class Connection:
         self._received = without_interim(self._received + data)
         return not data or self._received[9:10] not in (b"", b"1")  # the first digit of the status
 
-    def _read_now(self) -> Optional[bytes]:
+    def _read_now(self) -> bytes | None:
         """Return the bytes that have come: none if the connection has ended, None if only TLS's own messages came."""
         self.sock.settimeout(0)
         try:
@@ -384,7 +380,7 @@ class Connection:
 class _UntilDeadline:
     """A socket that receives nothing after a deadline, even if data comes in small pieces."""
 
-    def __init__(self, sock: Any, timeout: Optional[float], deadline: float) -> None:
+    def __init__(self, sock: Any, timeout: float | None, deadline: float) -> None:
         self._sock = sock
         self._timeout = timeout
         self._deadline = deadline
@@ -398,7 +394,7 @@ class _UntilDeadline:
         return data
 
 
-def _pieces(body: Union[Data, Pieces, None]) -> Tuple[bytes, Optional[Iterable[Data]]]:
+def _pieces(body: Data | Pieces | None) -> tuple[bytes, Iterable[Data] | None]:
     """Return the part of a body that goes out with the head, and the rest in pieces if there is more."""
     if body is not None and not isinstance(body, (bytes, bytearray, memoryview)):
         return b"", _all_of(body)
@@ -428,7 +424,7 @@ def _all_of(body: Pieces) -> Iterator[Data]:
         raise ValueError(f"the body of the request has {'less' if left > 0 else 'more'} than its {announced} bytes")
 
 
-def _encoded_head(lines: List[str]) -> bytes:
+def _encoded_head(lines: list[str]) -> bytes:
     """Return the head of a request. Raise ValueError if a line has a character that HTTP does not allow."""
     whole = "".join(lines)
     try:

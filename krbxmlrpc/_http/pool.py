@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections import deque
-from typing import Callable, Deque, Dict, NamedTuple
+from typing import Callable, NamedTuple
 
 from .._forks import survives_forks
 from .connection import Connection
@@ -37,9 +37,9 @@ class Pool:
     """
 
     def __init__(self) -> None:
-        self._idle: Dict[str, Deque[_Idle]] = {}
-        self._open: "weakref.WeakSet[Connection]" = weakref.WeakSet()  # including those in use
-        self._current: "weakref.WeakSet[Connection]" = weakref.WeakSet()  # those opened since the last `close`
+        self._idle: dict[str, deque[_Idle]] = {}
+        self._open: weakref.WeakSet[Connection] = weakref.WeakSet()  # including those in use
+        self._current: weakref.WeakSet[Connection] = weakref.WeakSet()  # those opened since the last `close`
         survives_forks(self)
 
     def acquire(self, netloc: str, opener: Callable[[str], Connection]) -> Connection:
@@ -84,7 +84,7 @@ class Pool:
         if connection not in self._current:
             self._close_idle()
 
-    def _drop_oldest_if_over(self, idle: Deque[_Idle]) -> None:
+    def _drop_oldest_if_over(self, idle: deque[_Idle]) -> None:
         """Drop the connection that has been idle for longest, if the server has closed it. Later calls check the next.
 
         Each check costs a system call, so check only one connection at a time, and only after `LOOK_AFTER`.
@@ -100,7 +100,7 @@ class Pool:
         else:
             self._drop(oldest.connection)
 
-    def _drop_oldest(self, idle: Deque[_Idle]) -> None:
+    def _drop_oldest(self, idle: deque[_Idle]) -> None:
         try:
             self._drop(idle.popleft().connection)
         except IndexError:  # another thread was quicker

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 from http.client import HTTPException, HTTPMessage, RemoteDisconnected
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any
 
 READ = 16 * 1024
 """Ask the socket for this many bytes at a time, the most that TLS delivers. If we asked for more, Python would allocate
@@ -63,9 +63,9 @@ class Response:
         self._recv = sock.recv
         self._method = method
         self._buffer = bytearray(received)  # received and not yet used
-        self._names: List[Tuple[str, str]] = []
-        self._values: Dict[str, List[str]] = {}
-        self._left: Optional[int] = None  # bytes to the end of the body or chunk; None: to the end of the connection
+        self._names: list[tuple[str, str]] = []
+        self._values: dict[str, list[str]] = {}
+        self._left: int | None = None  # bytes to the end of the body or chunk; None: to the end of the connection
         self._chunked = False
         self._between_chunks = False
         self._finished = False
@@ -148,7 +148,7 @@ class Response:
         else:
             self.persistent = False
 
-    def _members(self, name: str) -> Set[str]:
+    def _members(self, name: str) -> set[str]:
         """Return the members of a list header, in lower case. Repeated lines make one list."""
         values = self._values.get(name)
         if values is None:
@@ -157,7 +157,7 @@ class Response:
             return {values[0].lower()}
         return {member.strip(" \t").lower() for value in values for member in value.split(",")}
 
-    def values(self, name: str) -> List[str]:
+    def values(self, name: str) -> list[str]:
         """Return the values of a header, one for each of its lines. Pass the name in lower case."""
         return self._values.get(name, [])
 
@@ -166,7 +166,7 @@ class Response:
         values = self._values.get(name.lower())
         return default if values is None else ", ".join(values)
 
-    def getheaders(self) -> List[Tuple[str, str]]:
+    def getheaders(self) -> list[tuple[str, str]]:
         """Return all names and values."""
         return self._names[:]
 
@@ -184,7 +184,7 @@ class Response:
         """Receive the rest of the reply from another object with a method ``recv``."""
         self._recv = sock.recv
 
-    def read(self, amt: Optional[int] = None) -> bytes:
+    def read(self, amt: int | None = None) -> bytes:
         """Read up to `amt` bytes of the body, or all of it. Return no bytes only at the end of the body.
 
         Raises:
@@ -292,18 +292,18 @@ def without_interim(data: bytes) -> bytes:
     return data
 
 
-def _split_lines(head: bytes) -> List[str]:
+def _split_lines(head: bytes) -> list[str]:
     """Return the lines of a head without line ends, and without the empty line at the end of the head."""
     if head.translate(None, _ALLOWED) or head.count(b"\r") != head.count(b"\r\n"):
         raise MalformedReply("the reply has a control character in its head")
     return head.decode("latin-1").replace("\r\n", "\n").split("\n")[:-2]
 
 
-def parse_fields(lines: List[str]) -> List[Tuple[str, str]]:
+def parse_fields(lines: list[str]) -> list[tuple[str, str]]:
     """Return names and values of header lines (RFC 9112, section 5)."""
     if len(lines) >= MAX_LINES:
         raise MalformedReply(f"the reply has more than {MAX_LINES} header lines")
-    fields: List[Tuple[str, str]] = []
+    fields: list[tuple[str, str]] = []
     for line in lines:
         if len(line) > MAX_LINE:
             raise MalformedReply(f"the reply has a header line of more than {MAX_LINE} bytes")
@@ -325,7 +325,7 @@ def _lower_name(name: str) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def keep_alive_seconds(value: str) -> Optional[int]:
+def keep_alive_seconds(value: str) -> int | None:
     """Return the idle seconds until the server closes the connection, from its ``Keep-Alive`` header; None if absent.
 
     Source: RFC 2068, section 19.7.1.1, defines the header. Only its ``timeout`` is still useful.

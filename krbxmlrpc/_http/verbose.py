@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Iterator, Tuple
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 _SHOWN_HEADERS = {
     "accept-encoding",
@@ -18,7 +19,7 @@ _SHOWN_HEADERS = {
 }
 
 
-def print_headers(headers: Iterable[Tuple[Any, Any]]) -> None:
+def print_headers(headers: Iterable[tuple[Any, Any]]) -> None:
     """Print headers; if a value could be a secret, print only its length."""
     for name, value in headers:
         name = name if isinstance(name, str) else name.decode("latin-1")

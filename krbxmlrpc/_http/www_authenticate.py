@@ -7,7 +7,8 @@ kept as it is, up to the next comma. So one malformed challenge does not hide th
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterable, Iterator, Mapping, NamedTuple, Optional, Tuple, Union
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple, Union
 
 HeaderValues = Union[str, Iterable[str]]
 
@@ -56,7 +57,7 @@ def _challenges_of_line(line: str) -> Iterator[Challenge]:
         position = _skip(_COMMAS, line, position)
 
 
-def _details(line: str, position: int) -> Tuple[str, int]:
+def _details(line: str, position: int) -> tuple[str, int]:
     """Read the details of the scheme that ends at `position`. Return the details and their end."""
     token68 = _TOKEN68.match(line, position)
     if token68 is not None:
@@ -79,7 +80,7 @@ def _skip(pattern: re.Pattern[str], line: str, position: int) -> int:
     return position if found is None else found.end()
 
 
-def www_auth(headers: HeaderValues) -> Dict[str, str]:
+def www_auth(headers: HeaderValues) -> dict[str, str]:
     """Return the challenges as ``{scheme: details}``, for example ``{"negotiate": "", "basic": 'realm="Example"'}``.
 
     Schemes are in lower case. If a scheme comes more than once, the first one with details counts.
@@ -92,14 +93,14 @@ def www_auth(headers: HeaderValues) -> Dict[str, str]:
 
     Source: RFC 9110, sections 11.2 and 11.6.1.
     """
-    found: Dict[str, str] = {}
+    found: dict[str, str] = {}
     for challenge in challenges(headers):
         if not found.get(challenge.scheme):
             found[challenge.scheme] = challenge.details
     return found
 
 
-def negotiate_details(headers: HeaderValues) -> Optional[str]:
+def negotiate_details(headers: HeaderValues) -> str | None:
     """Return the details of ``Negotiate`` (RFC 4559, section 4.1): a token, or ``""``; None if it is absent."""
     if isinstance(headers, list) and len(headers) == 1 and isinstance(headers[0], str):
         alone = _ALONE.fullmatch(headers[0])

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Iterator, List, Optional, Tuple
 
 _VERSION = 0x0504
 _OLDER = (b"\5\1", b"\5\2", b"\5\3")
@@ -20,7 +20,7 @@ _SETTINGS = b"X-CACHECONF:"
 """The realm of entries in a cache that are not tickets."""
 
 
-def cache_file(name: str) -> Optional[str]:
+def cache_file(name: str) -> str | None:
     """Return the file of a credential cache, from a name as in KRB5CCNAME; None if the cache is of another type.
 
     If the name is empty, return None: krb5.conf may name a cache, but this function does not read krb5.conf.
@@ -31,7 +31,7 @@ def cache_file(name: str) -> Optional[str]:
     return path if kind == "FILE" else None
 
 
-def ticket_end(path: str) -> Optional[datetime]:
+def ticket_end(path: str) -> datetime | None:
     """Return the end time of the ticket-granting ticket in a cache; None if it cannot be read."""
     try:
         fields = _Fields(_content(path))
@@ -42,7 +42,7 @@ def ticket_end(path: str) -> Optional[datetime]:
         return None
 
 
-def cache_owner(path: str) -> Optional[str]:
+def cache_owner(path: str) -> str | None:
     """Return the principal of a cache; None if it cannot be read."""
     try:
         return _owner(_Fields(_content(path)))
@@ -50,7 +50,7 @@ def cache_owner(path: str) -> Optional[str]:
         return None
 
 
-def cache_state(path: str) -> Optional[str]:
+def cache_state(path: str) -> str | None:
     """Describe the state of a credential cache in a file, for a message; None if it is unknown."""
     try:
         data = _content(path)
@@ -101,7 +101,7 @@ def _owner(fields: _Fields) -> str:
     return ascii((b"/".join(components) + b"@" + realm).decode("utf-8", "replace"))[1:-1]
 
 
-def _tickets(fields: _Fields) -> Iterator[Tuple[Tuple[bytes, List[bytes]], int]]:
+def _tickets(fields: _Fields) -> Iterator[tuple[tuple[bytes, list[bytes]], int]]:
     """Read the entries after the head of a cache; yield the service and the end time of each ticket."""
     while fields.left():
         fields.principal()
@@ -130,7 +130,7 @@ class _Fields:
     def left(self) -> bool:
         return self._position < len(self._data)
 
-    def numbers(self, layout: str) -> Tuple[int, ...]:
+    def numbers(self, layout: str) -> tuple[int, ...]:
         found = struct.unpack_from(layout, self._data, self._position)
         self._position += struct.calcsize(layout)
         return found
@@ -146,7 +146,7 @@ class _Fields:
         self.skip(length)
         return self._data[start : self._position]
 
-    def principal(self) -> Tuple[bytes, List[bytes]]:
+    def principal(self) -> tuple[bytes, list[bytes]]:
         """Return the realm and the components."""
         _, count = self.numbers(">II")
         realm = self.data()

@@ -12,8 +12,8 @@ import hashlib
 import os
 import threading
 import weakref
-from contextlib import nullcontext, suppress
-from typing import Any, Callable, ContextManager, List, Optional, Tuple
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any, Callable
 
 from .._forks import no_fork, survives_forks
 from .._hints import Hint
@@ -36,13 +36,13 @@ STORE = Hint("a path, or a type and what it names, like 'FILE:/path', or {phrase
 """The accepted values of ``ccache`` and ``keytab``, for errors."""
 
 
-def is_store(name: Optional[str]) -> bool:
+def is_store(name: str | None) -> bool:
     """Say whether a text can name a credential cache or a keytab. None is accepted, too."""
     return name is None or (name != "" and name.isprintable())
 
 
 def ticket_maker(
-    principal: Optional[str], mechanism: str, ccache: Optional[str], keytab: Optional[str]
+    principal: str | None, mechanism: str, ccache: str | None, keytab: str | None
 ) -> Callable[..., Ticket]:
     """Return a function that makes tickets with these credentials. It takes a service, and `KerberosTicket`'s options.
 
@@ -56,8 +56,8 @@ def ticket_maker(
 
 
 def holder(
-    principal: Optional[str], ccache: Optional[str], keytab: Optional[str]
-) -> Optional[Tuple[str, Optional[int]]]:
+    principal: str | None, ccache: str | None, keytab: str | None
+) -> tuple[str, int | None] | None:
     """Return the principal of these credentials, and their lifetime in seconds (None: unlimited).
 
     Return None if there are no credentials, or python-gssapi is not installed.
@@ -95,7 +95,7 @@ class CredentialStore:
         source: the cache and the keytab, for messages.
     """
 
-    def __init__(self, principal: Optional[str], ccache: Optional[str], keytab: Optional[str]) -> None:
+    def __init__(self, principal: str | None, ccache: str | None, keytab: str | None) -> None:
         try:
             import gssapi.raw
         except ImportError as error:
@@ -114,11 +114,11 @@ class CredentialStore:
         self._turns = None if keytab is None else _turns_at(self._ccache)
         self.source = _source(principal, ccache, keytab)
 
-    def turn(self) -> ContextManager[Any]:
+    def turn(self) -> AbstractContextManager[Any]:
         """Return a context for getting a ticket. If a keytab renews the tickets, one thread at a time enters it."""
         return nullcontext() if self._turns is None else self._turns.lock
 
-    def credentials(self, mechanism: str) -> Tuple[Any, Any]:
+    def credentials(self, mechanism: str) -> tuple[Any, Any]:
         """Return the credentials and the OID of their mechanism. Renew the credentials if they have expired.
 
         Raises:
@@ -149,7 +149,7 @@ class CredentialStore:
         encoded = {key.encode(): os.fsencode(value) for key, value in store.items()}
         return raw.acquire_cred_from(encoded, name or None, mechs=[oid], usage=usage).creds
 
-    def _caches(self) -> List[str]:
+    def _caches(self) -> list[str]:
         """Return the caches to search. From a directory of caches GSSAPI takes only the primary principal's cache."""
         kind, _, folder = self._ccache.partition(":")
         if kind != "DIR" or folder.startswith(":") or self._principal is None:
@@ -168,7 +168,7 @@ class StoreTicket(Ticket):
         self._store = store
         super().__init__(service, **arguments)
 
-    def _begin(self, mechanism: str) -> Tuple[Any, str]:
+    def _begin(self, mechanism: str) -> tuple[Any, str]:
         raw = self._store.gssapi
         flags = [raw.RequirementFlag.transferable]  # no effect, but an empty list would mean python-gssapi's defaults
         flags += [raw.RequirementFlag.mutual_authentication] * self.mutual
@@ -186,7 +186,7 @@ class StoreTicket(Ticket):
         except raw.GSSError as error:
             raise _failure(error) from error
 
-    def _step(self, context: Any, token: str) -> Tuple[bool, str]:
+    def _step(self, context: Any, token: str) -> tuple[bool, str]:
         try:
             with no_fork:
                 return context.step(token)  # type: ignore[no-any-return]
@@ -208,7 +208,7 @@ class _Context:
         self._init = functools.partial(raw.init_sec_context, target, **arguments)
         self._context: Any = None
 
-    def step(self, token: str) -> Tuple[bool, str]:
+    def step(self, token: str) -> tuple[bool, str]:
         """Take a token in base64. Return whether the exchange is complete, and the next token."""
         step = self._init(context=self._context, input_token=base64.b64decode(token) or None)
         self._context = step.context
@@ -232,7 +232,7 @@ class _Turns:
         self.lock = threading.RLock()
 
 
-_turns: "weakref.WeakValueDictionary[str, _Turns]" = weakref.WeakValueDictionary()
+_turns: weakref.WeakValueDictionary[str, _Turns] = weakref.WeakValueDictionary()
 _making = _Turns()  # setdefault of a weak dictionary is not atomic: two threads could get two locks
 
 
@@ -252,7 +252,7 @@ def _cache_in_memory(keytab: str, principal: str) -> str:
     return "MEMORY:krbxmlrpc-" + hashlib.sha256(f"{keytab}\n{principal}\n{version}".encode()).hexdigest()
 
 
-def _source(principal: Optional[str], ccache: Optional[str], keytab: Optional[str]) -> Source:
+def _source(principal: str | None, ccache: str | None, keytab: str | None) -> Source:
     if keytab is None:
         remedy = Hint(
             "run kinit -c {ccache}{principal}, or pass {args.keytab} as well; klist -c {ccache} shows the principal "

@@ -11,7 +11,7 @@ import os
 import re
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import Any, Dict, NamedTuple, Optional, Type
+from typing import Any, NamedTuple
 
 from .._hints import Hint
 from ..errors import (
@@ -36,7 +36,7 @@ _TYPE_NOT_AT_KDC = -1765328370  # KRB5KDC_ERR_ETYPE_NOSUPP
 _TYPE_NOT_HERE = (-1765328234, -1765328184, -1765328147)  # KRB5_PROG_ETYPE_NOSUPP, _CC_NOT_KTYPE, _CONFIG_ETYPE_NOSUPP
 
 # Codes of the krb5 error table. MIT's and Heimdal's krb5.h have the same numbers.
-_BY_MINOR: Dict[int, Type[KerberosXMLRPCError]] = {
+_BY_MINOR: dict[int, type[KerberosXMLRPCError]] = {
     -1765328378: NoCredentials,  # KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN
     _UNKNOWN_TO_KDC: ServiceUnknown,
     -1765328352: TicketExpired,  # KRB5KRB_AP_ERR_TKT_EXPIRED
@@ -53,7 +53,7 @@ _BY_MINOR: Dict[int, Type[KerberosXMLRPCError]] = {
     -1765328164: KDCUnreachable,  # KRB5_REALM_CANT_RESOLVE
     _NO_DEFAULT_REALM: KDCUnreachable,
 }
-_BY_MAJOR: Dict[int, Type[KerberosXMLRPCError]] = {
+_BY_MAJOR: dict[int, type[KerberosXMLRPCError]] = {
     _GSS_S_NO_CRED: NoCredentials,
     _GSS_S_CREDENTIALS_EXPIRED: TicketExpired,
 }
@@ -80,18 +80,18 @@ class Source(NamedTuple):
     """The credential cache, as in KRB5CCNAME; ``""`` if it is unknown."""
     remedy: str
     """The hint if there are no credentials."""
-    renewal: Optional[str] = None
+    renewal: str | None = None
     """The hint if the credentials have expired; None: the hint of `TicketExpired`."""
-    keytab: Optional[str] = None
+    keytab: str | None = None
     """The keytab that fills the cache, if a keytab was given."""
 
 
 def no_ticket(
     failure: GSSFailure,
     service: str,
-    principal: Optional[str],
+    principal: str | None,
     source: Source,
-    fallback: Type[KerberosXMLRPCError] = KerberosXMLRPCError,
+    fallback: type[KerberosXMLRPCError] = KerberosXMLRPCError,
 ) -> KerberosXMLRPCError:
     """Return the error for a failed ticket request.
 
@@ -109,13 +109,13 @@ def no_ticket(
     if minor.code == errno.EACCES and _configuration_trouble():
         kind = KDCUnreachable  # GSSAPI could not read krb5.conf
     message = f"no ticket for {service}{f' as {principal}' if principal else ''}: {failure}"
-    facts: Dict[str, Any] = {"service": service, "principal": principal, "major": major, "minor": minor}
+    facts: dict[str, Any] = {"service": service, "principal": principal, "major": major, "minor": minor}
     cache = cache_file(source.cache)
     if kind is TicketExpired:
         facts["since"] = _expired_since(cache)
         if facts["since"]:
             message += f" (since {facts['since']:%Y-%m-%d %H:%M:%S} UTC)"
-    more: Optional[str] = None
+    more: str | None = None
     if kind is NoCredentials:
         more = f"the keytab is {source.keytab}" if source.keytab else cache and cache_state(cache)
     elif kind is KDCUnreachable:
@@ -123,7 +123,7 @@ def no_ticket(
     return kind(f"{message}; {more}" if more else message, hint=_hint(kind, service, source, minor), **facts)
 
 
-def other_mechanism(service: str, principal: Optional[str], source: Source) -> NoCredentials:
+def other_mechanism(service: str, principal: str | None, source: Source) -> NoCredentials:
     """Return the error for a GSSAPI token of another mechanism than Kerberos."""
     return NoCredentials(
         f"no ticket for {service}: GSSAPI would use another mechanism than Kerberos",
@@ -133,12 +133,12 @@ def other_mechanism(service: str, principal: Optional[str], source: Source) -> N
     )
 
 
-def _expired_since(path: Optional[str]) -> Optional[datetime]:
+def _expired_since(path: str | None) -> datetime | None:
     end = ticket_end(path) if path else None
     return end if end and end < datetime.now(timezone.utc) else None
 
 
-def _configuration_trouble() -> Optional[str]:
+def _configuration_trouble() -> str | None:
     """Return the unreadable krb5.conf and the reason; None if each file is readable."""
     named = os.environ.get("KRB5_CONFIG")
     for path in krb5_conf.paths(named):
@@ -148,7 +148,7 @@ def _configuration_trouble() -> Optional[str]:
     return None
 
 
-def _hint(kind: Type[KerberosXMLRPCError], service: str, source: Source, minor: GSSStatus) -> Optional[str]:
+def _hint(kind: type[KerberosXMLRPCError], service: str, source: Source, minor: GSSStatus) -> str | None:
     if kind is NoCredentials:
         cache = cache_file(source.cache)
         if cache and is_forbidden(cache):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Dict, List, NamedTuple, Optional
+from typing import NamedTuple
 
 DEFAULT = "/etc/krb5.conf"
 """The path of krb5.conf on most systems, if KRB5_CONFIG is not set."""
@@ -24,19 +24,19 @@ _INCLUDED = re.compile(r"[A-Za-z0-9_-]+|[^.].*\.conf")
 class Configuration(NamedTuple):
     """The contents of one or several files."""
 
-    files: List[str]
+    files: list[str]
     """The readable files, without the files that they include."""
-    missing: List[str]
+    missing: list[str]
     """The unreadable files."""
-    libdefaults: Dict[str, str]
+    libdefaults: dict[str, str]
 
 
-def paths(names: Optional[str]) -> List[str]:
+def paths(names: str | None) -> list[str]:
     """Return the files that KRB5_CONFIG names. None means that KRB5_CONFIG is not set."""
     return (names or DEFAULT).split(":")
 
 
-def read(names: Optional[str]) -> Configuration:
+def read(names: str | None) -> Configuration:
     """Read the files that KRB5_CONFIG names. None means that KRB5_CONFIG is not set."""
     found = Configuration([], [], {})
     for path in paths(names):
@@ -44,7 +44,7 @@ def read(names: Optional[str]) -> Configuration:
     return found
 
 
-def _read_file(path: str, libdefaults: Dict[str, str], depth: int) -> bool:
+def _read_file(path: str, libdefaults: dict[str, str], depth: int) -> bool:
     """Add the settings of a file that no earlier file has set. Return whether the file can be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -67,7 +67,7 @@ def _read_file(path: str, libdefaults: Dict[str, str], depth: int) -> bool:
     return True
 
 
-def _included(directive: str, path: str) -> List[str]:
+def _included(directive: str, path: str) -> list[str]:
     if directive == "include":
         return [path]
     try:

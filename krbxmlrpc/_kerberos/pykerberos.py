@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Tuple
+from typing import Any
 
 import kerberos
 
@@ -24,7 +24,7 @@ class PykerberosTicket(Ticket):
             # krb5 then takes the default credentials, which are another principal's. SPNEGO prevents this.
             self._opened("spnego")
 
-    def _begin(self, mechanism: str) -> Tuple[Any, str]:
+    def _begin(self, mechanism: str) -> tuple[Any, str]:
         flags = kerberos.GSS_C_MUTUAL_FLAG if self.mutual else 0
         flags |= kerberos.GSS_C_DELEG_FLAG if self._delegate else 0
         try:
@@ -36,7 +36,7 @@ class PykerberosTicket(Ticket):
             raise _failure(error) from error
         return context, self._step(context, "")[1]
 
-    def _step(self, context: Any, token: str) -> Tuple[bool, str]:
+    def _step(self, context: Any, token: str) -> tuple[bool, str]:
         bindings = {}
         if self._channel_bindings is not None:
             bindings["channel_bindings"] = kerberos.channelBindings(application_data=self._channel_bindings)

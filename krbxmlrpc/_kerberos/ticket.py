@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from typing import Any, List, Optional, Tuple
+from typing import Any
 
 from .._checks import checked
 from .._hints import Hint
@@ -32,17 +32,17 @@ class Ticket:
     """
 
     auth_header: str
-    principal: Optional[str]
+    principal: str | None
 
     def __init__(
         self,
         service: str,
         *,
-        principal: Optional[str] = None,
+        principal: str | None = None,
         delegate: bool = False,
         mutual: bool = True,
         mechanism: str = "spnego",
-        channel_bindings: Optional[bytes] = None,
+        channel_bindings: bytes | None = None,
     ) -> None:
         check_ticket_arguments(service, principal, delegate, mechanism)
         checked("mutual", mutual, "True or False", (bool,))
@@ -63,9 +63,9 @@ class Ticket:
             raise other_mechanism(service, principal, self._source()) from error
         self.auth_header = f"Negotiate {token}"
         # A list, because taking its only element is atomic: no two threads can take the same GSSAPI context.
-        self._context: List[Any] = [context]
+        self._context: list[Any] = [context]
 
-    def _opened(self, mechanism: str) -> Tuple[Any, str, Offer]:
+    def _opened(self, mechanism: str) -> tuple[Any, str, Offer]:
         """Return a new GSSAPI context, its first token, and the token's offer; ValueError if it is not Kerberos."""
         context, token = self._begin(mechanism)
         return context, token, read_offer(binascii.a2b_base64(token))
@@ -73,11 +73,11 @@ class Ticket:
     def _check_principal(self, mechanism: str) -> None:
         """Raise as `_opened` if the principal has no credentials and `_opened` would not notice."""
 
-    def _begin(self, mechanism: str) -> Tuple[Any, str]:
+    def _begin(self, mechanism: str) -> tuple[Any, str]:
         """Return a new GSSAPI context and its first token in base64, or raise `GSSFailure`."""
         raise NotImplementedError
 
-    def _step(self, context: Any, token: str) -> Tuple[bool, str]:
+    def _step(self, context: Any, token: str) -> tuple[bool, str]:
         """Give GSSAPI the server's token. Return whether the exchange is complete, and the answer; or `GSSFailure`."""
         raise NotImplementedError
 
@@ -152,7 +152,7 @@ class Ticket:
         except IndexError:
             raise RuntimeError("the ticket has been used: each request needs a KerberosTicket of its own") from None
 
-    def _stepped(self, context: Any, token: str) -> Tuple[bool, str]:
+    def _stepped(self, context: Any, token: str) -> tuple[bool, str]:
         """Do the same as `_step`. A token that GSSAPI refuses does not prove the server's identity."""
         try:
             return self._step(context, token)
@@ -168,7 +168,7 @@ class Ticket:
             raise self._unproven(f"the server's token violates the standards: {error}") from error
 
     def _unproven(
-        self, reason: str, *, major: Optional[GSSStatus] = None, minor: Optional[GSSStatus] = None
+        self, reason: str, *, major: GSSStatus | None = None, minor: GSSStatus | None = None
     ) -> MutualAuthenticationError:
         return MutualAuthenticationError(
             f"{self.service} has not proved itself: {reason}",

@@ -10,7 +10,7 @@ because that mechanism could not prove the server's identity.
 from __future__ import annotations
 
 import binascii
-from typing import Dict, NamedTuple, Optional, Tuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 Key = TypeVar("Key")
 Read = TypeVar("Read")
@@ -35,7 +35,7 @@ _ACCEPT_COMPLETED, _ACCEPT_INCOMPLETE, _REQUEST_MIC = b"\x00", b"\x01", b"\x03" 
 class Offer(NamedTuple):
     """The contents of the client's first token that the server's token has to match."""
 
-    mechanisms: Tuple[bytes, ...]
+    mechanisms: tuple[bytes, ...]
     """The mechanisms offered by SPNEGO; none if the token is a bare Kerberos token."""
     enctype: bytes
     """The encryption type of the session key, which encrypts the server's proof, as the bytes of a DER integer."""
@@ -87,19 +87,19 @@ class _Frame(NamedTuple):
 
 # While a ticket lives, its tokens have the same frames. So compare frames first, and parse only new frames.
 _MAX_FRAMES = 64
-_offers: Dict[int, Tuple[_Frame, Offer]] = {}
-_replies: Dict[Tuple[int, Offer, bool], _Frame] = {}
+_offers: dict[int, tuple[_Frame, Offer]] = {}
+_replies: dict[tuple[int, Offer, bool], _Frame] = {}
 
 
-def _remembered(known: Dict[Key, Read], key: Key, read: Read) -> Read:
+def _remembered(known: dict[Key, Read], key: Key, read: Read) -> Read:
     if len(known) >= _MAX_FRAMES:
         known.clear()
     known[key] = read
     return read
 
 
-def _parsed_offer(token: bytes) -> Tuple[_Frame, Offer]:
-    mechanisms: Tuple[bytes, ...] = ()
+def _parsed_offer(token: bytes) -> tuple[_Frame, Offer]:
+    mechanisms: tuple[bytes, ...] = ()
     krb5, whole = _Fields(token), _Fields(token)
     frame = whole.take(_FRAME)
     whole.end()
@@ -145,7 +145,7 @@ def _parsed_reply(token: bytes, offer: Offer, final: bool) -> _Frame:
     return protected.frame()
 
 
-def _checked_proof(token: "_Fields", enctype: bytes) -> "_Fields":
+def _checked_proof(token: _Fields, enctype: bytes) -> _Fields:
     """Check an AP-REP (RFC 4120, sections 5.2.9 and 5.5.2), except its encrypted part. Return the encrypted part."""
     message = _kerberos_message(token, _AP_REP)
     reply = message.take(_APPLICATION_15)
@@ -163,7 +163,7 @@ def _checked_proof(token: "_Fields", enctype: bytes) -> "_Fields":
     return protected
 
 
-def _kerberos_message(token: "_Fields", kind: bytes) -> "_Fields":
+def _kerberos_message(token: _Fields, kind: bytes) -> _Fields:
     """Unwrap a Kerberos token (RFC 4121, section 4.1; RFC 2743, section 3.1)."""
     frame = token.take(_FRAME)
     token.end()
@@ -172,7 +172,7 @@ def _kerberos_message(token: "_Fields", kind: bytes) -> "_Fields":
     return frame
 
 
-def _expect(field: "_Fields", tag: int, accepted: Tuple[bytes, ...]) -> None:
+def _expect(field: _Fields, tag: int, accepted: tuple[bytes, ...]) -> None:
     if field.take(tag).rest not in accepted:
         raise ValueError("a field of the token has a value that is not allowed")
     field.end()
@@ -183,7 +183,7 @@ class _Fields:
 
     __slots__ = ("_data", "_at", "_end")
 
-    def __init__(self, data: bytes, at: int = 0, end: Optional[int] = None) -> None:
+    def __init__(self, data: bytes, at: int = 0, end: int | None = None) -> None:
         self._data = data
         self._at = at
         self._end = len(data) if end is None else end
@@ -201,7 +201,7 @@ class _Fields:
         """Whether there are bytes that are not yet taken."""
         return self._at < self._end
 
-    def take(self, tag: int) -> "_Fields":
+    def take(self, tag: int) -> _Fields:
         """Take the next field, which must have this tag. Return its contents."""
         data, start = self._data, self._at + 2
         if start > self._end or data[self._at] != tag:
@@ -217,7 +217,7 @@ class _Fields:
         self._at = start + length
         return _Fields(data, start, self._at)
 
-    def take_optional(self, tag: int) -> Optional["_Fields"]:
+    def take_optional(self, tag: int) -> _Fields | None:
         """Take the next field if it has this tag."""
         return self.take(tag) if self.has_more() and self._data[self._at] == tag else None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, NamedTuple
 from xmlrpc.client import Fault, dumps
 
 from .._hints import told
@@ -82,7 +82,7 @@ class LoginPage(Authentication):
             Fault proves that the method did not run. Default: no Fault means this.
     """
 
-    def __init__(self, path: str, session_ended: Optional[SessionEnded] = None) -> None:
+    def __init__(self, path: str, session_ended: SessionEnded | None = None) -> None:
         self.path = path
         self._session_ended = session_ended
 
@@ -193,7 +193,7 @@ class Calling:
         self._hooks = hooks
         self._place = f"{client.scheme}://{call.url}"
 
-    def made(self, make: Callable[[Calling], Any], retries: Optional[Retries] = None) -> Any:
+    def made(self, make: Callable[[Calling], Any], retries: Retries | None = None) -> Any:
         """Make the call, and repeat it as often as the rule and the outcome allow; return its values.
 
         Args:
@@ -201,7 +201,7 @@ class Calling:
             retries: the rule; default: the client's.
         """
         retries = retries or self._client.retries
-        unknown: Optional[CallOutcomeUnknown] = None
+        unknown: CallOutcomeUnknown | None = None
         try:
             for repetitions in itertools.count():
                 try:
@@ -231,11 +231,11 @@ class Calling:
 
     # -- attempts -----------------------------------------------------------------------------------------------------
 
-    def attempt(self, sent: Sent, cookies: str) -> Tuple[Step, Any]:
+    def attempt(self, sent: Sent, cookies: str) -> tuple[Step, Any]:
         """Make one attempt; return ACCEPT and the values, or RENEW and the reply. Any other outcome is an error."""
         return self._exchange(self.call, sent, cookies).run()
 
-    def authenticated(self, cookies: str, call: Optional[Call] = None) -> Any:
+    def authenticated(self, cookies: str, call: Call | None = None) -> Any:
         """Make the call, or another one, and return the values.
 
         It carries a ticket, unless the server knows the user of the connection.
@@ -288,7 +288,7 @@ class Calling:
         """Return the count of logins at the server."""
         return self._client.memory.cookies.logins(self.call.netloc)
 
-    def cookie_paths(self) -> List[str]:
+    def cookie_paths(self) -> list[str]:
         """Return the paths of the server for which there are cookies."""
         return self._client.memory.cookies.paths(self.call.host)
 
@@ -297,6 +297,6 @@ class Calling:
         self._client.memory.cookies.accept_unproved(self.call.netloc)
 
 
-def _name(call: Call) -> Optional[str]:
+def _name(call: Call) -> str | None:
     """Return the name that identifies a call to `Retries`."""
     return method_name(call.body) if call.expects is Expects.VALUES else call.method

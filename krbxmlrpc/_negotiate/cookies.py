@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 import warnings
+from collections.abc import Iterable
 from contextlib import nullcontext
 from http.client import HTTPMessage
 from http.cookiejar import (  # type: ignore[attr-defined]  # typeshed does not know http2time
@@ -25,7 +26,7 @@ from http.cookiejar import (  # type: ignore[attr-defined]  # typeshed does not 
     LoadError,
     http2time,
 )
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, NamedTuple, Optional
 from urllib.parse import urlsplit
 from urllib.request import Request
 
@@ -44,7 +45,7 @@ _HEADER_VALUE = re.compile(r"[^\0-\x1f\x7f\u0100-\U0010ffff]*")
 _MAX_AGE = re.compile(r"-?[0-9]{1,9}")  # 30 years at most: the jar cannot save a date too far ahead
 _OBSOLETE = ("comment", "commenturl", "discard", "port", "version")  # attributes that http.cookiejar still knows
 
-Content = List[Tuple[Cookie, Optional[str]]]
+Content = list[tuple[Cookie, Optional[str]]]
 
 
 class _Ready(NamedTuple):
@@ -64,8 +65,8 @@ class _Place:
 
     def __init__(self, url: str) -> None:
         self.host = urlsplit(url).netloc
-        self.ready: Optional[_Ready] = None
-        self.over: Optional[str] = None  # cookies that do not authenticate, or no longer do so
+        self.ready: _Ready | None = None
+        self.over: str | None = None  # cookies that do not authenticate, or no longer do so
 
 
 class CookieStore:
@@ -80,17 +81,17 @@ class CookieStore:
         OSError: the jar's file cannot be read.
     """
 
-    def __init__(self, jar: Optional[CookieJar]) -> None:
+    def __init__(self, jar: CookieJar | None) -> None:
         self.jar = CookieJar(strict_policy()) if jar is None else jar
-        self._places: Dict[str, _Place] = {}
-        self._proved: Set[str] = set()  # hosts (with ports) that have proved their identity
-        self._unproved: Set[str] = set()  # hosts (with ports) that the caller accepts without a proof
-        self._untried: Dict[str, Dict[str, float]] = {}  # by host: cookies not yet accepted, and since when
-        self._useless: Set[str] = set()  # hosts whose cookies do not authenticate
-        self._logins: Dict[str, int] = {}
-        self._login_locks: Dict[str, threading.Lock] = {}
+        self._places: dict[str, _Place] = {}
+        self._proved: set[str] = set()  # hosts (with ports) that have proved their identity
+        self._unproved: set[str] = set()  # hosts (with ports) that the caller accepts without a proof
+        self._untried: dict[str, dict[str, float]] = {}  # by host: cookies not yet accepted, and since when
+        self._useless: set[str] = set()  # hosts whose cookies do not authenticate
+        self._logins: dict[str, int] = {}
+        self._login_locks: dict[str, threading.Lock] = {}
         self._keeping = threading.RLock()  # reentrant: a signal handler may close the transport meanwhile
-        self._file: Optional[str] = None
+        self._file: str | None = None
         if isinstance(self.jar, FileCookieJar) and self.jar.filename:
             self._file = os.path.realpath(self.jar.filename)
             _load(self.jar, self._file)
@@ -155,7 +156,7 @@ class CookieStore:
 
     # -- the replies --------------------------------------------------------------------------------------------------
 
-    def keep(self, url: str, lines: Iterable[str], *, fresh: bool, sent: Optional[str] = None) -> None:
+    def keep(self, url: str, lines: Iterable[str], *, fresh: bool, sent: str | None = None) -> None:
         """Keep the cookies of a reply.
 
         Args:
@@ -204,7 +205,7 @@ class CookieStore:
             self._useless.add(place.host)
         place.over = cookies
 
-    def paths(self, host: str) -> List[str]:
+    def paths(self, host: str) -> list[str]:
         """Return the paths for which there are cookies for a host (without port)."""
         names = (host, f"{host}.local")  # http.cookiejar adds .local to a host without dots
         held = (cookie for cookie, _ in self._content())
@@ -257,7 +258,7 @@ class _Reply:
         return self._message
 
 
-def _readable(line: str, host: str) -> Optional[str]:
+def _readable(line: str, host: str) -> str | None:
     """Return a ``Set-Cookie`` line that http.cookiejar reads as RFC 6265 demands; None if the line is to be ignored.
 
     On its own, http.cookiejar lets a host set and remove cookies of other hosts, for a domain like ``.local`` or

@@ -10,7 +10,7 @@ import logging
 import time
 import weakref
 from http.client import HTTPException
-from typing import Any, Optional, Protocol, Tuple
+from typing import Any, Protocol
 
 from .._http.response import Response
 from .._http.verbose import print_headers
@@ -41,7 +41,7 @@ class Wire(Protocol):
     def get_ticket(self) -> Ticket:
         """Get a ticket for the service."""
 
-    def send(self, authorization: Optional[str], cookies: str) -> None:
+    def send(self, authorization: str | None, cookies: str) -> None:
         """Send the request.
 
         Args:
@@ -76,7 +76,7 @@ class Negotiation:
         self._wire = wire
         self._token = ""  # of the last reply
 
-    def negotiate(self, sent: Sent, ticket: Optional[Ticket], legs: int) -> Tuple[Step, Response]:
+    def negotiate(self, sent: Sent, ticket: Ticket | None, legs: int) -> tuple[Step, Response]:
         """Send requests until the exchange has ended; return the last reply, and the step that follows it.
 
         Args:
@@ -99,7 +99,7 @@ class Negotiation:
         hint = "tell the server's operator: Kerberos takes one request, SPNEGO three"
         raise self._refused(response, ticket, why, hint)
 
-    def _judge(self, sent: Sent, ticket: Optional[Ticket], response: Response) -> Step:
+    def _judge(self, sent: Sent, ticket: Ticket | None, response: Response) -> Step:
         """Verify the reply's token if it has to be verified; return the step that follows the reply."""
         values = response.values(self._expects.challenge_header)
         negotiate = negotiate_details(values) if values else None
@@ -136,11 +136,11 @@ class Negotiation:
 
     # -- for subclasses to define -------------------------------------------------------------------------------------
 
-    def _ask(self, sent: Sent, ticket: Optional[Ticket]) -> Response:
+    def _ask(self, sent: Sent, ticket: Ticket | None) -> Response:
         """Send the request, read the head of the reply, and return the reply."""
         raise NotImplementedError
 
-    def _learn(self, sent: Sent, ticket: Optional[Ticket], response: Response, step: Step) -> None:
+    def _learn(self, sent: Sent, ticket: Ticket | None, response: Response, step: Step) -> None:
         """Note the facts in a reply that later calls need."""
 
     def _not_proved(self, ticket: Ticket, error: Exception) -> KerberosXMLRPCError:
@@ -148,7 +148,7 @@ class Negotiation:
         raise NotImplementedError
 
     def _refused(
-        self, response: Response, ticket: Optional[Ticket], error: Exception, hint: Optional[str] = None
+        self, response: Response, ticket: Ticket | None, error: Exception, hint: str | None = None
     ) -> KerberosXMLRPCError:
         """Return the error for an exchange that cannot continue."""
         raise NotImplementedError
@@ -171,8 +171,8 @@ class Memory:
 
     def __init__(self, cookies: CookieStore) -> None:
         self.cookies = cookies
-        self.authenticated_as: Optional[str] = None
-        self._needs: "weakref.WeakKeyDictionary[Any, Tuple[str, Sent]]" = weakref.WeakKeyDictionary()
+        self.authenticated_as: str | None = None
+        self._needs: weakref.WeakKeyDictionary[Any, tuple[str, Sent]] = weakref.WeakKeyDictionary()
 
     def note_need(self, connection: object, url: str, sent: Sent) -> None:
         """Note the authentication that the next request for a URL needs on a connection."""
@@ -246,7 +246,7 @@ class Exchange(Negotiation):
         self._memory = memory
         self._wire: CallWire = wire
 
-    def run(self) -> Tuple[Step, Any]:
+    def run(self) -> tuple[Step, Any]:
         """Make the attempt; return ACCEPT and the values, or RENEW and the reply.
 
         All legs of an exchange go over one connection. The connection is kept afterwards if possible.
@@ -270,7 +270,7 @@ class Exchange(Negotiation):
                 self._wire.close()
         raise closed_early(self._call)
 
-    def _result(self, step: Step, response: Response, ticket: Optional[Ticket]) -> Any:
+    def _result(self, step: Step, response: Response, ticket: Ticket | None) -> Any:
         """Take the step that follows the last reply: return the values (None for a login), or the reply if the call
         has to be sent again.
         """
@@ -287,7 +287,7 @@ class Exchange(Negotiation):
             return reply
         raise failure(step, self._call, reply)
 
-    def _ask(self, sent: Sent, ticket: Optional[Ticket]) -> Response:
+    def _ask(self, sent: Sent, ticket: Ticket | None) -> Response:
         call, connection = self._call, self._wire.connection
         call.allowance.left -= 1
         connection.begin(call.verbose)
@@ -315,7 +315,7 @@ class Exchange(Negotiation):
             print_headers(response.getheaders())
         return response
 
-    def _learn(self, sent: Sent, ticket: Optional[Ticket], response: Response, step: Step) -> None:
+    def _learn(self, sent: Sent, ticket: Ticket | None, response: Response, step: Step) -> None:
         call, memory = self._call, self._memory
         verified = ticket is not None and ticket.principal is not None
         if ticket is not None and verified:
@@ -334,7 +334,8 @@ class Exchange(Negotiation):
         try:
             return self._wire.read_body(response)
         except KerberosXMLRPCError as error:
-            raise undecoded(self._call, error)
+            undecoded(self._call, error)
+            raise
         except (OSError, HTTPException) as error:
             raise lost(self._call, "while the reply was read", error) from error
 
@@ -342,7 +343,7 @@ class Exchange(Negotiation):
         return not_proved(self._call, error)
 
     def _refused(
-        self, response: Response, ticket: Optional[Ticket], error: Exception, hint: Optional[str] = None
+        self, response: Response, ticket: Ticket | None, error: Exception, hint: str | None = None
     ) -> KerberosXMLRPCError:
         return rejected(self._call, _reply(response, ticket), error, hint)
 
@@ -350,7 +351,7 @@ class Exchange(Negotiation):
         return denied(self._call, _reply(response, ticket))
 
 
-def _reply(response: Response, ticket: Optional[Ticket]) -> Reply:
+def _reply(response: Response, ticket: Ticket | None) -> Reply:
     if ticket is None:
         return Reply(response.status, response.reason, response.headers)
     return Reply(response.status, response.reason, response.headers, ticket.auth_header, ticket.principal)

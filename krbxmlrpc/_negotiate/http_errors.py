@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http.client import responses
-from typing import Any, Dict, List, Optional
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from .._hints import Hint
@@ -49,7 +49,7 @@ def failure(step: Step, call: Call, reply: Reply) -> KerberosXMLRPCError:
 
 
 def rejected(
-    call: Call, reply: Reply, error: Optional[Exception] = None, hint: Optional[str] = None
+    call: Call, reply: Reply, error: Exception | None = None, hint: str | None = None
 ) -> UnexpectedStatus:
     """Return the error for a 401 to a ticket.
 
@@ -147,7 +147,7 @@ def not_bindable(call: Call, error: ValueError) -> KerberosXMLRPCError:
     )
 
 
-def session_refused(call: Call, reply: Reply, login_path: Optional[str]) -> AuthenticationRejected:
+def session_refused(call: Call, reply: Reply, login_path: str | None) -> AuthenticationRejected:
     """Return the error for a 401 to a session that has just been renewed."""
     return AuthenticationRejected(
         f"{call.url} answered 401 on the session of a new login at {login_path}",
@@ -159,7 +159,7 @@ def session_refused(call: Call, reply: Reply, login_path: Optional[str]) -> Auth
     )
 
 
-def login_without_session(call: Call, login: Call, paths: List[str]) -> NoSession:
+def login_without_session(call: Call, login: Call, paths: list[str]) -> NoSession:
     """Return the error for a login that set no cookies for the calls; `paths` are the paths of other cookies."""
     others = f" (there are some for {', '.join(paths)[:200]!a})" if paths else ""
     return NoSession(
@@ -210,13 +210,13 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
     return UnexpectedStatus(what, hint=hint, location=location, **facts)
 
 
-def _parties(call: Call, reply: Optional[Reply] = None) -> Dict[str, Any]:
+def _parties(call: Call, reply: Reply | None = None) -> dict[str, Any]:
     """Return the service, host and principal of a call."""
     principal = reply.principal if reply and reply.principal else call.principal
     return {"service": call.service, "host": call.host, "principal": principal}
 
 
-def _facts(call: Call, reply: Reply) -> Dict[str, Any]:
+def _facts(call: Call, reply: Reply) -> dict[str, Any]:
     """Return the attributes of all errors about a status."""
     phrase = ascii(reply.reason[:200])[1:-1] if reply.verified else responses.get(reply.status, "")
     return {
@@ -228,7 +228,7 @@ def _facts(call: Call, reply: Reply) -> Dict[str, Any]:
     }
 
 
-def gssapi_facts(error: Optional[Exception]) -> Dict[str, Any]:
+def gssapi_facts(error: Exception | None) -> dict[str, Any]:
     """Return GSSAPI's status codes from an error, if it has any."""
     if not isinstance(error, KerberosXMLRPCError):
         return {}
@@ -247,7 +247,7 @@ def _size(reply: Reply) -> str:
     )
 
 
-def _status_hint(reply: Reply) -> Optional[str]:
+def _status_hint(reply: Reply) -> str | None:
     if reply.status in (400, 431) and reply.authorization and not reply.verified:
         return Hint(
             "the request may be too large: {size}; a TLS port answers plain HTTP like this, too: {phrase.plain_http}",
@@ -268,7 +268,7 @@ def _status_hint(reply: Reply) -> Optional[str]:
     return "look at the server's error log" if reply.status >= 500 else None
 
 
-def clock_difference(date: Optional[str], now: datetime) -> Optional[float]:
+def clock_difference(date: str | None, now: datetime) -> float | None:
     """Return how many seconds a ``Date`` header (RFC 9110, section 6.6.1) is ahead of `now`; None if it has no time."""
     try:
         then = parsedate_to_datetime(date or "")
@@ -279,7 +279,7 @@ def clock_difference(date: Optional[str], now: datetime) -> Optional[float]:
     return (then - now).total_seconds()
 
 
-def redirect_target(location: Optional[str]) -> Optional[str]:
+def redirect_target(location: str | None) -> str | None:
     """Return a ``Location`` as one short line of ASCII for a message; None if it cannot be shown.
 
     User, password, parameters, query and fragment are left out, because a server may put its secrets there.

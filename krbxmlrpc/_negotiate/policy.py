@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from http.client import HTTPMessage
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 MAX_LEGS = 5
 """The most requests that one exchange may take, with the first one. Kerberos takes one, SPNEGO at most three."""
@@ -83,12 +83,12 @@ class Call(NamedTuple):
     """The ticket is for this service."""
     allowance: Allowance
     """The call and its login share one allowance."""
-    principal: Optional[str] = None
+    principal: str | None = None
     """The client principal that the caller selected, or None."""
     verbose: bool = False
     """Whether to print the request and the reply."""
     method: str = "POST"
-    headers: Tuple[Any, ...] = (("Content-Type", "text/xml"),)
+    headers: tuple[Any, ...] = (("Content-Type", "text/xml"),)
     """The headers that describe the body, and the types that the caller accepts."""
     expects: Expects = Expects.VALUES
 
@@ -120,9 +120,9 @@ class Reply(NamedTuple):
     status: int
     reason: str
     headers: HTTPMessage
-    authorization: Optional[str] = None
+    authorization: str | None = None
     """The ``Authorization`` header of the request; None if there was none."""
-    principal: Optional[str] = None
+    principal: str | None = None
     """The client principal, if the server has proved that it sent the reply; else None."""
 
     @property
@@ -164,7 +164,7 @@ class Step(enum.Enum):
 def to_be_verified(
     sent: Sent,
     status: int,
-    negotiate: Optional[str],
+    negotiate: str | None,
     mode: MutualAuthentication,
     expects: Expects = Expects.VALUES,
 ) -> bool:
@@ -186,7 +186,7 @@ def to_be_verified(
 def next_step(
     sent: Sent,
     status: int,
-    negotiate: Optional[str],
+    negotiate: str | None,
     verified: bool,
     mode: MutualAuthentication,
     expects: Expects = Expects.VALUES,
@@ -232,7 +232,7 @@ def may_keep_cookies(sent: Sent, verified: bool, step: Step) -> bool:
     return verified or (sent.rides and step is Step.ACCEPT)
 
 
-def needed_next(sent: Sent, verified: bool, step: Step, values: List[str]) -> Sent:
+def needed_next(sent: Sent, verified: bool, step: Step, values: list[str]) -> Sent:
     """Return the authentication that the next request on this connection to the same URL needs.
 
     A request with the cookies of a session does not need it.

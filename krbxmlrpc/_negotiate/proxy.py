@@ -15,8 +15,9 @@ import socket
 import ssl
 import time
 import urllib.request
+from collections.abc import Sequence
 from http.client import HTTPException, responses
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable
 from urllib.parse import unquote
 
 from .._hints import Hint, subject
@@ -69,7 +70,7 @@ class Proxy:
         credentials: the value of ``Proxy-Authorization`` for the first request, or None.
     """
 
-    def __init__(self, address: Address, credentials: Optional[str]) -> None:
+    def __init__(self, address: Address, credentials: str | None) -> None:
         self.address = address
         self.credentials = credentials
 
@@ -132,7 +133,7 @@ class Proxies:
         TypeError, ValueError: `proxy` is wrong. The message does not contain a password.
     """
 
-    def __init__(self, proxy: Optional[str], variable: Optional[str], new_ticket: NewTicket) -> None:
+    def __init__(self, proxy: str | None, variable: str | None, new_ticket: NewTicket) -> None:
         accepted = Hint("'{environment}', {phrase.direct}, {url}", environment=ENVIRONMENT, url=_URL)
         if not isinstance(proxy, (str, type(None))):  # the value is not shown: it may hold a password
             given = type(proxy).__name__
@@ -140,12 +141,12 @@ class Proxies:
             raise TypeError(message)
         self._variable = variable if proxy == ENVIRONMENT else None
         self._new_ticket = new_ticket
-        self._proxy: Optional[Proxy] = None
+        self._proxy: Proxy | None = None
         if proxy is not None and proxy not in (ENVIRONMENT, DIRECT):
             self._proxy = parse_proxy("proxy", proxy, accepted)
 
     def connection(
-        self, netloc: str, address: Address, timeout: Optional[float], context: Optional[ssl.SSLContext]
+        self, netloc: str, address: Address, timeout: float | None, context: ssl.SSLContext | None
     ) -> Connection:
         """Return a new connection to a server, not yet connected.
 
@@ -161,7 +162,7 @@ class Proxies:
             return Connection(address, timeout, context)
         return Tunnel(address, timeout, context, proxy, self._new_ticket)
 
-    def proxy_for(self, netloc: str) -> Optional[Proxy]:
+    def proxy_for(self, netloc: str) -> Proxy | None:
         """Return the proxy for ``host:port``, or None if there is none. This raises the errors of `connection`."""
         if self._variable is None:
             return self._proxy
@@ -177,10 +178,10 @@ class Proxies:
 def refusal(
     proxy: Proxy,
     server: Address,
-    authorization: Optional[str],
+    authorization: str | None,
     status: int,
     challenges: Sequence[str],
-    error: Optional[Exception] = None,
+    error: Exception | None = None,
 ) -> KerberosXMLRPCError:
     """Return the error for a reply that opens no tunnel. The error does not quote the proxy's own words.
 
@@ -212,7 +213,7 @@ def refusal(
     )
 
 
-def _sent(proxy: Proxy, authorization: Optional[str]) -> str:
+def _sent(proxy: Proxy, authorization: str | None) -> str:
     if authorization is None:
         return ""
     if authorization.startswith("Basic "):
@@ -220,7 +221,7 @@ def _sent(proxy: Proxy, authorization: Optional[str]) -> str:
     return f" to a ticket for {service_of(proxy)}"
 
 
-def _hint(status: int, schemes: Tuple[str, ...], authorization: Optional[str], server: Address) -> str:
+def _hint(status: int, schemes: tuple[str, ...], authorization: str | None, server: Address) -> str:
     if status != 407:
         return Hint(
             "{check}, and that its rules allow CONNECT to {server}; {bypass}",
@@ -257,14 +258,14 @@ class TunnelNegotiation(Negotiation):
     The proof is optional, because TLS proves the identity of the server.
     """
 
-    def __init__(self, wire: ProxyWire, proxy: Proxy, server: Address, statuses: List[str]) -> None:
+    def __init__(self, wire: ProxyWire, proxy: Proxy, server: Address, statuses: list[str]) -> None:
         super().__init__(Expects.TUNNEL, MutualAuthentication.OPTIONAL, wire)
         self._proxy = proxy
         self._server = server
         self._statuses = statuses
         self.has_reply = False
 
-    def _ask(self, sent: Sent, ticket: Optional[Ticket]) -> Response:
+    def _ask(self, sent: Sent, ticket: Ticket | None) -> Response:
         credentials = self._proxy.credentials if sent is Sent.PASSWORD else None
         started = time.monotonic()
         status = "no reply"
@@ -280,7 +281,7 @@ class TunnelNegotiation(Negotiation):
             logger.debug("CONNECT %s by the proxy %s %s %.3f s", target, self._proxy, status, seconds)
 
     def refusal(
-        self, response: Response, authorization: Optional[str], error: Optional[Exception] = None
+        self, response: Response, authorization: str | None, error: Exception | None = None
     ) -> KerberosXMLRPCError:
         """Return the error for a reply that opens no tunnel."""
         challenges = response.values(self._expects.challenge_header)
@@ -296,7 +297,7 @@ class TunnelNegotiation(Negotiation):
         )
 
     def _refused(
-        self, response: Response, ticket: Optional[Ticket], error: Exception, hint: Optional[str] = None
+        self, response: Response, ticket: Ticket | None, error: Exception, hint: str | None = None
     ) -> KerberosXMLRPCError:
         return self.refusal(response, None if ticket is None else ticket.auth_header, error)
 
@@ -311,8 +312,8 @@ class Tunnel(Connection):
     def __init__(
         self,
         address: Address,
-        timeout: Optional[float],
-        context: Optional[ssl.SSLContext],
+        timeout: float | None,
+        context: ssl.SSLContext | None,
         proxy: Proxy,
         new_ticket: NewTicket,
     ) -> None:
@@ -320,7 +321,7 @@ class Tunnel(Connection):
         self._where += f" through the proxy {proxy}"
         self._proxy = proxy
         self._new_ticket = new_ticket
-        self._statuses: List[str] = []  # for `verbose`
+        self._statuses: list[str] = []  # for `verbose`
 
     def begin(self, debuglevel: int = 0) -> None:
         """Note that a new request starts."""
@@ -388,7 +389,7 @@ class Tunnel(Connection):
         if step is not Step.ACCEPT:
             raise negotiation.refusal(response, ticket.auth_header)
 
-    def _new_exchange(self) -> Tuple[ProxyWire, TunnelNegotiation]:
+    def _new_exchange(self) -> tuple[ProxyWire, TunnelNegotiation]:
         wire = ProxyWire(self, self._proxy, self._new_ticket)
         return wire, TunnelNegotiation(wire, self._proxy, self.address, self._statuses)
 
@@ -441,7 +442,7 @@ class ProxyWire:
                 )
             raise
 
-    def send(self, authorization: Optional[str], cookies: str) -> None:
+    def send(self, authorization: str | None, cookies: str) -> None:
         """Send a CONNECT. A proxy gets no cookies."""
         self._talk = Connection(self._proxy.address, self._tunnel.timeout, None)
         self._talk.use(_BeforeTLS(self._tunnel.sock))

@@ -6,7 +6,8 @@ may run twice.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Collection, NamedTuple, Optional, Union
+from collections.abc import Collection
+from typing import Any, Callable, NamedTuple, Union
 
 from .._checks import checked
 from .._hints import Hint
@@ -36,10 +37,10 @@ class Retries(NamedTuple):
 
     most: int
     interval: float
-    is_idempotent: Callable[[Optional[str]], object]
+    is_idempotent: Callable[[str | None], object]
     """A function that is called with the method's name, or with None if the name is unknown."""
 
-    def wait(self, error: KerberosXMLRPCError, done: int, name: Optional[str]) -> Optional[float]:
+    def wait(self, error: KerberosXMLRPCError, done: int, name: str | None) -> float | None:
         """Return how many seconds to wait before the call is repeated; None if it must not be repeated.
 
         Args:
@@ -72,7 +73,7 @@ def is_answer(error: KerberosXMLRPCError) -> bool:
     return isinstance(error, (MutualAuthenticationError, InvalidResponse))
 
 
-def is_idempotent(idempotent: Any) -> Callable[[Optional[str]], object]:
+def is_idempotent(idempotent: Any) -> Callable[[str | None], object]:
     """Return the argument ``idempotent`` as a function of the method's name; TypeError if the argument is wrong."""
     if idempotent is True:
         return lambda name: True

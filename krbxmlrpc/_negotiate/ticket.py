@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from .._http.www_authenticate import HeaderValues, negotiate_details
 from .._kerberos.pykerberos import PykerberosTicket
 
@@ -41,7 +39,7 @@ class KerberosTicket(PykerberosTicket):
     Source: RFC 4559, section 4.
     """
 
-    def verify_response(self, www_authenticate: Optional[HeaderValues]) -> None:
+    def verify_response(self, www_authenticate: HeaderValues | None) -> None:
         """Return if the reply with this header comes from the service, else raise. You can call this once.
 
         The method returns only when the exchange is complete. After the call the ticket is used up, even if the method
@@ -62,7 +60,7 @@ class KerberosTicket(PykerberosTicket):
         context = self._take_context()
         self._verify(context, _required_token(www_authenticate))
 
-    def answer_challenge(self, www_authenticate: Optional[HeaderValues]) -> bool:
+    def answer_challenge(self, www_authenticate: HeaderValues | None) -> bool:
         """Answer the token of a 401; return whether the exchange has another leg.
 
         If it has, `auth_header` holds that leg, and you have to send it on the same connection. If it has not, the
@@ -83,7 +81,7 @@ class KerberosTicket(PykerberosTicket):
         return self._answer(context, _required_token(www_authenticate))
 
 
-def _required_token(www_authenticate: Optional[HeaderValues]) -> str:
+def _required_token(www_authenticate: HeaderValues | None) -> str:
     """Return the token of the Negotiate challenge."""
     # HTTP libraries return None if there is no such header.
     token = None if www_authenticate is None else negotiate_details(www_authenticate)

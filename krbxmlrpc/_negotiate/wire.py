@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Mapping, Optional, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable, Protocol
 
 from .._http.connection import Connection
 from .._http.pool import Pool
@@ -29,8 +30,8 @@ class Hooks(Protocol):
         request_body: Any,
         debug: bool,
         *,
-        connection: Optional[Connection] = None,
-        authorization: Optional[str] = None,
+        connection: Connection | None = None,
+        authorization: str | None = None,
         cookies: str = "",
         method: str = "POST",
         headers: Iterable[Any] = (),
@@ -93,7 +94,7 @@ class BlockingWire:
         """Get a ticket for the service of the call."""
         return self._tickets.get(self._call, self.connection)
 
-    def send(self, authorization: Optional[str], cookies: str) -> None:
+    def send(self, authorization: str | None, cookies: str) -> None:
         """Send the request."""
         call = self._call
         self._hooks.send_request(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Optional
+from typing import Any
 
 # As xmlrpc.client.dumps writes it. The match is at the start, so that no argument is mistaken for the method.
 _METHOD = re.compile(
@@ -11,7 +11,7 @@ _METHOD = re.compile(
 )
 
 
-def method_name(body: Any) -> Optional[str]:
+def method_name(body: Any) -> str | None:
     """Return the method's name from an encoded call; None if the name cannot be found."""
     found = _METHOD.match(body) if isinstance(body, bytes) else None
     if found is None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import Any, Callable, Iterable, Iterator, Tuple
+from collections.abc import Iterable, Iterator
+from typing import Any, Callable
 from xml.parsers.expat import ExpatError, errors
 from xmlrpc.client import Fault, ResponseError, Unmarshaller
 
@@ -156,7 +157,7 @@ def _check_utf8(data: bytes, start: int, at: int) -> None:
             raise ResponseError(f"it is not UTF-8, from byte {at} on") from error
 
 
-def make_parser(use_datetime: bool, use_builtin_types: bool) -> Tuple[Any, Unmarshaller]:
+def make_parser(use_datetime: bool, use_builtin_types: bool) -> tuple[Any, Unmarshaller]:
     """Return an XML parser that refuses any XML that XML-RPC never needs, and the unmarshaller that it feeds."""
     unmarshaller = _BoundedUnmarshaller(use_datetime, use_builtin_types)
     return _BoundedParser(unmarshaller), unmarshaller

@@ -14,7 +14,7 @@ of MIT Kerberos, including the KDC. Do not use it in production.
 """
 
 try:
-    import k5test  # type: ignore[import-untyped]  # noqa: F401
+    import k5test  # type: ignore[import-untyped]  # noqa: F401  # used by the modules below
     import trustme  # noqa: F401
 except ImportError as error:
     raise ImportError("krbxmlrpc.testing needs k5test and trustme: pip install 'krbxmlrpc[testing]'") from error

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import threading
-from typing import Dict, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 import kerberos
 
@@ -57,7 +57,7 @@ class Acceptor:
             KRB5RCACHEDIR matter.
     """
 
-    def __init__(self, environment: Dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str]) -> None:
         modules = os.pathsep.join(path for path in sys.path if path)
         # Allow only Kerberos and SPNEGO, even if the machine has other mechanisms.
         own = {**environment, "GSS_MECH_CONFIG": os.devnull, "PYTHONPATH": modules}

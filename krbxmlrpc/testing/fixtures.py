@@ -12,8 +12,9 @@
     A function that starts more servers for one test, also with arguments: ``krb_serve(sessions=True)``.
 """
 
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import pytest
 

@@ -4,7 +4,7 @@ import errno
 import os
 import random
 import socket
-from typing import Any, Dict, Optional
+from typing import Any, Optional
 
 import k5test  # type: ignore[import-untyped]
 
@@ -63,7 +63,7 @@ def start(clock: Optional[str] = None) -> Any:
     return realm
 
 
-def _start_kdc(env: Dict[str, str]) -> Any:
+def _start_kdc(env: dict[str, str]) -> Any:
     for attempt in range(10):
         realm = k5test.K5Realm(
             realm=REALM,
@@ -88,7 +88,7 @@ def _start_kdc(env: Dict[str, str]) -> Any:
     raise AssertionError("not reached")
 
 
-def client_environment(realm: Any) -> Dict[str, str]:
+def client_environment(realm: Any) -> dict[str, str]:
     """Return the environment variables for a client, and for an acceptor in the same process.
 
     ``no_proxy`` keeps connections to loopback away from a proxy that the machine may use.

@@ -5,7 +5,7 @@ import ssl
 import threading
 from email.message import Message
 from email.parser import BytesParser
-from typing import Any, BinaryIO, Callable, List, NamedTuple, Optional
+from typing import Any, BinaryIO, Callable, NamedTuple, Optional
 
 import trustme
 
@@ -83,8 +83,8 @@ class LoopbackServer:
             ca.issue_cert(kdc.HOST).configure_cert(self._context)
         self.connections = 0
         self._lock = threading.Lock()
-        self._open: List[socket.socket] = []
-        self._threads: List[threading.Thread] = []
+        self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
         self._listener = socket.socket()
         self._listener.bind(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]

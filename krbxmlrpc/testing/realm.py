@@ -3,8 +3,9 @@
 import os
 import struct
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Optional
 
 from .._kerberos.ccache import ticket_end
 from . import kdc
@@ -70,7 +71,7 @@ class Realm:
     # -- the environment ----------------------------------------------------------------------------------------------
 
     @property
-    def environment(self) -> Dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """The environment variables that a client needs, such as KRB5_CONFIG and KRB5CCNAME, and ``no_proxy``."""
         return kdc.client_environment(self.k5)
 

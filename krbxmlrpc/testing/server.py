@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from http.client import HTTPMessage
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple, Optional
 from xmlrpc.server import SimpleXMLRPCDispatcher, SimpleXMLRPCRequestHandler
 
 import trustme
@@ -120,11 +120,11 @@ class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         ca.configure_trust(self.context)
         self.cafile = ""
-        self.requests: List[Logged] = []
+        self.requests: list[Logged] = []
         self._ca = ca
         self._cookie_path = path if sessions else None if login_path is None else "/"
-        self._sessions: Dict[str, str] = {}
-        self._failures: List[Failure] = []
+        self._sessions: dict[str, str] = {}
+        self._failures: list[Failure] = []
 
     def url(self, path: Optional[str] = None) -> str:
         """Return the URL for calls, or the URL of another path."""
@@ -208,7 +208,7 @@ class _Handler(SimpleXMLRPCRequestHandler):
     # the state of the current request
     _is_login: bool
     _negotiates: bool
-    _headers: List[Tuple[str, str]]
+    _headers: list[tuple[str, str]]
     _user: Optional[str]
     _method: Optional[str]
     _failure: Optional[Failure]
@@ -219,11 +219,11 @@ class _Handler(SimpleXMLRPCRequestHandler):
         self._headers, self._user, self._method, self._failure = [], None, None, None
         super().handle_one_request()
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  # the name is http.server's
         """Answer a GET. Only a login page accepts one."""
         self._answer()
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802
         """Answer a POST, which is a call or a login."""
         self._answer()
 
@@ -328,7 +328,7 @@ class _Handler(SimpleXMLRPCRequestHandler):
         """Return True, because the path has already been checked."""
         return True
 
-    def _dispatch(self, method: str, params: Tuple[Any, ...]) -> Any:
+    def _dispatch(self, method: str, params: tuple[Any, ...]) -> Any:
         """Run a call. The base class calls this method."""
         self._method = method
         _caller.set(self._user)  # nothing else runs in this thread

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-from typing import Dict
 
 _KDC = (
     "/usr/sbin/krb5kdc",
@@ -25,7 +24,7 @@ def require() -> None:
     _require(_KDC_PACKAGES, *_KDC)
 
 
-def other_clock(offset: str) -> Dict[str, str]:
+def other_clock(offset: str) -> dict[str, str]:
     """Return the environment that changes a program's clock by an offset, for example ``+20m``.
 
     Raises:
@@ -37,7 +36,7 @@ def other_clock(offset: str) -> Dict[str, str]:
     return {name: variables[name] for name in ("LD_PRELOAD", "FAKETIME")}
 
 
-def _require(packages: Dict[str, str], *programs: str) -> None:
+def _require(packages: dict[str, str], *programs: str) -> None:
     """Look for programs as k5test does: on the PATH, and then in the folders of the packages."""
     names = [os.path.basename(program) for program in programs]
     missing = [name for name, path in zip(names, programs) if not shutil.which(name) and not os.path.exists(path)]

@@ -9,8 +9,9 @@ import ssl
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple
+from typing import Any, NamedTuple
 
 from servers import apache, daemon, kdc, software
 
@@ -53,7 +54,7 @@ LARGE = [Case(name, name.split()[2], megabytes=int(name.split()[0])) for name in
 class Worker:
     """A process in which one contestant is measured; see `bench.worker`."""
 
-    def __init__(self, name: str, environment: Dict[str, str], case: str = "") -> None:
+    def __init__(self, name: str, environment: dict[str, str], case: str = "") -> None:
         self.name = name
         command = [sys.executable, "-m", "bench.worker", name, case]
         self._process = subprocess.Popen(
@@ -66,7 +67,7 @@ class Worker:
         order = {"kind": case.kind, "length": length, "threads": case.threads, "calls": calls}
         print(json.dumps(order), file=self._process.stdin, flush=True)
 
-    def answer(self) -> Dict[str, Any]:
+    def answer(self) -> dict[str, Any]:
         """Return the measurement that was ordered, with rates; or ``error`` alone."""
         assert self._process.stdout is not None
         measured = json.loads(self._process.stdout.readline() or '{"error": "the process ended"}')
@@ -85,13 +86,13 @@ class Worker:
 class Benchmark:
     """One run: `samples` grows as it goes on."""
 
-    def __init__(self, hub: apache.Apache, environment: Dict[str, str], names: Iterable[str], effort: Effort) -> None:
-        self.samples: List[Dict[str, Any]] = []
+    def __init__(self, hub: apache.Apache, environment: dict[str, str], names: Iterable[str], effort: Effort) -> None:
+        self.samples: list[dict[str, Any]] = []
         self._hub = hub
         self._environment = environment
         self._names = list(names)
         self._effort = effort
-        self._calls: Dict[Any, int] = {}
+        self._calls: dict[Any, int] = {}
         self._round = -1
 
     def run(self) -> None:
@@ -125,7 +126,7 @@ class Benchmark:
                     worker.order(case, 1, self._effort.megabyte)
                     self._note(name, case.name, worker.answer(), "memory")
 
-    def _rounds(self, workers: List[Worker]) -> None:
+    def _rounds(self, workers: list[Worker]) -> None:
         """Measure rates; the contestants take turns, each round begins with another one."""
         for number in range(-1, self._effort.rounds):
             _say("calibration" if number < 0 else f"round {number + 1} of {self._effort.rounds}")
@@ -153,7 +154,7 @@ class Benchmark:
         else:
             self._note(*key, measured, "calls_per_second", "cpu_per_call")
 
-    def _note(self, name: str, case: str, measured: Dict[str, Any], *quantities: str) -> None:
+    def _note(self, name: str, case: str, measured: dict[str, Any], *quantities: str) -> None:
         kept = ["error"] if "error" in measured else quantities
         found = {each: measured[each] for each in kept}
         self.samples.append({"contestant": name, "case": case, "round": self._round, **found})
@@ -163,13 +164,13 @@ def _say(text: str) -> None:
     print(f"... {text}", file=sys.stderr, flush=True)
 
 
-def _machine() -> Dict[str, Any]:
+def _machine() -> dict[str, Any]:
     cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     model = next((line.partition(": ")[2] for line in cpuinfo if line.startswith("model name")), platform.machine())
     return {"processor": model, "cores": len(os.sched_getaffinity(0)), "system": platform.platform()}
 
 
-def _versions() -> Dict[str, str]:
+def _versions() -> dict[str, str]:
     server = subprocess.run([software.APACHE, "-v"], check=True, capture_output=True, text=True).stdout
     found = {
         "Python": platform.python_version(),
@@ -193,7 +194,7 @@ def _distributions() -> Iterator[Any]:
             yield name, "not installed"
 
 
-def measure(names: Iterable[str], effort: Effort) -> Dict[str, Any]:
+def measure(names: Iterable[str], effort: Effort) -> dict[str, Any]:
     """Start realm and hub, run the benchmark; return its result, as it is written as JSON."""
     os.environ["GSS_MECH_CONFIG"] = os.devnull  # no mechanisms beside Kerberos and SPNEGO
     realm = kdc.start()

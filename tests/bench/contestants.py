@@ -7,7 +7,7 @@ only when a client of theirs is made: without them the others can still be measu
 import functools
 import os
 import ssl
-from typing import Any, Callable, Dict, NamedTuple
+from typing import Any, Callable, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import HTTPSHandler, Request, build_opener
 from xmlrpc.client import SafeTransport, ServerProxy, dumps, loads
@@ -44,7 +44,7 @@ class Contestant(NamedTuple):
         return "own" if self.shared else "peer" if self.peer else "limit"
 
 
-def client_environment(hub: apache.Apache, realm: Any) -> Dict[str, str]:
+def client_environment(hub: apache.Apache, realm: Any) -> dict[str, str]:
     """Return what the workers have in their environment.
 
     kobo's transport and tcms-api's take no TLS context; they read the machine's CAs, anew for each connection. Here
@@ -101,7 +101,7 @@ def _cookie(url: str, ca: str) -> Client:
     return proxy(url, SafeTransport(context=_context(ca), headers=[("Cookie", _session(url.partition("?")[0], ca))]))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _session(url: str, ca: str) -> str:
     """Return the cookie of a session that one verified exchange has made."""
     ticket = KerberosTicket(f"HTTP@{urlsplit(url).hostname}")
@@ -111,7 +111,7 @@ def _session(url: str, ca: str) -> str:
         return str(reply.headers["Set-Cookie"]).partition(";")[0]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _context(ca: str) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca)
 
@@ -197,7 +197,7 @@ def _by_requests(url: str, ca: str, auth: Any) -> Client:
     return client
 
 
-CONTESTANTS: Dict[str, Contestant] = {
+CONTESTANTS: dict[str, Contestant] = {
     "session": Contestant("krbxmlrpc, session", "/session", _krbxmlrpc(), shared=True),
     "spnego": Contestant("krbxmlrpc, a ticket a call", "/xmlrpc", _krbxmlrpc(), shared=True),
     "krb5": Contestant("krbxmlrpc, a ticket a call, krb5", "/xmlrpc", _krbxmlrpc(mechanism="krb5"), shared=True),

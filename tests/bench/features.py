@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import uuid
-from typing import Callable, Dict, List
+from typing import Callable
 from xmlrpc.client import dumps
 
 import trustme
@@ -91,7 +91,7 @@ def _expands_entities(name: str) -> str:
 
 def _runs(name: str) -> str:
     """Break the connection twice when the call has run."""
-    runs: List[Request] = []
+    runs: list[Request] = []
 
     def run(request: Request, send: Callable[[bytes], None]) -> None:
         runs.append(request)
@@ -118,7 +118,7 @@ def _stale(name: str) -> str:
     return _said(CONTESTANTS[name].make(f"{os.environ['HUB_URL']}/stale-keytab", os.environ["HUB_CA"]))
 
 
-PROBES: Dict[str, Probe] = {
+PROBES: dict[str, Probe] = {
     "reads a reply of a server that never asked for a ticket": _believes(say(_unproven())),
     "reads a reply to its ticket without the server's proof": _believes(_asking(say(_unproven()))),
     "reads a reply whose proof was altered": _believes(_asking(honest(_altered, body=values("believed")))),
@@ -130,7 +130,7 @@ PROBES: Dict[str, Probe] = {
 }
 
 
-def _hold(name: str, probe: str, environment: Dict[str, str], hub: apache.Apache) -> str:
+def _hold(name: str, probe: str, environment: dict[str, str], hub: apache.Apache) -> str:
     """Have one conversation held in a process of its own."""
     command = [sys.executable, "-m", "bench.features", name, probe]
     try:
@@ -145,7 +145,7 @@ def _hold(name: str, probe: str, environment: Dict[str, str], hub: apache.Apache
     return said
 
 
-def find(names: List[str]) -> Dict[str, Dict[str, str]]:
+def find(names: list[str]) -> dict[str, dict[str, str]]:
     """Start realm and hub, hold all conversations; return what came of them, by probe and contestant."""
     os.environ["GSS_MECH_CONFIG"] = os.devnull
     realm = kdc.start()
@@ -160,7 +160,7 @@ def find(names: List[str]) -> Dict[str, Dict[str, str]]:
         realm.stop()
 
 
-def table(found: Dict[str, Dict[str, str]]) -> str:
+def table(found: dict[str, dict[str, str]]) -> str:
     """Return it as text."""
     lines = []
     for probe, answers in found.items():

@@ -5,8 +5,9 @@ A sample is what was measured once: ``contestant``, ``case``, ``round`` (-1: bef
 ``error``.
 """
 
+from collections.abc import Iterable
 from statistics import median
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Optional
 from xml.sax.saxutils import escape
 
 from .contestants import CONTESTANTS
@@ -16,11 +17,11 @@ LARGE = ["1 MB up", "1 MB down", "20 MB up", "20 MB down"]
 _FACTS = ["title", "path", "kind"]
 COUNTS = "counts"
 
-Summary = Dict[str, Dict[str, Dict[str, Any]]]
+Summary = dict[str, dict[str, dict[str, Any]]]
 """The median of a quantity, by contestant, case and quantity; of ``error``, the last."""
 
 
-def result(machine: Dict[str, Any], versions: Dict[str, str], effort: Dict[str, Any], samples: Any) -> Dict[str, Any]:
+def result(machine: dict[str, Any], versions: dict[str, str], effort: dict[str, Any], samples: Any) -> dict[str, Any]:
     """Return all that there is to say about a run."""
     medians = summary(samples)
     return {
@@ -34,9 +35,9 @@ def result(machine: Dict[str, Any], versions: Dict[str, str], effort: Dict[str, 
     }
 
 
-def summary(samples: Iterable[Dict[str, Any]]) -> Summary:
+def summary(samples: Iterable[dict[str, Any]]) -> Summary:
     """Return the medians."""
-    values: Dict[Tuple[str, str, str], List[Any]] = {}
+    values: dict[tuple[str, str, str], list[Any]] = {}
     for sample in samples:
         for quantity in sample.keys() - {"contestant", "case", "round"}:
             values.setdefault((sample["contestant"], sample["case"], quantity), []).append(sample[quantity])
@@ -47,7 +48,7 @@ def summary(samples: Iterable[Dict[str, Any]]) -> Summary:
     return medians
 
 
-def spread(samples: Iterable[Dict[str, Any]], name: str, case: str = THREADS[0]) -> str:
+def spread(samples: Iterable[dict[str, Any]], name: str, case: str = THREADS[0]) -> str:
     """Say how far the rounds lie apart: what differs by less than that between contestants, may be chance."""
     rates = [each.get("calls_per_second") for each in samples if (each["contestant"], each["case"]) == (name, case)]
     if not rates or None in rates:
@@ -60,7 +61,7 @@ def ratio(above: Optional[float], below: Optional[float]) -> Optional[float]:
     return None if above is None or not below else above / below
 
 
-def goals(medians: Summary) -> List[Dict[str, Any]]:
+def goals(medians: Summary) -> list[dict[str, Any]]:
     """Return what is to be reached, and what was measured."""
 
     def of(name: str, case: str = THREADS[0], quantity: str = "calls_per_second") -> Optional[float]:
@@ -99,7 +100,7 @@ def goals(medians: Summary) -> List[Dict[str, Any]]:
     return found
 
 
-def with_rounds(found: List[Dict[str, Any]], samples: Any) -> List[Dict[str, Any]]:
+def with_rounds(found: list[dict[str, Any]], samples: Any) -> list[dict[str, Any]]:
     """Add to each goal what was ``measured_by_round``: where it lies on both sides, another run may say otherwise."""
     rounds = sorted({sample["round"] for sample in samples} - {-1})
     each = [goals(summary(sample for sample in samples if sample["round"] == number)) for number in rounds]
@@ -107,7 +108,7 @@ def with_rounds(found: List[Dict[str, Any]], samples: Any) -> List[Dict[str, Any
     return [{**goal, "measured_by_round": values} for goal, values in zip(found, by_round or [[]] * len(found))]
 
 
-def _goal(what: str, measured: Optional[float], goal: float, at_most: bool = False) -> Dict[str, Any]:
+def _goal(what: str, measured: Optional[float], goal: float, at_most: bool = False) -> dict[str, Any]:
     reached = measured is not None and (measured <= goal if at_most else measured >= goal)
     return {"what": what, "measured": measured, "bound": "at most" if at_most else "at least", "goal": goal} | {
         "reached": None if measured is None else reached
@@ -117,12 +118,12 @@ def _goal(what: str, measured: Optional[float], goal: float, at_most: bool = Fal
 # -- tables -----------------------------------------------------------------------------------------------------------
 
 
-def table(run: Dict[str, Any]) -> str:
+def table(run: dict[str, Any]) -> str:
     """Return the whole report as text."""
     return "\n\n".join([_small(run), _large(run, "seconds"), _large(run, "memory"), _goals(run), _where(run)])
 
 
-def _small(run: Dict[str, Any]) -> str:
+def _small(run: dict[str, Any]) -> str:
     head = ["SMALL CALLS", "path", "requests", "conn.", "CPU ms", "spread", *THREADS]
     rows = []
     for name, cases in run["medians"].items():
@@ -136,7 +137,7 @@ def _small(run: Dict[str, Any]) -> str:
     return f"{_aligned([head, *rows])}\n{note}{_errors(run)}"
 
 
-def _large(run: Dict[str, Any], quantity: str) -> str:
+def _large(run: dict[str, Any], quantity: str) -> str:
     head = [f"LARGE CALLS, {'seconds' if quantity == 'seconds' else 'MB of memory'}", "path", *LARGE]
     rows = []
     for name, cases in run["medians"].items():
@@ -150,7 +151,7 @@ def _large(run: Dict[str, Any], quantity: str) -> str:
     return _aligned([head, *rows])
 
 
-def _goals(run: Dict[str, Any]) -> str:
+def _goals(run: dict[str, Any]) -> str:
     rows = [["GOALS", "measured", "by round: median", "from", "to", "goal", "reached"]]
     for goal in run["goals"]:
         sign = "<=" if goal["bound"] == "at most" else ">="
@@ -161,23 +162,23 @@ def _goals(run: Dict[str, Any]) -> str:
     return f"{_aligned(rows)}\nmeasured: ratio of the medians; by round: ratios of what was measured within one round"
 
 
-def _where(run: Dict[str, Any]) -> str:
+def _where(run: dict[str, Any]) -> str:
     machine = run["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     return f"On {machine['cores']} cores of {machine['processor']}; {machine['system']}\nWith {versions}"
 
 
-def _who(run: Dict[str, Any], name: str) -> List[str]:
+def _who(run: dict[str, Any], name: str) -> list[str]:
     return [run["contestants"][name]["title"], run["contestants"][name]["path"]]
 
 
-def _number(found: Dict[str, Any], quantity: str, digits: int = 0, factor: float = 1) -> str:
+def _number(found: dict[str, Any], quantity: str, digits: int = 0, factor: float = 1) -> str:
     if found.get(quantity) is not None:
         return f"{found[quantity] * factor:.{digits}f}"
     return "failed" if "error" in found else "-"
 
 
-def _errors(run: Dict[str, Any]) -> str:
+def _errors(run: dict[str, Any]) -> str:
     """Say of each contestant that failed why it did, once."""
     said = []
     for name, cases in run["medians"].items():
@@ -188,7 +189,7 @@ def _errors(run: Dict[str, Any]) -> str:
     return "".join(f"\n{line}" for line in said)
 
 
-def _aligned(rows: List[List[str]]) -> str:
+def _aligned(rows: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = [
         "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(line))
@@ -207,7 +208,7 @@ text { font: 13px sans-serif; fill: #1f2328; } .title { font-weight: bold; } .va
 </style>"""
 
 
-def svg(run: Dict[str, Any]) -> str:
+def svg(run: dict[str, Any]) -> str:
     """Return a chart: horizontal bars of calls a second and of processor time a call, in one thread."""
     parts = []
     top = _STEP
@@ -227,7 +228,7 @@ def svg(run: Dict[str, Any]) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" {view} role="img">\n{_STYLE}\n' + "\n".join(parts) + "\n</svg>\n"
 
 
-def _bars(title: str, rows: List[Tuple[str, str, Optional[float]]], digits: int, top: int) -> str:
+def _bars(title: str, rows: list[tuple[str, str, Optional[float]]], digits: int, top: int) -> str:
     scale = (_WIDTH - _LABELS - 70) / max((value or 0 for _, _, value in rows), default=1)
     lines = [f'<text class="title" x="0" y="{top}">{escape(title)}</text>']
     for number, (label, kind, value) in enumerate(rows, 1):

@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable
 
 from servers import hub
 
@@ -35,10 +35,10 @@ def _action(kind: str, length: int) -> Callable[[Client], None]:
     return act
 
 
-def _in_threads(clients: List[Client], calls: int, act: Callable[[Client], None]) -> Dict[str, float]:
+def _in_threads(clients: list[Client], calls: int, act: Callable[[Client], None]) -> dict[str, float]:
     """Make the calls, in one thread a client, and measure them; each client makes a small one before."""
-    failures: List[BaseException] = []
-    before: Dict[str, float] = {}
+    failures: list[BaseException] = []
+    before: dict[str, float] = {}
     barrier = threading.Barrier(len(clients), lambda: before.update(_counters(), memory=_memory("VmRSS")))
 
     def run(client: Client, calls: int) -> None:
@@ -65,11 +65,11 @@ def _in_threads(clients: List[Client], calls: int, act: Callable[[Client], None]
     return {name: after[name] - before[name] for name in after}
 
 
-def _counters() -> Dict[str, float]:
+def _counters() -> dict[str, float]:
     return {"seconds": time.monotonic(), "cpu": time.process_time()}
 
 
-def measure(contestant: Contestant, url: str, ca: str, order: Dict[str, Any]) -> Dict[str, Any]:
+def measure(contestant: Contestant, url: str, ca: str, order: dict[str, Any]) -> dict[str, Any]:
     """Carry out one order with new clients; return the measurement.
 
     ``seconds`` and ``cpu`` (seconds of processor time) are of all calls; ``memory`` is by how many bytes the most that

@@ -25,7 +25,7 @@ class PulpConnection:
             body = json.dumps(body)
         return Response(*self._wrapper.request(method, self._prefix + path, body))
 
-    def GET(self, path):
+    def GET(self, path):  # noqa: N802  # the name is Pulp's
         """Ask for a path."""
         return self.request("GET", path)
 

@@ -14,7 +14,6 @@ from http.cookiejar import CookieJar
 from http.cookies import SimpleCookie
 from xmlrpc.client import Fault, ServerProxy, dumps
 
-import hypothesis_profile  # noqa: F401  # loads it
 import pytest
 from cookie_jars import cookie
 from endless_exchange import MORE, Insatiable

@@ -654,7 +654,7 @@ def test_a_pipe_that_is_closed(words):
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-def test_nothing_secret_is_printed(witness, server, ca, tmp_path, capsys):  # noqa: F811
+def test_nothing_secret_is_printed(witness, server, ca, tmp_path, capsys):
     """Whatever the server says, and with all options that have a secret."""
     ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     jar = MozillaCookieJar(str(tmp_path / "cookies"))

@@ -26,11 +26,12 @@ def test_a_misspelt_value_is_an_error_of_the_type_checker(argument, tmp_path):
     [
         ["mypy"],
         ["mypy", "--strict", "tests/typed_client.py"],
-        ["flake8"],
+        ["ruff", "check"],
+        ["ruff", "format", "--check"],
         # Hints are not evaluated at run time, so they may be newer.
         ["vermin", "--target=3.9-", "--no-tips", "--violations", "krbxmlrpc", "tests", "examples", "setup.py"],
     ],
-    ids=["types", "types of a client", "style", "oldest Python"],
+    ids=["types", "types of a client", "lint", "format", "oldest Python"],
 )
 def test_checks(command):
     command[0] = str(Path(sys.executable).parent / command[0])

@@ -117,7 +117,7 @@ def test_many_threads_need_one_login(member, logged, user):
     for _ in range(2):
         barrier = threading.Barrier(16)
 
-        def call(_):
+        def call(_, barrier=barrier):
             barrier.wait(60)
             return proxy.whoami()
 

@@ -8,12 +8,11 @@ The command finds a ticket of ``user`` in its environment, the hub's URL in HUB_
 import os
 import subprocess
 import sys
-from typing import List
 
 from . import apache, daemon, kdc
 
 
-def main(command: List[str]) -> int:
+def main(command: list[str]) -> int:
     """Run the command; return its exit status."""
     realm = kdc.start()
     try:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import urllib.request
 import uuid
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import trustme
 
@@ -67,7 +67,7 @@ class Apache(Daemon):
         """Return a URL of the hub."""
         return f"{'http' if listener == 'http' else 'https'}://{host}:{self.ports[listener]}{path}"
 
-    def command(self, configuration: str) -> List[str]:
+    def command(self, configuration: str) -> list[str]:
         """Return what starts it in the foreground."""
         return [software.APACHE, "-f", configuration, "-DFOREGROUND"]
 
@@ -75,7 +75,7 @@ class Apache(Daemon):
         """Return its configuration, behind what all have in common."""
         return (HERE / "apache.conf").read_text() + super().template()
 
-    def words(self) -> Dict[str, object]:
+    def words(self) -> dict[str, object]:
         """Return what stands for the words in its configuration."""
         return {
             "modules": software.APACHE_MODULES,
@@ -106,7 +106,7 @@ class Apache(Daemon):
         key.write_bytes(self.session_key)
         return super()._launch()
 
-    def logged(self, case: str, count: int = 1) -> List[Logged]:
+    def logged(self, case: str, count: int = 1) -> list[Logged]:
         """Return the access log's lines of a case, the ``case=…`` or a part of the path in the URLs, `count` or more.
 
         Apache writes a line after the reply has left, so a last request of our own is made, and its line waited for.
@@ -122,10 +122,10 @@ class Apache(Daemon):
         note = self._root / "executed" / key
         return note.stat().st_size if note.exists() else 0
 
-    def _lines(self, case: str, count: int) -> List[Logged]:
+    def _lines(self, case: str, count: int) -> list[Logged]:
         """Return the lines of a case once there are `count`."""
 
-        def find() -> List[Logged]:
+        def find() -> list[Logged]:
             found = []
             for line in (self._root / "access.log").read_text().splitlines():
                 status, earlier, ticket, user, query, _, path = line.split(" ", 6)

@@ -1,6 +1,5 @@
 """A real HAProxy on loopback, before Apaches or others that serve plain HTTP."""
 
-from typing import Dict, List
 
 import trustme
 
@@ -36,11 +35,11 @@ class HAProxy(Daemon):
         """Return a URL of the servers behind it."""
         return f"https://{kdc.HOST}:{self.ports[listener]}{path}"
 
-    def command(self, configuration: str) -> List[str]:
+    def command(self, configuration: str) -> list[str]:
         """Return what starts it in the foreground."""
         return [software.HAPROXY, "-db", "-f", configuration]
 
-    def words(self) -> Dict[str, object]:
+    def words(self) -> dict[str, object]:
         """Return what stands for the words in its configuration."""
         lines = [f"    server {port} 127.0.0.1:{port} cookie {port}" for port in self._servers]
         return {"servers": "\n".join(lines)}

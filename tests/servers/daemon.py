@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, TypeVar
+from typing import Any, Callable, Optional, TypeVar
 
 from . import kdc, software
 
@@ -41,21 +41,21 @@ class Daemon:
 
     configuration: str
     """The name of its configuration, a template beside this module."""
-    listeners: List[str]
+    listeners: list[str]
     """The words that stand for its ports in the configuration."""
 
-    def __init__(self, environment: Dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str]) -> None:
         software.require()
-        self.ports: Dict[str, int] = {}
+        self.ports: dict[str, int] = {}
         self._environment = {**os.environ, **environment}
         self._root = Path(tempfile.mkdtemp(prefix=f"krbxmlrpc-{type(self).__name__.lower()}-"))
-        self._process: Optional["subprocess.Popen[bytes]"] = None
+        self._process: Optional[subprocess.Popen[bytes]] = None
 
-    def command(self, configuration: str) -> List[str]:
+    def command(self, configuration: str) -> list[str]:
         """Return what starts it in the foreground."""
         raise NotImplementedError
 
-    def words(self) -> Dict[str, object]:
+    def words(self) -> dict[str, object]:
         """Return what stands for the words in its configuration, apart from ``root``, its folder, and the ports."""
         raise NotImplementedError
 
@@ -102,7 +102,7 @@ class Daemon:
         self.halt()
         shutil.rmtree(self._root, ignore_errors=True)
 
-    def awaited(self, find: Callable[[], List[Line]], count: int) -> List[Line]:
+    def awaited(self, find: Callable[[], list[Line]], count: int) -> list[Line]:
         """Return the lines of a log that are found, once there are `count`."""
         deadline = time.monotonic() + DEADLINE
         while True:

@@ -10,7 +10,7 @@ import ssl
 import struct
 import threading
 from contextlib import suppress
-from typing import BinaryIO, List, NamedTuple, Optional, Tuple
+from typing import BinaryIO, NamedTuple, Optional
 
 import trustme
 
@@ -77,11 +77,11 @@ class Forwarder(LoopbackServer):
 
     def __init__(self, ca: Optional[trustme.CA], apache: Apache) -> None:
         super().__init__(ca)
-        self.requests: List[Request] = []
+        self.requests: list[Request] = []
         self.breaks = 0
         self._apache_address = (kdc.HOST, apache.ports["https"])
         self._apache_context = ssl.create_default_context(cafile=apache.cafile)
-        self._plan: List[Optional[Break]] = []
+        self._plan: list[Optional[Break]] = []
         self._broken = threading.Condition()
         self._idle_ends = threading.Semaphore(0)
         self._stopping = threading.Event()
@@ -187,7 +187,7 @@ class Forwarder(LoopbackServer):
 
     # -- towards Apache -----------------------------------------------------------------------------------------------
 
-    def _ask(self, request: bytes) -> Tuple[bytes, bytes]:
+    def _ask(self, request: bytes) -> tuple[bytes, bytes]:
         """Send a request; return the head and the body of the reply, as they come."""
         with self._connect_to_apache() as apache, apache.makefile("rb") as stream:
             apache.sendall(request)

@@ -11,7 +11,7 @@ import sys
 import zlib
 from contextlib import closing
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any
 
 from . import kdc, software
 from .apache import Apache
@@ -83,7 +83,7 @@ class KoboHub(Apache):
             for path in (self._root / "data", *(self._root / "data").iterdir()):
                 shutil.chown(path, "www-data", "www-data")
 
-    def database(self, statement: str, *values: object) -> List[Tuple[Any, ...]]:
+    def database(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Run a statement in the hub's database; return the rows."""
         with closing(sqlite3.connect(self._root / "data" / "hub.sqlite", timeout=30)) as database, database:
             return database.execute(statement, values).fetchall()
@@ -94,7 +94,7 @@ class KoboHub(Apache):
         self.database("DELETE FROM django_session")
         return int(ended)
 
-    def session_users(self) -> List[str]:
+    def session_users(self) -> list[str]:
         """Return the names of those who have a session."""
         names = []
         for (data,) in self.database("SELECT session_data FROM django_session"):

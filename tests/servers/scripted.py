@@ -4,7 +4,8 @@ Its honest answers are real: pykerberos' server side accepts the ticket, with th
 """
 
 import socket
-from typing import Any, Callable, Iterable, List, Optional, Tuple
+from collections.abc import Iterable
+from typing import Any, Callable, Optional
 from xmlrpc.client import dumps
 
 import trustme
@@ -12,7 +13,7 @@ import trustme
 from krbxmlrpc.testing import acceptor
 from krbxmlrpc.testing.loopback import LoopbackServer, Request, parse_request, read_head
 
-Headers = Iterable[Tuple[str, str]]
+Headers = Iterable[tuple[str, str]]
 Answer = Callable[[Request, Callable[[bytes], None]], None]
 
 
@@ -85,7 +86,7 @@ class ScriptedServer(LoopbackServer):
 
     def __init__(self, ca: Optional[trustme.CA], *script: Answer) -> None:
         super().__init__(ca)
-        self.requests: List[Request] = []
+        self.requests: list[Request] = []
         self.otherwise = honest()
         self._script = list(script)
 

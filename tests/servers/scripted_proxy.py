@@ -6,7 +6,7 @@ Like the other answers they are honest where nothing else is said: the ticket is
 import socket
 import threading
 from contextlib import suppress
-from typing import Callable, Dict
+from typing import Callable
 
 from krbxmlrpc.testing.loopback import Hangup, Request, send_at_once
 
@@ -29,7 +29,7 @@ class Tunnel:
 
     def __init__(self, reply: bytes = OPENED) -> None:
         self._reply = reply
-        self.seen: Dict[str, bytes] = {"client": b"", "server": b""}
+        self.seen: dict[str, bytes] = {"client": b"", "server": b""}
 
     def __call__(self, request: Request, send: Callable[[bytes], None]) -> None:
         host, _, port = request.line.split(" ")[1].rpartition(":")

@@ -5,7 +5,7 @@ import shutil
 import signal
 import uuid
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, NamedTuple
 
 from . import kdc, software
 from .daemon import Daemon
@@ -43,11 +43,11 @@ class Squid(Daemon):
         """Return the URL of the proxy."""
         return f"http://{credentials}{self.host}:{self.ports[listener]}"
 
-    def command(self, configuration: str) -> List[str]:
+    def command(self, configuration: str) -> list[str]:
         """Return what starts it in the foreground."""
         return [software.SQUID, "-N", "-n", self._name, "-f", configuration]
 
-    def words(self) -> Dict[str, object]:
+    def words(self) -> dict[str, object]:
         """Return what stands for the words in its configuration."""
         user = "cache_effective_user proxy" if os.geteuid() == 0 else ""
         return {"host": self.host, "helpers": software.SQUID_HELPERS, "user": user}
@@ -74,10 +74,10 @@ class Squid(Daemon):
         for left in Path("/dev/shm").glob(f"{self._name}-*"):
             left.unlink()
 
-    def logged(self, client_port: int, count: int) -> List[Logged]:
+    def logged(self, client_port: int, count: int) -> list[Logged]:
         """Return the access log's lines about the connection from this port, once there are `count`."""
 
-        def find() -> List[Logged]:
+        def find() -> list[Logged]:
             log = self._root / "access.log"
             lines = [line.split(" ", 3) for line in (log.read_text() if log.exists() else "").splitlines()]
             return [Logged(user, int(status), what) for port, user, status, what in lines if port == str(client_port)]

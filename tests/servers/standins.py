@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 import uuid
 from contextlib import suppress
-from typing import List, NamedTuple
+from typing import NamedTuple
 
 from .apache import Apache
 from .daemon import HERE
@@ -41,7 +41,7 @@ class StandIns(Apache):
         for script in HERE.glob("standin_*.py"):
             shutil.copy(script, self._root)
 
-    def asked(self, count: int) -> List[Asked]:
+    def asked(self, count: int) -> list[Asked]:
         """Return what was asked since this was last called: at least `count` requests, and all there were.
 
         Apache writes a line after the reply has left, so a last request of our own is made, and its line waited for.
@@ -59,7 +59,7 @@ class StandIns(Apache):
         """Have the sessions at Koji end that there are."""
         (self._root / "sessions").write_text(uuid.uuid4().hex)
 
-    def _lines(self) -> List[Asked]:
+    def _lines(self) -> list[Asked]:
         """Return the lines that are new."""
         found = []
         for line in (self._root / "access.log").read_text().splitlines()[self._seen :]:

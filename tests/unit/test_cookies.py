@@ -149,7 +149,7 @@ def test_an_unused_session_that_ended_is_not_judged_useless(monkeypatch):
     for seconds, useless in ((JUST + 1, False), (JUST - 1, True)):
         monkeypatch.setattr(time, "monotonic", lambda: now)
         session.keep("https://hub/", [f"session={seconds}"], fresh=True)
-        monkeypatch.setattr(time, "monotonic", lambda: now + seconds)
+        monkeypatch.setattr(time, "monotonic", lambda now=now + seconds: now)
         session.refused("https://hub/", session.cookies("https://hub/"))
         session.keep("https://hub/", ["session=new"], fresh=False)
         assert session.carries("https://hub/", "session=new") is not useless

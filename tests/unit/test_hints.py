@@ -5,7 +5,6 @@ import copy
 import pickle
 import string
 from pathlib import Path
-from typing import Dict
 
 import pytest
 
@@ -26,7 +25,7 @@ def names_of_kobo():
         for node in ast.parse((PACKAGE / "kobo.py").read_text()).body
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and ast.unparse(node).startswith(wanted)
     ]
-    found = {"Dict": Dict, "KerberosTransport": KerberosTransport}
+    found = {"Dict": dict, "KerberosTransport": KerberosTransport}
     exec(compile(ast.Module(body, []), "kobo.py", "exec"), found)
     return found["ARGUMENT_NAMES"]
 

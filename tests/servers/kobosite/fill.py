@@ -13,9 +13,9 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "kobosite.settings"
 os.makedirs(settings.DATA)
 django.setup()
 
-from django.contrib.auth import get_user_model  # noqa: E402  # there are models only now
-from django.core.management import call_command  # noqa: E402
-from kobo.hub.models import Arch, Channel, Worker  # noqa: E402
+from django.contrib.auth import get_user_model  # there are models only now
+from django.core.management import call_command
+from kobo.hub.models import Arch, Channel, Worker
 
 admin, worker_name, worker_key = sys.argv[1:]
 call_command("migrate", verbosity=0)
