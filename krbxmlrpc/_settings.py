@@ -355,9 +355,7 @@ class Settings:
         _BOOL,
         "whether to give the server a ticket (delegation), so that it can act as the user.",
         (bool,),
-        option=Option(
-            "Kerberos", "give the server a ticket, so that it can act as you", kind="constant", value=True
-        ),
+        option=Option("Kerberos", "give the server a ticket, so that it can act as you", kind="constant", value=True),
     )
     mechanism = Setting[Mechanism](
         "spnego",
@@ -582,7 +580,5 @@ def _described_arguments(indent: str) -> str:
     lines: list[str] = []
     for setting in definitions():
         default = getattr(setting.default, "value", setting.default)
-        lines += fill.wrap(
-            f"{setting.name}: {setting.details} Accepted: {setting.accepted}. Default: ``{default!r}``."
-        )
+        lines += fill.wrap(f"{setting.name}: {setting.details} Accepted: {setting.accepted}. Default: ``{default!r}``.")
     return "\n".join([*lines, ""])

@@ -286,18 +286,14 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
         )
         form = _Form({"upload_id": upload_id, "upload_key": upload_key}, file_name, size)
         url = urlsplit(f"{self._hub_url}/upload/")
-        answer = self._transport.fetch(
-            "POST", url.netloc, url.path, form, [("Content-Type", form.content_type)]
-        )
+        answer = self._transport.fetch("POST", url.netloc, url.path, form, [("Content-Type", form.content_type)])
         return upload_id, answer.status, answer.content
 
 
 class ClientCommandContainer(kobo.client.ClientCommandContainer):  # type: ignore[misc]
     """kobo's container of commands. The commands get a `HubProxy` of this module."""
 
-    def set_hub(
-        self, username: str | None = None, password: str | None = None, hub: str | None = None
-    ) -> None:
+    def set_hub(self, username: str | None = None, password: str | None = None, hub: str | None = None) -> None:
         """Connect a command to the hub. The arguments are those of kobo's method."""
         if username:
             if password is None:

@@ -43,9 +43,7 @@ class KerberosServerWrapper:
         TypeError, ValueError: an argument is wrong.
     """
 
-    def __init__(
-        self, host: str, transport: KerberosTransport | InsecureKerberosTransport | None = None
-    ) -> None:
+    def __init__(self, host: str, transport: KerberosTransport | InsecureKerberosTransport | None = None) -> None:
         self._host = checked("host", host, "'host' or 'host:port'", (str,))
         parse_address(host, 443)
         kinds = (KerberosTransport, InsecureKerberosTransport, type(None))

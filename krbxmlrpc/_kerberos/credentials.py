@@ -55,9 +55,7 @@ def ticket_maker(
     return functools.partial(StoreTicket, store, principal=principal, mechanism=mechanism)
 
 
-def holder(
-    principal: str | None, ccache: str | None, keytab: str | None
-) -> tuple[str, int | None] | None:
+def holder(principal: str | None, ccache: str | None, keytab: str | None) -> tuple[str, int | None] | None:
     """Return the principal of these credentials, and their lifetime in seconds (None: unlimited).
 
     Return None if there are no credentials, or python-gssapi is not installed.

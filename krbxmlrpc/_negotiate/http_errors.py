@@ -48,9 +48,7 @@ def failure(step: Step, call: Call, reply: Reply) -> KerberosXMLRPCError:
     return rejected(call, reply)
 
 
-def rejected(
-    call: Call, reply: Reply, error: Exception | None = None, hint: str | None = None
-) -> UnexpectedStatus:
+def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str | None = None) -> UnexpectedStatus:
     """Return the error for a 401 to a ticket.
 
     Args:

@@ -36,9 +36,7 @@ MAX_NAMES = 8 * 1024
 
 _GZIP = 16 + zlib.MAX_WBITS
 
-_XML = re.compile(
-    r'(?:(?:text|application)/xml|[^/;,\s]+/[^/;,\s]+\+xml)[ \t]*(?:;(?:[^,"]|"[^"]*")*)?', re.IGNORECASE
-)
+_XML = re.compile(r'(?:(?:text|application)/xml|[^/;,\s]+/[^/;,\s]+\+xml)[ \t]*(?:;(?:[^,"]|"[^"]*")*)?', re.IGNORECASE)
 _INVALID = errors.codes[errors.XML_ERROR_INVALID_TOKEN]
 _CUT_OFF = {
     errors.codes[error]

@@ -209,9 +209,7 @@ CONTESTANTS: dict[str, Contestant] = {
     "kobo": Contestant("kobo", "/xmlrpc", _kobo, peer="kobo"),
     "tcms-api": Contestant("tcms-api", "/xmlrpc", _tcms, peer="tcms-api"),
     "freeipa": Contestant("FreeIPA's KerbTransport", "/xmlrpc", _freeipa, peer="ipalib"),
-    "requests-gssapi session": Contestant(
-        "requests-gssapi", "/session", _requests_gssapi(), peer="requests-gssapi"
-    ),
+    "requests-gssapi session": Contestant("requests-gssapi", "/session", _requests_gssapi(), peer="requests-gssapi"),
     "requests-gssapi": Contestant("requests-gssapi", "/xmlrpc", _requests_gssapi(), peer="requests-gssapi"),
     "requests-gssapi opportunistic": Contestant(
         "requests-gssapi, opportunistic", "/xmlrpc", _requests_gssapi(opportunistic=True), peer="requests-gssapi"

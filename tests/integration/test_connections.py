@@ -106,9 +106,7 @@ def test_a_connection_is_not_used_beyond_its_announced_timeout(call_server, serv
 
 
 def test_the_last_announced_timeout_counts_from_the_last_call(call_server, server, clock):
-    server.play(
-        honest(headers=[("Keep-Alive", "timeout=10")]), honest(headers=[("Keep-Alive", "timeout=5")]), honest()
-    )
+    server.play(honest(headers=[("Keep-Alive", "timeout=10")]), honest(headers=[("Keep-Alive", "timeout=5")]), honest())
     proxy = call_server()
     for seconds in (8.0, 3.0, 3.0, 8.0, 0.0):
         proxy.method()

@@ -89,9 +89,7 @@ def expired():
 
 
 @pytest.mark.parametrize("mechanism", ["spnego", "krb5"])
-def test_tickets_that_have_run_out_are_renewed_from_the_keytab(
-    call_plain, realm, user, tmp_path, expired, mechanism
-):
+def test_tickets_that_have_run_out_are_renewed_from_the_keytab(call_plain, realm, user, tmp_path, expired, mechanism):
     keytab, ccache = str(tmp_path / "keytab"), str(tmp_path / "cache")
     realm.extract_keytab(user, keytab)
     shutil.copy(expired, ccache)

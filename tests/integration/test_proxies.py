@@ -281,7 +281,7 @@ def to_proxy(answer):
     return answer_as_proxy
 
 
-@pytest.mark.parametrize("offer", ["Negotiate", "Basic realm=\"a, Negotiate b\", Negotiate"])
+@pytest.mark.parametrize("offer", ["Negotiate", 'Basic realm="a, Negotiate b", Negotiate'])
 def test_an_exchange_in_several_legs_stays_on_one_connection(proxy, through, server, offer):
     acceptor = TwoLegs()
 
@@ -297,9 +297,7 @@ def test_an_exchange_in_several_legs_stays_on_one_connection(proxy, through, ser
 
 def test_a_leg_needs_the_connection_it_began_on(proxy, through, server):
     def close(request, send):
-        to_proxy(TwoLegs().first)(
-            request, lambda data: send(data.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
-        )
+        to_proxy(TwoLegs().first)(request, lambda data: send(data.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)))
         raise Hangup
 
     proxy.play(ask("Negotiate"), close)
@@ -436,8 +434,8 @@ PAGE = b"<html>s3cret</html>"
         (say(message(403, body=PAGE)), 403, (), "rules allow CONNECT"),
         (say(message(405, body=PAGE)), 405, (), "rules allow CONNECT"),
         (say(message(499, body=PAGE)), 499, (), "answered 499; localhost"),
-        (ask("Basic realm=\"s3cret\""), 407, ("basic",), "it offers: basic.*put user:password@"),
-        (ask("Digest realm=\"s3cret\"", "NTLM"), 407, ("digest", "ntlm"), "it offers: digest, ntlm.*Negotiate.*Basic"),
+        (ask('Basic realm="s3cret"'), 407, ("basic",), "it offers: basic.*put user:password@"),
+        (ask('Digest realm="s3cret"', "NTLM"), 407, ("digest", "ntlm"), "it offers: digest, ntlm.*Negotiate.*Basic"),
         (say(message(407, body=PAGE)), 407, (), "it offers: nothing"),
     ],
 )
@@ -454,7 +452,7 @@ def test_a_refusal_says_why_and_quotes_nothing(proxy, through, server, dialled, 
 
 @pytest.mark.row("a proxy that refuses the ticket")
 def test_a_ticket_is_refused(proxy, through, trouble, server):
-    proxy.play(ask("Negotiate"), ask("Negotiate", "Basic realm=\"x\""))
+    proxy.play(ask("Negotiate"), ask("Negotiate", 'Basic realm="x"'))
     error = trouble(through().method)
     assert "to a ticket for HTTP@localhost" in error.message
     assert error.schemes == ("negotiate", "basic")
@@ -608,9 +606,7 @@ def test_a_send_error_at_a_proxy_keeps_no_transport_alive(
 
 
 @pytest.mark.parametrize("credentials", ["", CREDENTIALS])
-def test_log_and_verbose_name_the_proxy_and_show_no_secrets(
-    hub, hub_context, squid, user, caplog, capsys, credentials
-):
+def test_log_and_verbose_name_the_proxy_and_show_no_secrets(hub, hub_context, squid, user, caplog, capsys, credentials):
     caplog.set_level(logging.DEBUG, logger="krbxmlrpc")
     url = squid.url("known", credentials)
     where = url.rpartition("@")[2].rpartition("/")[2]

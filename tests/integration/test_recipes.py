@@ -478,7 +478,9 @@ def test_asyncio_calls_say_what_failed(slow_server, cafile):
     assert (status, complaints) == (1, "")
     assert sorted(line.partition(": ")[0] for line in printed) == ["a", "b", "c"]
     assert sorted(line.partition(": ")[2].partition(": ")[0] for line in printed) == [
-        "UnexpectedStatus", "an honest answer", "does it"
+        "UnexpectedStatus",
+        "an honest answer",
+        "does it",
     ]
 
 

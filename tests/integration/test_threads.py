@@ -29,9 +29,7 @@ def test_each_of_many_threads_gets_its_own_answers(call_hub, user, path, argumen
     def call(number):
         return [proxy.echo([number, count, "x" * (number * 100)]) for count in range(calls)] + [proxy.whoami()]
 
-    expected = [
-        [[number, count, "x" * (number * 100)] for count in range(calls)] + [user] for number in range(THREADS)
-    ]
+    expected = [[[number, count, "x" * (number * 100)] for count in range(calls)] + [user] for number in range(THREADS)]
     assert in_threads(*[lambda number=number: call(number) for number in range(THREADS)]) == expected
     assert 1 <= len(idle_connections(proxy)) <= THREADS
 

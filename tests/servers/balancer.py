@@ -1,6 +1,5 @@
 """A real HAProxy on loopback, before Apaches or others that serve plain HTTP."""
 
-
 import trustme
 
 from . import kdc, software

@@ -118,7 +118,12 @@ def log_in(environ, hub, session, *params):
         raise Fault(AUTH, "could not verify client: None")
     session_id, key = next(numbers), f"1-{secrets.token_urlsafe(14)}"
     sessions[session_id] = {
-        "id": session_id, "key": key, "hub": hub, "principal": environ["REMOTE_USER"], "callnum": None, "age": age()
+        "id": session_id,
+        "key": key,
+        "hub": hub,
+        "principal": environ["REMOTE_USER"],
+        "callnum": None,
+        "age": age(),
     }
     reply = {"session-id": session_id, "session-key": key}
     return reply if hub == "old" else {**reply, "header-auth": True}

@@ -1,2 +1,1 @@
 """What all of these tests need: the profile of hypothesis."""
-

@@ -36,7 +36,7 @@ COMMA = st.from_regex(r"[ \t]*,[ \t,]*", fullmatch=True)  # members of a list ma
         (["Basic a=b", "Negotiate"], {"basic": "a=b", "negotiate": ""}),
         (["Negotiate", "Negotiate YII="], {"negotiate": "YII="}),
         ("Negotiate a, Negotiate b", {"negotiate": "a"}),
-        ("Digest a = b , c\t=\t\"d\" ,Bearer", {"digest": 'a = b, c\t=\t"d"', "bearer": ""}),
+        ('Digest a = b , c\t=\t"d" ,Bearer', {"digest": 'a = b, c\t=\t"d"', "bearer": ""}),
         ("", {}),
         ([], {}),
         (" , ,", {}),
