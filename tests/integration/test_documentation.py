@@ -110,10 +110,11 @@ def test_a_line_of_a_table_that_goes_on_is_no_row(document):
     assert [row for row in rows if not row[1] or row[0].endswith((",", ":"))] == []
 
 
-@pytest.mark.parametrize("name", AT_ROOT + PAGES, ids=str)
+@pytest.mark.parametrize("name", [*AT_ROOT, Path("CONTRIBUTING.rst"), *PAGES], ids=str)
 def test_the_files_that_a_document_names_are_there(name):
     text = (ROOT / name).read_text()
     named = re.findall(r"``((?:tests|examples|krbxmlrpc)/[^\s`]*|[A-Z]+\.rst)``", text)
+    named += [f"krbxmlrpc/{module}" for module in re.findall(r"``(_\w+(?:/\w+)?\.py)``", text)]
     made_by_tools = {"tests/fuzz/found/"}
     assert [file for file in named if file not in made_by_tools and not (ROOT / file).exists()] == []
     tests = {path.stem for path in (ROOT / "tests").glob("*/test_*.py")}
