@@ -92,10 +92,10 @@ class LoginPage(Authentication):
         try:
             return self._on_session(calling)
         except Fault as fault:
-            if self._session_ended is None or not self._session_ended(fault, LoginSession(calling, self._on_session)):
+            if not self._has_ended(fault, calling):
                 raise
         calling.renew_allowance()
-        self.log_in(calling, seen)
+        self.log_in(calling, seen)  # does nothing if this very call has logged in
         calling.renew_allowance()
         return self._on_session(calling)
 
@@ -124,6 +124,15 @@ class LoginPage(Authentication):
         if not cookies:
             raise login_without_session(calling.call, self._login(calling), calling.cookie_paths())
         return cookies
+
+    def _has_ended(self, fault: Fault, calling: Calling) -> bool:
+        if self._session_ended is None:
+            return False
+        try:
+            return bool(self._session_ended(fault, LoginSession(calling, self._on_session)))
+        except KerberosXMLRPCError as error:
+            # The answer to the call is the Fault. If the error left here, the call could be repeated because of it.
+            raise fault from error
 
     def _on_session(self, calling: Calling) -> Any:
         seen = calling.logins()

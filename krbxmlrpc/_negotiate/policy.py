@@ -109,7 +109,7 @@ class Call(NamedTuple):
 
     @property
     def url(self) -> str:
-        """The URL for messages, in the standard library's format for errors. A query is left out: it can hold secrets."""
+        """The URL for messages, in the standard library's format. A query is left out: it can hold secrets."""
         return self.netloc + self.handler.partition("?")[0]
 
 

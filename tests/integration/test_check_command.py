@@ -1,4 +1,4 @@
-"""``krbxmlrpc check``, on the real realm and hub: each step finds what is there and what is wrong, and says what to do."""
+"""``krbxmlrpc check`` on the real realm and hub: each step finds the faults, and says what to do about them."""
 
 import datetime
 import fcntl

@@ -1,4 +1,4 @@
-"""kobo's client against a real hub of kobo's, whose database says who did what: with our `HubProxy`, and with its own."""
+"""kobo's client against a real hub of kobo's, whose database says who did what: our `HubProxy`, and kobo's own."""
 
 import gzip
 import io
@@ -106,7 +106,7 @@ def plain(kobo_hub, case, conf):
 
 @pytest.fixture
 def task(connect, kobo_hub):
-    """A task that the worker has begun, the worker's proxy, and what creates another: ``task["id"]``, ``task["hub"]``."""
+    """A task that the worker has begun, its proxy, and a maker of more tasks: ``task["id"]``, ``task["hub"]``."""
     admin = connect(KRB_PRINCIPAL=ADMIN, KRB_KEYTAB=kobo_hub.admin_keytab)
     arguments = {"owner_name": ADMIN, "label": "a build", "method": "Build", "args": {"name": "bash"}}
     arguments.update(arch_name="noarch", channel_name="default")
@@ -535,7 +535,7 @@ def test_an_upload_is_sent_in_pieces_up_to_the_answer(connect, tmp_path, case):
 
 @pytest.fixture
 def upload_while(connect, tmp_path, case, monkeypatch):
-    """Prepare an upload to whose file something happens once it has begun: ``hub, upload = upload_while(Path.unlink)``."""
+    """Prepare an upload whose file changes once it has begun: ``hub, upload = upload_while(Path.unlink)``."""
 
     def upload(change):
         path = tmp_path / case

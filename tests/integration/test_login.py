@@ -2,8 +2,9 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from http.cookiejar import CookieJar, MozillaCookieJar
-from xmlrpc.client import ServerProxy
+from xmlrpc.client import Fault, ServerProxy, dumps
 
 import pytest
 from cookie_jars import cookie
@@ -16,6 +17,7 @@ from krbxmlrpc import (
     AuthenticationRejected,
     CallOutcomeUnknown,
     KerberosTransport,
+    LoginPage,
     MutualAuthenticationError,
     NegotiateNotOffered,
     NoCredentials,
@@ -212,6 +214,78 @@ def asked(server):
 
 
 CALL = say(message(200, body=values("on a session")))
+FAULT = say(message(200, body=dumps(Fault(7, "no session"), methodresponse=True).encode()))
+
+
+@pytest.fixture
+def open_with_predicate(server, server_context):
+    """Open a proxy whose login page has this predicate: ``open_with_predicate(session_ended, retries=3)``."""
+    with ExitStack() as opened:
+
+        def open_proxy(session_ended, **arguments):
+            class Adapter(KerberosTransport):
+                def make_authentication(self, login_path, preemptive):
+                    return LoginPage("/login", session_ended)
+
+            transport = Adapter(context=server_context, timeout=20.0, retry_interval=0, **arguments)
+            return opened.enter_context(ServerProxy(server.url("/calls"), transport=transport))
+
+        yield open_proxy
+
+
+BEGIN = [honest(headers=SESSION), CALL]
+RENEWED = ["GET /login", "POST /calls"]
+
+
+def test_a_fault_can_mean_that_the_session_ended(open_with_predicate, server):
+    proxy = open_with_predicate(lambda fault, session: fault.faultCode == 7)
+    server.play(*BEGIN, FAULT, *BEGIN)
+    assert [proxy.method(), proxy.method()] == ["on a session"] * 2
+    assert asked(server) == [*RENEWED, "POST /calls", *RENEWED]
+
+
+def test_a_fault_after_a_renewal_is_the_outcome(open_with_predicate, server):
+    proxy = open_with_predicate(lambda fault, session: True)
+    server.play(*BEGIN, FAULT, honest(headers=SESSION), FAULT)
+    proxy.method()
+    with pytest.raises(Fault, match="no session"):
+        proxy.method()
+    assert asked(server) == [*RENEWED, "POST /calls", *RENEWED]
+
+
+def test_another_fault_is_the_outcome_at_once(open_with_predicate, server):
+    proxy = open_with_predicate(lambda fault, session: fault.faultCode == 8)
+    server.play(*BEGIN, FAULT)
+    proxy.method()
+    with pytest.raises(Fault, match="no session"):
+        proxy.method()
+    assert asked(server) == [*RENEWED, "POST /calls"]
+
+
+def test_a_predicate_can_ask_on_the_session(open_with_predicate, server):
+    def session_ended(fault, session):
+        return session.call("is_over", 1) == "on a session" and not session.is_renewed
+
+    proxy = open_with_predicate(session_ended)
+    server.play(*BEGIN, FAULT, CALL, *BEGIN)
+    assert [proxy.method(), proxy.method()] == ["on a session"] * 2
+    assert asked(server) == [*RENEWED, "POST /calls", "POST /calls", *RENEWED]
+    assert b"<methodName>is_over</methodName>" in server.requests[3].body
+
+
+def test_a_predicate_that_fails_repeats_no_call(open_with_predicate, server):
+    """The Fault is the answer: the method may have run."""
+
+    def session_ended(fault, session):
+        raise ServerUnreachable("gone")
+
+    proxy = open_with_predicate(session_ended, retries=3, idempotent=True)
+    server.play(*BEGIN, FAULT)
+    proxy.method()
+    with pytest.raises(Fault, match="no session") as caught:
+        proxy.method()
+    assert isinstance(caught.value.__cause__, ServerUnreachable)
+    assert asked(server) == [*RENEWED, "POST /calls"]
 
 
 def test_a_login_is_a_get_with_a_ticket_and_without_a_body(open_server, server):

@@ -1,4 +1,4 @@
-"""Methods of this hub's own. kobo's `log_call` logs nothing on Python 3.11 and later, so they write its log themselves."""
+"""Methods of this hub's own. kobo's `log_call` logs nothing on Python 3.11 and later, so they write its log."""
 
 from django.core.exceptions import PermissionDenied
 from kobo.django.xmlrpc.decorators import login_required
