@@ -208,10 +208,30 @@ class Model:
         except Ended as end:
             return end.args[0]
 
+    def attempt(self, what: str, method: str) -> Call:
+        """Make one attempt at a request on a new connection, or on one that the server knows; what it yields next, if
+        that is no further leg of a ticket, belongs to the next attempt.
+
+        Args:
+            what: what it carries; for a session the cookies have to be given.
+            method: GET for a login.
+        """
+        if what == "ticket":
+            return self._exchange(method)
+        if what == "connection":
+            self.connection, self._wanted = "kept", (method, "connection")
+            return self._authenticated(method)
+        return self._by_itself()
+
+    @property
+    def wanted(self) -> str:
+        """What the next request on the connection has to carry, as far as it is known."""
+        return self._wanted[1]
+
     # -- the ways of a call -------------------------------------------------------------------------------------------
 
     def _by_itself(self) -> Call:
-        cookies = self._cookies()
+        cookies = self.cookies()
         if cookies and cookies != self._over and not self._sticky:
             reply = yield from self._send("POST", "session")
             if reply.status != 401:
@@ -230,7 +250,7 @@ class Model:
         return (yield from self._authenticated("POST"))  # rows 1 to 5 and 7
 
     def _on_session_of_login(self) -> Call:
-        if not self._cookies():
+        if not self.cookies():
             refused = yield from self._log_in()
             if refused.kinds:
                 return refused
@@ -249,7 +269,7 @@ class Model:
     def _log_in(self) -> Call:
         """Log in; the outcome is that of the call, none where there is a session."""
         result = yield from self._authenticated("GET")
-        if not result.kinds and not self._cookies():
+        if not result.kinds and not self.cookies():
             result = outcome(result.reply, NoSession)
         return result._replace(of_login=True)
 
@@ -328,7 +348,7 @@ class Model:
             raise Ended(self._lost(method, CallOutcomeUnknown))
         self._sent += 1
         self._wanted = NOTHING_KNOWN if self.connection == "new" else self._wanted
-        reply = yield Sent(method, what, self._cookies(), self.connection)
+        reply = yield Sent(method, what, self.cookies(), self.connection)
         self.connection = "kept" if reply.is_clean else "new"
         if reply.body in LONG and reply.status != 204:
             self.connection = "new"
@@ -356,7 +376,7 @@ class Model:
             self.connection = "kept" if kind in (str, Fault) else "either"
         return outcome(reply, kind)
 
-    def _cookies(self) -> dict[str, str]:
+    def cookies(self) -> dict[str, str]:
         """Return what goes to the server: what it set when it had proved itself, or what the caller vouches for."""
         return dict(self.jar) if self.proved or self._given.issuperset(self.jar.values()) else {}
 
@@ -369,4 +389,4 @@ class Model:
             self.jar[reply.cookie] = reply.mark
         if fresh:
             self._over = None
-            self._untried.append(self._cookies())
+            self._untried.append(self.cookies())

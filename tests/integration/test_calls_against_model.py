@@ -6,13 +6,12 @@ makes smaller what fails.
 
 import base64
 import gc
-import gzip
 import itertools
 import os
 import socket
 from http.cookiejar import CookieJar
 from http.cookies import SimpleCookie
-from xmlrpc.client import Fault, ServerProxy, dumps
+from xmlrpc.client import Fault, ServerProxy
 
 import pytest
 from cookie_jars import cookie
@@ -21,7 +20,8 @@ from helpers import DEADLINE, Recording, Threads
 from hypothesis import HealthCheck, Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from internals import MAX_REQUESTS, use_ticket_class
-from model import BODIES, CUT, ENDS, HEADLESS, MAX_SENT, TOKENS, WHOLE, Model, Reply
+from model import CUT, HEADLESS, MAX_SENT, Model, Reply
+from model_replies import LIMIT, REPLIES, encoded, flipped, mostly
 from servers.scripted import accept, honest, message, say, values
 from servers.two_leg_acceptor import TwoLegs
 
@@ -38,7 +38,6 @@ from krbxmlrpc.testing.loopback import Hangup
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", 60))
 
 REFUSAL = "oQcwBaADCgEC"  # negState: reject (RFC 4178, section 4.2.2)
-LIMIT = 300_000
 
 
 class RecordingTransport(Recording, KerberosTransport):
@@ -46,32 +45,6 @@ class RecordingTransport(Recording, KerberosTransport):
 
 
 # -- replies ----------------------------------------------------------------------------------------------------------
-
-
-def mostly(*kinds, otherwise=()):
-    """Return one of these about two times of three, or one of the others; the first is the simplest."""
-    return st.sampled_from([*kinds] * (2 * len(otherwise) // len(kinds) + 1) + [*otherwise])
-
-
-def readable(reply):
-    """Leave out what could fail in two ways: a body that is cut off, and no XML-RPC anyhow."""
-    return reply._replace(body="value") if reply.framing in CUT and BODIES[reply.body] not in (str, Fault) else reply
-
-
-REPLIES = st.builds(
-    Reply,
-    status=mostly(200, 401, otherwise=(204, 301, 302, 307, 400, 403, 404, 407, 500, 503)),
-    token=mostly("good", "", None, "leg", "more", otherwise=TOKENS),
-    body=mostly("value", otherwise=tuple(BODIES)),
-    framing=mostly("length", otherwise=WHOLE + CUT + HEADLESS),
-    end=mostly("kept", otherwise=ENDS),
-    cookie=st.sampled_from([None, None, "session", "node", "-session", "-node"]),
-    schemes=st.sampled_from(["alone", "before", "behind", "other line", "case"]),
-    interim=mostly(0, otherwise=(100, 103)),
-    persistent=st.sampled_from([False, False, True]),
-    late=mostly(False, otherwise=(True,)),
-    position=st.integers(0, 63),
-).map(readable)
 
 
 MORE_LEGS = Reply(401, "more")
@@ -96,82 +69,6 @@ ENDED = st.integers(0, 2).map(lambda calls: [RENEWED] * calls + [OVER])
 KNOWN = COMMON.map(lambda reply: [reply]) | BEGUN | ENDED
 STRETCHES = st.booleans().flatmap(lambda any_one: REPLIES.map(lambda reply: [reply]) if any_one else KNOWN)
 SCRIPTS = st.lists(STRETCHES, min_size=3, max_size=10).map(lambda stretches: sum(stretches, []))
-
-
-def body_of(reply):
-    """Return the bytes of a body, and its coding."""
-    value = values(reply.mark)
-    bodies = {
-        "value": value,
-        "fault": dumps(Fault(7, reply.mark), methodresponse=True).encode(),
-        "gzip": gzip.compress(value),
-        "long": values(reply.mark + "x" * 200_000),
-        "page": f"<html><p>{reply.mark}</p></html>".encode(),
-        "garbage": f"{reply.mark} is no XML".encode(),
-        "empty": b"",
-        "call": dumps((reply.mark,), "method").encode(),
-        "no gzip": value,
-        "half gzip": gzip.compress(value)[:-20],
-        "strange coding": value,
-        "entities": b'<!DOCTYPE x [<!ENTITY y "z">]>' + value,
-        "too long": values(reply.mark + "x" * LIMIT),
-        "bomb": gzip.compress(values(reply.mark + "x" * LIMIT)),
-    }
-    codings = {"gzip": "gzip", "no gzip": "gzip", "half gzip": "gzip", "bomb": "gzip", "strange coding": "strange"}
-    return bodies[reply.body], codings.get(reply.body)
-
-
-def framed(reply):
-    """Return the header line that says how the body is framed, and the body as it is sent."""
-    body, _ = body_of(reply)
-    if reply.status == 204:
-        return [], b""
-    if reply.framing in ("chunks", "no last chunk"):
-        half = len(body) // 2
-        chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:half], body[half:]) if part]
-        return ["Transfer-Encoding: chunked"], b"".join(chunks) + b"0\r\n\r\n" * (reply.framing == "chunks")
-    if reply.framing == "to the end":
-        return [], body
-    return [f"Content-Length: {len(body) + 10 * (reply.framing == 'short')}"], body
-
-
-def challenges(reply, token):
-    """Return the lines of WWW-Authenticate."""
-    other = f'Basic realm="of, {reply.mark}"'
-    if token is None:
-        return [] if reply.schemes == "alone" else [other]
-    own = f"{'nEGOTIATE' if reply.schemes == 'case' else 'Negotiate'} {token}".rstrip()
-    beside = {"before": [f"{other}, {own}"], "behind": [f"{own}, {other}"], "other line": [other, own]}
-    return beside.get(reply.schemes, [own])
-
-
-def encoded(reply, token):
-    """Return all the bytes of a reply."""
-    framing, body = framed(reply)
-    _, coding = body_of(reply)
-    lines = [f"HTTP/1.1 {reply.status} {reply.mark}", f"X-Note: {reply.mark}", "Content-Type: text/xml", *framing]
-    lines += [f"WWW-Authenticate: {line}" for line in challenges(reply, token)]
-    lines += [f"Content-Encoding: {coding}"] * (coding is not None)
-    lines += [f"Location: https://elsewhere.test/{reply.number}?{reply.mark}"] * (300 <= reply.status < 400)
-    lines += ["Connection: close"] * (reply.end == "announced")
-    lines += ["Persistent-Auth: true"] * reply.persistent
-    lines += ["Date: Mon, 01 Jan 2001 00:00:00 GMT"] * reply.late
-    if reply.cookie is not None:
-        name = reply.cookie.lstrip("-")
-        lines.append(f"Set-Cookie: {name}={reply.mark}; Path=/" + "; Max-Age=0" * reply.cookie.startswith("-"))
-    head = "\r\n".join(lines).encode()
-    if reply.framing == "cut head":
-        return head
-    forged = message(200, (), values("forged")) if reply.framing == "a forged reply behind it" else b""
-    interim = f"HTTP/1.1 {reply.interim} wait\r\nX-Note: {reply.mark}\r\n\r\n".encode() if reply.interim else b""
-    return interim + head + b"\r\n\r\n" + body + forged
-
-
-def flipped(token, position):
-    """Flip one bit of a token: near its end, where no frame is."""
-    data = bytearray(base64.b64decode(token))
-    data[-1 - position // 8] ^= 1 << position % 8
-    return base64.b64encode(data).decode()
 
 
 # -- the server -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,93 @@
+"""One attempt at a call, driven without sockets: what it sends, what it keeps, and what comes of it."""
+
+import pytest
+from policy_table import DISABLED, OPTIONAL, REQUIRED, TABLE
+from scripted_wire import GOOD, LEG, MORE, USER, VALUE, Attempt, challenge, reply
+
+from krbxmlrpc import (
+    AuthenticationRejected,
+    MutualAuthenticationError,
+    NegotiateNotOffered,
+    UnexpectedStatus,
+)
+from krbxmlrpc._negotiate.policy import MAX_LEGS, Expects, Sent, Step
+
+ERRORS = {
+    Step.UNPROVEN: MutualAuthenticationError,
+    Step.REJECTED: AuthenticationRejected,
+    Step.NOT_OFFERED: NegotiateNotOffered,
+    Step.UNEXPECTED: UnexpectedStatus,
+}
+
+
+@pytest.mark.parametrize("row, sent, statuses, negotiate, modes, verified, step", TABLE)
+def test_an_attempt_follows_the_table(row, sent, statuses, negotiate, modes, verified, step):
+    cookies = "session=1" if sent is Sent.COOKIES else ""
+    for status in statuses:
+        for mode in modes:
+            replies = [reply(status, challenge(negotiate and (LEG if status == 401 else GOOD)))]
+            replies += [reply(200)] * (step is Step.ANOTHER_LEG)
+            attempt = Attempt(sent, mode, replies, cookies=cookies)
+            if step in ERRORS:
+                with pytest.raises(ERRORS[step]):
+                    attempt.run()
+            elif step is Step.RENEW:
+                assert attempt.run()[0] is Step.RENEW
+            else:
+                assert attempt.run() == (Step.ACCEPT, ("value",))
+            legs = 2 if step is Step.ANOTHER_LEG else 1
+            tickets = [f"Negotiate {leg + 1}" if sent is Sent.TICKET else None for leg in range(legs)]
+            assert attempt.wire.sent == [(ticket, cookies) for ticket in tickets]
+            proves = verified or (step is Step.ANOTHER_LEG and mode is not DISABLED)
+            assert attempt.memory.authenticated_as == (USER if proves else None)
+            assert attempt.wire.is_given_up is (step is Step.UNPROVEN)
+
+
+@pytest.mark.parametrize("mode", [REQUIRED, OPTIONAL])
+@pytest.mark.parametrize("status", [200, 302, 403, 500])
+def test_a_false_token_ends_the_attempt_and_its_connection(mode, status):
+    attempt = Attempt(Sent.TICKET, mode, [reply(status, [*challenge("bm8="), ("Set-Cookie", "a=1; Path=/")])])
+    with pytest.raises(MutualAuthenticationError):
+        attempt.run()
+    assert attempt.wire.is_given_up and attempt.jar() == {}
+
+
+@pytest.mark.parametrize("mode", [REQUIRED, OPTIONAL, DISABLED])
+def test_an_exchange_has_a_bounded_number_of_legs(mode):
+    attempt = Attempt(Sent.TICKET, mode, [reply(401, challenge(MORE))] * 2 * MAX_LEGS)
+    with pytest.raises(AuthenticationRejected, match=f"goes on after {MAX_LEGS} requests"):
+        attempt.run()
+    assert len(attempt.wire.sent) == MAX_LEGS
+
+
+def test_a_leg_needs_the_connection_that_the_exchange_began_on():
+    attempt = Attempt(Sent.TICKET, REQUIRED, [reply(401, [*challenge(LEG), ("Connection", "close")])])
+    with pytest.raises(AuthenticationRejected, match="ended between two legs"):
+        attempt.run()
+    assert len(attempt.wire.sent) == 1
+
+
+@pytest.mark.parametrize("token", [GOOD, LEG, MORE])
+@pytest.mark.parametrize("status", [200, 401])
+def test_no_token_may_follow_a_complete_exchange(status, token):
+    attempt = Attempt(Sent.TICKET, REQUIRED, [reply(401, challenge(LEG)), reply(status, challenge(token))])
+    with pytest.raises(MutualAuthenticationError if status == 200 else AuthenticationRejected):
+        attempt.run()
+    assert len(attempt.wire.sent) == 2
+
+
+def test_a_login_brings_nothing_but_cookies():
+    moved = reply(
+        302, [*challenge(GOOD), ("Set-Cookie", "a=1; Path=/"), ("Location", "/home")], b"<html/>", "text/html"
+    )
+    attempt = Attempt(Sent.TICKET, REQUIRED, [moved], Expects.WELCOME)
+    assert attempt.run() == (Step.ACCEPT, None)
+    assert attempt.jar() == {"a": "1"}
+
+
+def test_a_body_is_decoded_only_after_the_proof():
+    for token, error in ((None, MutualAuthenticationError), ("bm8=", MutualAuthenticationError)):
+        attempt = Attempt(Sent.TICKET, REQUIRED, [reply(200, challenge(token), VALUE)])
+        attempt.wire.read_body = pytest.fail
+        with pytest.raises(error):
+            attempt.run()
