@@ -44,7 +44,8 @@ MAX_TIMEOUT = 2_000_000
 PATH = re.compile(r"/[!-~]*")
 """The path of a URL, with a query if there is one. A request line allows only printable ASCII."""
 
-_HTTP_METHOD = re.compile(r"(?!CONNECT$)[A-Z]+", re.ASCII)  # CONNECT is for proxies
+# CONNECT is for proxies. The answer to TRACE repeats the request, and so the ticket (RFC 9110, section 9.3.8).
+_HTTP_METHOD = re.compile(r"(?!(?:CONNECT|TRACE)$)[A-Z]+", re.ASCII)
 _HEADER_NAME = re.compile(TOKEN)
 _HEADER_VALUE = re.compile(r"[^\0-\x08\x0a-\x1f\x7f\u0100-\U0010ffff]*")
 _OWN_HEADERS = {

@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import re
+import stat
 import tempfile
 import threading
 import time
@@ -37,6 +38,9 @@ logger = logging.getLogger("krbxmlrpc")
 
 JUST = 60.0
 """Seconds for which cookies count as just set. If they are refused later, they may be a session that has ended."""
+
+MAX_LINKS = 40
+"""The most links that lead to a file of cookies. Linux follows as many."""
 
 MAX_PLACES = 64
 """The most URLs for which a header is kept ready."""
@@ -77,7 +81,7 @@ class CookieStore:
             change, the store saves the jar to the file.
 
     Raises:
-        ValueError: the jar's file is damaged.
+        ValueError: the jar's file is damaged, belongs to another user, or can be changed by others.
         OSError: the jar's file cannot be read.
     """
 
@@ -93,6 +97,7 @@ class CookieStore:
         self._keeping = threading.RLock()  # reentrant: a signal handler may close the transport meanwhile
         self._file: str | None = None
         if isinstance(self.jar, FileCookieJar) and self.jar.filename:
+            _check_owner(self.jar.filename)
             self._file = os.path.realpath(self.jar.filename)
             _load(self.jar, self._file)
         self._saved = self._given = self._content()
@@ -314,6 +319,35 @@ def strict_policy() -> DefaultCookiePolicy:
     return DefaultCookiePolicy(
         rfc2965=False, strict_domain=True, strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain
     )
+
+
+def _check_owner(path: str) -> None:
+    """Refuse a file of cookies that others control: its cookies could make calls under their session.
+
+    A link counts as its owner's choice of a file, because the store reads and replaces the file behind the link.
+    """
+    for _ in range(MAX_LINKS):
+        try:
+            status = os.lstat(path)
+        except OSError:  # there is no such file, or reading it says why not
+            return
+        is_link = stat.S_ISLNK(status.st_mode)
+        if status.st_uid != os.geteuid() and not (is_link and status.st_uid == 0):
+            raise ValueError(
+                Hint(
+                    "{name.cookiejar} has a {kind} of another user (uid {owner}): {path}; accepted is your own file",
+                    kind="link" if is_link else "file",
+                    owner=status.st_uid,
+                    path=path,
+                )
+            )
+        if stat.S_ISREG(status.st_mode) and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise ValueError(
+                Hint("{name.cookiejar} has a file that others may write: {path}; run chmod go-w on it", path=path)
+            )
+        if not is_link:
+            return
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
 
 
 def _load(jar: Any, path: str) -> None:

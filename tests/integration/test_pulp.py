@@ -287,6 +287,7 @@ def test_wrong_arguments(arguments, error, words):
     [
         (("get", "/", None), ValueError, "method is 'get'"),
         (("CONNECT", "/", None), ValueError, "method is 'CONNECT'"),
+        (("TRACE", "/", None), ValueError, "method is 'TRACE'"),
         (("GET /", "/", None), ValueError, "method is"),
         ((None, "/", None), TypeError, "method is None"),
         (("GET", "pulp", None), ValueError, "start with /"),

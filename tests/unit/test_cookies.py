@@ -279,6 +279,89 @@ def test_a_damaged_file_is_named_and_not_shown(tmp_path, kind, content):
     assert path.read_bytes() == content
 
 
+def own_file(folder, mode=0o600):
+    """Return a file of cookies with one cookie."""
+    path = folder / "cookies"
+    path.write_bytes(HEAD + b"hub.test\tFALSE\t/\tTRUE\t\tname\tsecret\n")
+    path.chmod(mode)
+    return path
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o400])
+def test_a_file_of_ones_own_is_loaded(tmp_path, mode):
+    jar = KerberosTransport(cookiejar=MozillaCookieJar(own_file(tmp_path, mode))).cookiejar
+    assert [held.value for held in jar] == ["secret"]
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666, 0o664])
+def test_a_file_that_others_may_write_is_refused(tmp_path, mode):
+    jar = MozillaCookieJar(own_file(tmp_path, mode))
+    with pytest.raises(
+        ValueError, match="^cookiejar has a file that others may write: .*/cookies; run chmod"
+    ) as caught:
+        KerberosTransport(cookiejar=jar)
+    assert "secret" not in str(caught.value) and len(jar) == 0
+
+
+def give_away(monkeypatch, path):
+    """Let a file or a link belong to another user, as far as the package sees it: to do it takes root."""
+    lstat = os.lstat
+
+    def lstat_with_owner(asked):
+        fields = list(lstat(asked))
+        if os.fspath(asked) == str(path):
+            fields[stat.ST_UID] = os.getuid() + 1
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(os, "lstat", lstat_with_owner)
+
+
+@pytest.mark.parametrize("given", ["cookies", "link"])
+@pytest.mark.parametrize("owned", ["cookies", "link"])
+def test_a_file_or_link_of_another_user_is_refused(tmp_path, monkeypatch, given, owned):
+    own_file(tmp_path)
+    (tmp_path / "link").symlink_to("cookies")
+    give_away(monkeypatch, tmp_path / owned)
+    jar = MozillaCookieJar(tmp_path / given)
+    if (given, owned) == ("cookies", "link"):
+        assert len(KerberosTransport(cookiejar=jar).cookiejar) == 1
+        return
+    what = "file" if owned == "cookies" else "link"
+    with pytest.raises(ValueError, match=f"^cookiejar has a {what} of another user .*/{owned}; accepted is") as caught:
+        KerberosTransport(cookiejar=jar)
+    assert "secret" not in str(caught.value) and len(jar) == 0
+
+
+def test_a_link_of_another_user_to_no_file_is_refused(tmp_path, monkeypatch):
+    """The store would create the file behind the link."""
+    (tmp_path / "link").symlink_to("cookies")
+    give_away(monkeypatch, tmp_path / "link")
+    with pytest.raises(ValueError, match="^cookiejar has a link of another user "):
+        KerberosTransport(cookiejar=MozillaCookieJar(tmp_path / "link"))
+
+
+def test_a_link_of_the_administrator_is_followed(tmp_path, monkeypatch):
+    own_file(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "cookies")
+    monkeypatch.setattr(os, "geteuid", lambda: 1234)
+    lstat = os.lstat
+    owners = {"link": 0, "cookies": 1234}
+
+    def lstat_with_owners(asked):
+        fields = list(lstat(asked))
+        fields[stat.ST_UID] = owners.get(os.path.basename(asked), 0)
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(os, "lstat", lstat_with_owners)
+    assert len(KerberosTransport(cookiejar=MozillaCookieJar(tmp_path / "link")).cookiejar) == 1
+
+
+def test_links_in_a_circle_are_an_error(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert len(KerberosTransport(cookiejar=MozillaCookieJar(tmp_path / "a")).cookiejar) == 0
+
+
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
     with pytest.raises(OSError, match=str(tmp_path)):
         KerberosTransport(cookiejar=MozillaCookieJar(tmp_path))  # a folder
