@@ -8,7 +8,6 @@ import warnings
 from contextlib import ExitStack
 from xmlrpc.client import Fault, ServerProxy
 
-import internals
 import pytest
 from servers import daemon, kdc
 
@@ -121,6 +120,8 @@ def other_realm(monkeypatch):
 def library(request, monkeypatch):
     """Have transports get their tickets, from what the environment names, by one library or by the other."""
     if request.param == "python-gssapi":
+        import internals
+
         internals.use_ticket_class(monkeypatch, internals.stored_ticket)
     return request.param
 
