@@ -1,7 +1,7 @@
 """An adapter for clients of kobo's hubs: a `HubProxy` like `kobo.client.HubProxy`, and the transport under it.
 
-The module reads kobo's configuration, and recognizes the Faults of a hub when a session has ended. `krbxmlrpc` makes
-the calls.
+The module reads kobo's configuration, and recognizes the Faults by which a hub reports that a session has ended.
+`krbxmlrpc` makes the calls.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def has_ended(fault: Fault, session: LoginSession) -> bool:
     if reason != _ADMIN_ONLY:
         return reason == _LOGIN_REQUIRED
     # If a user has no session, a hub also answers "Admin only". To tell the two cases apart, ask the hub whether the
-    # session has ended. If the hub has already deleted the cookie, the question itself began a new session.
+    # session has ended. If the hub has already deleted the session's cookie, this question itself began a new session.
     return bool(session.call("auth.renew_session")) or session.is_renewed
 
 
@@ -81,7 +81,7 @@ def _authentication(login_path: str | None) -> Authentication:
 
 
 def _begins_session(request_body: Any) -> bool:
-    """Say whether the reply to a call contains the session's cookie, which must not be printed."""
+    """Say whether a call is a login. The reply contains the key of the session, which must not be printed."""
     return isinstance(request_body, bytes) and _LOGIN_CALL.search(request_body) is not None
 
 
@@ -129,19 +129,20 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
 
     If ``AUTH_METHOD`` is ``krbv`` or ``gssapi``, the proxy logs in at ``auth/krb5login/``, relative to ``HUB_URL``.
     ``KRB_SERVICE`` and ``KRB_REALM`` set the service; ``KRB_PRINCIPAL``, ``KRB_KEYTAB`` and ``KRB_CCACHE`` set the
-    tickets. The other values of ``AUTH_METHOD`` are implemented by kobo. TLS trusts the CA in ``CA_CERT`` or, by
-    default, the CAs of the system. ``INSECURE_TLS = True`` turns this check off. ``INSECURE_HTTP = True`` allows a
-    ``HUB_URL`` without TLS.
+    tickets. kobo implements the other values of ``AUTH_METHOD``. TLS trusts the CA in ``CA_CERT`` or, by default,
+    the CAs of the system. ``INSECURE_TLS = True`` turns the verification of certificates off. ``INSECURE_HTTP = True``
+    allows a ``HUB_URL`` without TLS.
 
     Args:
         conf, client_type, logger, auto_logout, kwargs: as for kobo's class.
-        transport: the transport for calls; default: a `HubTransport` that follows the configuration.
+        transport: the transport for calls; default: a `HubTransport` that follows the configuration, or an
+            `InsecureHubTransport` if ``HUB_URL`` and ``INSECURE_HTTP`` ask for one.
         transport_args: more arguments for the default transport, by its names or by the names of kobo's retrying
             transports: ``retry_count`` is ``retries``, and ``retry_timeout`` is ``retry_interval``.
 
     Raises:
-        kobo.exceptions.ImproperlyConfigured: the configuration contradicts itself, or is insecure without an
-            ``INSECURE_...`` setting that allows it.
+        kobo.exceptions.ImproperlyConfigured: the configuration is wrong or contradicts itself, or is insecure and
+            no ``INSECURE_...`` setting allows that.
         kobo.exceptions.AuthenticationError: the hub accepted the login, but began no session.
         TypeError, ValueError, ImportError: as for `krbxmlrpc.KerberosTransport`.
         xmlrpc.client.Fault: the hub does not accept the password or key.
@@ -166,7 +167,7 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
         super().__init__(conf, client_type, logger, given, auto_logout, **kwargs)
 
     def _login(self, force: bool = False, verbose: Any = False) -> None:
-        """Log in if there is no session, or if forced. The first time, connect too."""
+        """Log in if there is no session, or if `force` is true. The first time, also make the transport."""
         log_in = getattr(type(self), f"_login_{self._auth_method}", None)
         if log_in is None:
             raise ImproperlyConfigured(f"AUTH_METHOD is {self._auth_method!r}, which is unknown")
@@ -198,7 +199,7 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
     _login_krbv = _login_gssapi
 
     def _new_transport(self) -> HubTransport | InsecureHubTransport:
-        """Return a transport that follows the configuration, and put its hints into the configuration's terms."""
+        """Return a transport that follows the configuration, and whose hints use the configuration's terms."""
         transport = self._made_transport()
         transport.argument_names = ARGUMENT_NAMES
         return transport
@@ -258,7 +259,7 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
         return value
 
     def upload_file(self, file_name: str, target_dir: str) -> tuple[Any, int, bytes]:
-        """Upload a file with the transport: by the same verified TLS, proxy and session as calls.
+        """Upload a file with the transport, over the same TLS, proxy and session as calls.
 
         Args:
             file_name: the path of the file.
@@ -269,7 +270,8 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: during the upload, the file became shorter or could no longer be read. The hub rejects the file.
+            ValueError: during the upload, the file became shorter or could no longer be read. The hub
+                rejects an incomplete file.
             xmlrpc.client.Fault: the hub does not accept the file.
             KerberosXMLRPCError: as from a call. It is `krbxmlrpc.CallOutcomeUnknown` if the hub may have the whole
                 file.
@@ -305,7 +307,7 @@ class ClientCommandContainer(kobo.client.ClientCommandContainer):  # type: ignor
 
 
 class _Form:
-    """A form with a file. It yields its pieces each time it is sent. (kobo's own, `kobo.http`, also connects.)"""
+    """A form with a file. Each iteration yields its pieces. (kobo's own form, in ``kobo.http``, also connects.)"""
 
     def __init__(self, fields: dict[str, Any], file_name: str, size: int) -> None:
         self._file_name = file_name

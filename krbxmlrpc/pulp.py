@@ -16,8 +16,8 @@ from ._http.address import parse_address
 
 _JSON = re.compile(r"(?:(?:application|text)/|[^/;]+/[^/;]+\+)json\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 
-# For these statuses, the bindings parse the body as an error of Pulp. If the body of another error is text, they raise
-# an ApacheServerException.
+# For these statuses, the bindings parse the body as an error of Pulp. If the body of another error is text, the
+# bindings raise an ApacheServerException.
 _PULP_ERRORS = (400, 404, 409)
 
 
@@ -28,13 +28,13 @@ class KerberosServerWrapper:
         connection = PulpConnection("pulp.example.com", server_wrapper=wrapper)
 
     The connection then ignores its own arguments for host, passwords, certificates, CA and timeout. The arguments of
-    the transport replace them.
+    the wrapper and of the transport replace them.
 
     Args:
-        host: the server, ``host`` or ``host:port`` (443).
+        host: the server, ``host`` or ``host:port``. The default port is 443, or 80 for an `InsecureKerberosTransport`.
         transport: the transport for the requests; default: a `KerberosTransport` of the wrapper's own. If the transport
-            also makes XML-RPC calls, the requests share sessions and connections with the calls. Its ``idempotent``
-            lists the HTTP methods that may be repeated: ``{"GET"}``.
+            also makes XML-RPC calls, the requests share sessions and connections with the calls. The
+            transport's ``idempotent`` lists the HTTP methods that may be repeated, for example ``{"GET"}``.
 
     Attributes:
         transport: the transport, as passed or the wrapper's own.
@@ -53,9 +53,9 @@ class KerberosServerWrapper:
     def request(self, method: str, url: str, body: str | bytes | None = None) -> tuple[int, Any]:
         """Make a request, and return the status and the JSON value of the reply.
 
-        The value of a reply without a body is None. If an error with a status other than 400, 404 and 409 is not JSON,
-        its value is its text, even if the text is empty: the bindings turn it into an ``ApacheServerException``. A 401
-        is not returned, but raised (see below).
+        The value of a reply without a body is None. Errors with a status other than 400, 404 and 409 differ: if the
+        body is not JSON, the value is the body as text, even if the body is empty. The bindings turn this text into an
+        ``ApacheServerException``. A 401 is raised as a `KerberosXMLRPCError`, and not returned.
 
         Args:
             method: the HTTP method, in upper case.

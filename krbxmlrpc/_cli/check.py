@@ -47,7 +47,7 @@ from ..errors import (
 from ..transport import InsecureKerberosTransport, KerberosTransport
 
 HARMLESS = "system.listMethods"
-"""The method that the check calls: it only lists names. If a server does not have it, a Fault is as good an answer."""
+"""The method that the check calls. It only lists names. If a server lacks the method, a Fault proves as much."""
 
 _CALL = dumps((), HARMLESS, encoding="utf-8").encode()
 
@@ -126,13 +126,13 @@ class Examination:
         self._ticket: Ticket | None = None
         self._proxy: Proxy | None = None
         self._connection: Connection | None = None
-        self._reply: Response | None = None  # to a request without a ticket
+        self._reply: Response | None = None  # the reply to the request without a ticket
         self._arrived = datetime.now(timezone.utc)
-        self._failure: Exception | None = None  # of the call
+        self._failure: Exception | None = None  # the reason why the call failed
         self._returned: Any = None
 
     def run(self) -> Iterator[Finding]:
-        """Yield the finding of each step. A step is skipped if a step that it needs has failed."""
+        """Yield the finding of each step. A step is skipped if a step that it needs has failed or was skipped."""
         roots: dict[str, str] = {}  # maps each failed or skipped step to the step that failed first
         try:
             for name, (needs, step) in STEPS.items():
@@ -156,7 +156,7 @@ class Examination:
             return Finding(
                 State.WARNING,
                 f"no krb5.conf: {', '.join(missing)} cannot be read ({where})",
-                "create one with default_realm and, under [realms], the KDC; without it Kerberos can only ask DNS",
+                "create one with default_realm and, under [realms], the KDC; without it, Kerberos can only ask DNS",
                 facts,
             )
         found = f"{', '.join(files)} ({where})"
@@ -187,7 +187,7 @@ class Examination:
         left = end and end - datetime.now(timezone.utc)
         found = f"{who}, {f'valid for {_duration(left)}' if left else 'without expiry'}, {where}"
         if left and left < SOON and not keytab:
-            remedy = "run kinit again before they expire, unless KRB5_CLIENT_KTNAME names a keytab that renews them"
+            remedy = "run kinit before the tickets expire, unless KRB5_CLIENT_KTNAME names a keytab that renews them"
             return Finding(State.WARNING, found, remedy, facts)
         return Finding(State.OK, found, None, facts)
 
@@ -203,7 +203,7 @@ class Examination:
         return (None, None) if path is None or end is None else (cache_owner(path), end)
 
     def _cache(self) -> str | None:
-        """Return the name of the credential cache, or None if it is the system's default."""
+        """Return the name of the credential cache, or None if no setting names one, or if a keytab replaces it."""
         if self._settings.ccache or self._settings.keytab:
             return self._settings.ccache
         name = os.environ.get("KRB5CCNAME") or self._configuration.libdefaults.get("default_ccache_name")
@@ -213,7 +213,7 @@ class Examination:
         try:
             self._proxy = self._settings.proxies.proxy_for(self._netloc)
         except ValueError as error:
-            return Finding(State.FAILED, str(error), Hint("correct it, or pass {args.proxy:direct}"))
+            return Finding(State.FAILED, str(error), Hint("correct the proxy's URL, or pass {args.proxy:direct}"))
         facts = {"proxy": self._proxy and str(self._proxy)}
         if self._proxy is None:
             return Finding(State.OK, "none, straight to the server", None, facts)
@@ -242,7 +242,7 @@ class Examination:
         return Finding(State.OK, f"{words}; service {self._service}{self._renamed(found[0][3])}", None, facts)
 
     def _renamed(self, canonical: str) -> str:
-        """Tell how Kerberos may change the service's name (dns_canonicalize_hostname in krb5.conf)."""
+        """Return words on how Kerberos may change the service's name (dns_canonicalize_hostname in krb5.conf)."""
         setting = self._configuration.libdefaults.get("dns_canonicalize_hostname", "true").lower()
         named = self._service.partition("@")[2]
         if "/" in self._service or setting in ("false", "no", "0", "off", "f", "n", "nil"):
@@ -287,7 +287,7 @@ class Examination:
         try:
             self._connection = self._new_connection(None)
             where, port = self._connection.sock.getpeername()[:2]
-        except (KerberosXMLRPCError, OSError) as error:  # OSError: the peer has just closed it
+        except (KerberosXMLRPCError, OSError) as error:  # OSError: the peer has just closed the connection
             return _failed(error)
         found = f"connected to {where}, port {port}"
         if self._proxy is not None:
@@ -324,7 +324,7 @@ class Examination:
     def _presented(self) -> dict[str, Any]:
         """Return the contents of an untrusted certificate, only to show them. Send nothing to the server.
 
-        Python decodes only verified certificates. So make it trust just this certificate, and ignore the dates.
+        Python's ssl decodes only verified certificates. So trust just this certificate, and ignore its dates.
         """
         seen: list[Connection] = []
         try:
@@ -353,7 +353,8 @@ class Examination:
             self._reply = self._asked(self._connection, login)
         except (OSError, HTTPException) as error:
             words = f"no answer to a request without a ticket: {str(error) or type(error).__name__}"
-            return Finding(State.FAILED, words, "check that it is an HTTP server, and look into its log")
+            remedy = "check that an HTTP server listens on the port, and look into its log"
+            return Finding(State.FAILED, words, remedy)
         self._arrived = datetime.now(timezone.utc)
         status = self._reply.status
         schemes = list(www_auth(self._reply.values("www-authenticate")))
@@ -379,7 +380,7 @@ class Examination:
         return Finding(State.WARNING, said, remedy, facts)
 
     def _asked(self, connection: Connection, login: str | None) -> Response:
-        """Request the login page, or else make the harmless call, without a ticket. Return the reply."""
+        """Request the login page or, if there is none, make the harmless call. Send no ticket. Return the reply."""
         connection.begin()
         if login:
             self._transport.send_request(
@@ -416,7 +417,9 @@ class Examination:
             return _failed(self._failure, facts)
         if who is None:
             words = f"it answers, but does not prove that it is {self._service}"
-            remedy = Hint("pass {args.mutual_authentication:required} to demand proof; now only TLS vouches for it")
+            remedy = Hint(
+                "pass {args.mutual_authentication:required} to demand proof; now at most TLS vouches for the server"
+            )
             return Finding(State.WARNING, words, remedy, facts)
         return Finding(State.OK, f"both sides are verified: it is {self._service}, and you are {who}", None, facts)
 
@@ -472,7 +475,7 @@ STEPS: dict[str, tuple[tuple[str, ...], Callable[[Examination], Finding]]] = {
     "session": (("call",), Examination._look_at_cookies),
     "xmlrpc": (("session",), Examination._look_at_answer),
 }
-"""The steps in their order. Each name maps to the steps that must not have failed, and to the step's method."""
+"""The steps in their order. Each name maps to the steps that the step needs, and to the step's method."""
 
 
 def _failed(error: Exception, facts: Mapping[str, Any] | None = None) -> Finding:

@@ -1,4 +1,4 @@
-"""Writes to the terminal: harmless text, readable JSON, and an error if the output cannot be written.
+"""Writes harmless text and readable JSON to the terminal. If the output cannot be written, `write` raises `Wrong`.
 
 This module knows nothing about options, servers or methods.
 """
@@ -16,7 +16,8 @@ class Wrong(Exception):
     """The command cannot do its work. The message gives the reason."""
 
 
-# Characters that a terminal may take for a command, or that change the order of text. JSON escapes those below a space.
+# Characters that a terminal may take for a command, that end a line or change the order of text, or that UTF-8 cannot
+# encode. json.dumps itself escapes the characters below the space.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _CONTROL = re.compile(f"[\0-\x08\x0b-\x1f]|{_UNPRINTABLE.pattern}")
 
@@ -53,7 +54,7 @@ def can_show(text: str, stream: Any) -> bool:
 def give_up(stream: Any) -> None:
     """Discard the output that a stream still holds.
 
-    Python would try to write the output again at exit, and would exit with another status.
+    Otherwise, Python would try to write the output again at exit, and would exit with another status.
     """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
@@ -61,7 +62,10 @@ def give_up(stream: Any) -> None:
 
 
 def write(output: str | bytes, but: str = "") -> None:
-    """Write to standard output. If that fails, the message begins with `but`."""
+    """Write to standard output. If that fails, raise `Wrong` with a message that begins with `but`.
+
+    If the reader has closed the pipe, raise BrokenPipeError instead.
+    """
     try:
         if isinstance(output, bytes):
             sys.stdout.buffer.write(output)

@@ -32,13 +32,13 @@ INTERRUPTED, PIPE_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
 PATIENCE = 1.0
 """Seconds that Python has to handle an interrupt and close everything. After that, the process ends at once."""
 
-_METHOD = re.compile(r"[!-%'-;=?-~]+")  # xmlrpc.client does not escape it in the XML
+_METHOD = re.compile(r"[!-%'-;=?-~]+")  # xmlrpc.client does not escape a method's name in the XML
 
 
 def complain(text: str, hint: str | None = None) -> None:
     """Write an error and its hint to standard error. If that fails, the exit status alone tells of the error."""
     lines = ["krbxmlrpc: " + text.replace("\n", "\n    "), *([f"  hint: {told(hint, TERMS)}"] if hint else [])]
-    if sys.stderr is not None:  # closed
+    if sys.stderr is not None:  # None: standard error is closed
         try:
             print(harmless("\n".join(lines)), file=sys.stderr)
         except OSError:
@@ -57,7 +57,7 @@ def call(options: argparse.Namespace) -> int:
     if options.arguments and options.list:
         raise Wrong("--list calls no method, so it takes no ARG")
     if options.method is not None and not _METHOD.fullmatch(options.method):
-        raise Wrong(f"METHOD is {options.method!r}; accepted is printable ASCII without <, > and &")
+        raise Wrong(f"METHOD is {options.method!r}; accepted is printable ASCII without spaces, <, > and &")
     target = target_of(options)
     arguments = read_arguments(options.arguments, options.allow_none)
     transport = target.transport()
@@ -260,7 +260,7 @@ def _interrupted() -> int:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end the process even if Python cannot handle it, because Kerberos waits for a KDC or for DNS."""
+    """Let Ctrl-C end the process even while Kerberos waits for a KDC or DNS, and Python cannot handle the signal."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread handles signals
         yield
         return

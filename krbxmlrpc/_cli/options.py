@@ -30,7 +30,7 @@ numbers that JSON does not have as "NaN", "Infinity" and "-Infinity".
 Each ARG is read as JSON. If it is not JSON, it is text:
   42  true  '["a", "b"]'  '{"x": 1}'     their values in JSON
   hello                                  text
-  '"42"'                                 text, by JSON's quotes
+  '"42"'                                 the text "42"
   @FILE                                  binary data, the bytes of a file
   @-                                     binary data, from standard input
   @@hello                                the text "@hello"
@@ -119,7 +119,7 @@ OPTIONS: dict[str, Option] = {
 
 
 class _Terms(Names):
-    """Names the options that stand for arguments."""
+    """The terms of the command line: the options that stand for arguments."""
 
     _phrases = {
         "cafile": "--cafile FILE",
@@ -152,7 +152,7 @@ class _Terms(Names):
 TERMS = _Terms()
 """The names that hints use on the command line."""
 
-_LITERAL = "\0"  # marks a word that is not an option; no command line can contain it
+_LITERAL = "\0"  # marks a word that is not an option; no command line can contain a null character
 
 
 def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
@@ -183,7 +183,10 @@ def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argument
 
 
 def without_options(words: list[str]) -> list[str]:
-    """Mark the words after the first ``--``. Else argparse takes some for options, and drops another ``--``."""
+    """Remove the first ``--``, and mark the words after it as literal.
+
+    Otherwise, argparse would take some of these words for options, and would also remove a second ``--``.
+    """
     end = words.index("--") if "--" in words else len(words)
     return [*words[:end], *(_LITERAL + word for word in words[end + 1 :])]
 
@@ -260,7 +263,7 @@ class Target(NamedTuple):
 
 
 def target_of(options: argparse.Namespace) -> Target:
-    """Return the server and the transport's arguments from the command line. Raise `Wrong` if these are invalid."""
+    """Return the server and the transport's arguments from the command line. Raise `Wrong` if one is invalid."""
     try:
         parts = urlsplit(options.url)
     except ValueError:

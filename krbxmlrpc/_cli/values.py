@@ -1,6 +1,6 @@
 """Reads the arguments of a method as JSON or text, and converts results to JSON's types. Plain functions.
 
-This module knows nothing about options or servers.
+This module parses no options and calls no server.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NOT_IN_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]") 
 
 
 def read_arguments(texts: Sequence[str], allow_none: bool) -> list[Any]:
-    """Return a method's arguments as values for `xmlrpc.client.dumps`. Raise `Wrong` if one is invalid."""
+    """Return a method's arguments as values for `xmlrpc.client.dumps`. Raise `Wrong` if an argument is invalid."""
     if texts.count("@-") > 1:
         raise Wrong("standard input, @-, can be read only once")
     values = []
@@ -57,7 +57,9 @@ def _read_file(path: str) -> Any:
         with open(path, "rb") as file:
             return Binary(file.read())
     except OSError as error:
-        raise OSError(f"names {path!r}, which cannot be read: {error.strerror}; to send text, write @@") from error
+        raise OSError(
+            f"names {path!r}, which cannot be read: {error.strerror}; to send text that begins with @, write @@"
+        ) from error
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -97,7 +99,7 @@ def as_json(value: Any) -> Any:
         return _base64(value.data)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value if value is None or isinstance(value, (str, int, float)) else str(value)  # Decimal
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)  # a Decimal
 
 
 def _iso(text: str) -> str:

@@ -4,8 +4,8 @@ pykerberos reads the keytab and the configuration from the environment, and a pr
 test's process has the client's environment, and the client may be in another realm or misconfigured. So each server has
 its own process that accepts tickets, and no test touches the environment of that process.
 
-As a program, this module reads one token per line from standard input, and answers each with a line of JSON. It imports
-no other module of the package, so that it starts fast.
+As a program, this module reads one token per line from standard input, as JSON, and answers each with a line of JSON.
+The module imports no other module of the package, so that the program starts fast.
 """
 
 import json
@@ -28,7 +28,7 @@ class Accepted(NamedTuple):
 
 
 class Refused(Exception):
-    """The token is not a ticket, the ticket is for another service, or the ticket was used before."""
+    """The token is not an acceptable ticket. For example, the ticket is for another service, or was used before."""
 
 
 def accept(token: str) -> Accepted:
@@ -68,14 +68,15 @@ class Acceptor:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # Ctrl-C must reach only the tests, which then end this process
+            start_new_session=True,  # Ctrl-C must reach only the tests, which then end the acceptor
         )
 
     def accept(self, token: str) -> Accepted:
         """Accept a client's ticket, as the function `accept` does."""
         assert self._process.stdin is not None and self._process.stdout is not None
         with self._lock:
-            # JSON keeps the token on one line. With more lines, later callers would read the answers to the others.
+            # JSON keeps the token on one line. A token of two lines would get two answers, and the next caller would
+            # read the second one.
             self._process.stdin.write(json.dumps(token) + "\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()

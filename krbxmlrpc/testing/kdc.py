@@ -31,7 +31,7 @@ _KDC = {
 
 
 def free_ports(count: int, address: str = "127.0.0.1") -> int:
-    """Return the first of `count` adjacent ports of an address that no program uses."""
+    """Return the first of `count` adjacent ports that no program uses at this address."""
     while True:
         first = random.randrange(20000, 32000 - count)
         try:
@@ -46,7 +46,7 @@ def free_ports(count: int, address: str = "127.0.0.1") -> int:
 
 
 def start(clock: Optional[str] = None) -> Any:
-    """Start a realm with the principal ``user``, a ticket for it, and the hub's service with its key in the keytab.
+    """Start a realm with ``user``, a ticket for that principal, and ``HTTP/localhost`` with its key in the keytab.
 
     Args:
         clock: the offset of the clock that the KDC and ``kinit`` see, for example ``-2d``.
@@ -77,20 +77,21 @@ def _start_kdc(env: dict[str, str]) -> Any:
             realm.create_kdb()
             realm.addprinc(realm.user_princ, realm.password("user"))
             realm.addprinc(realm.admin_princ, realm.password("admin"))
-            # Apache's children are not root and must find krb5.conf. Every secret in this folder has mode 0600.
+            # Apache's children do not run as root, and must be able to open krb5.conf. Every secret in this folder has
+            # mode 0600.
             os.chmod(realm.tmpdir, 0o711)
             realm.start_kdc()
             return realm
         except BaseException as error:
             realm.stop()
             if attempt == 9 or not isinstance(error, Exception):
-                raise  # otherwise, another program has probably taken a port: try again
+                raise  # in all other cases, another program has probably taken a port: try again
     raise AssertionError("not reached")
 
 
 def client_environment(realm: Any) -> dict[str, str]:
-    """Return the environment variables for a client, and for an acceptor in the same process.
+    """Return the environment variables for a client, and for a process that accepts tickets.
 
-    ``no_proxy`` keeps connections to loopback away from a proxy that the machine may use.
+    ``no_proxy`` keeps connections away from a proxy that the machine may use.
     """
     return {"no_proxy": "*", **{name: value for name, value in realm.env.items() if name.startswith("KRB5")}}

@@ -1,4 +1,4 @@
-"""The base of our test servers: they listen on loopback, run in threads, and leave nothing behind."""
+"""The base class of the test servers, which listen on loopback, run in threads, and leave nothing behind."""
 
 import socket
 import ssl
@@ -27,7 +27,7 @@ class Request(NamedTuple):
 
     @property
     def token(self) -> Optional[str]:
-        """The token in the Authorization header, or for a proxy in Proxy-Authorization. None without such a header."""
+        """The token in the Authorization or, for a proxy, Proxy-Authorization header. None without such a header."""
         authorization = self.headers["Authorization"] or self.headers["Proxy-Authorization"]
         return None if authorization is None else str(authorization).partition(" ")[2]
 
@@ -61,7 +61,7 @@ def parse_request(head: bytes, connection: int) -> Request:
 
 
 def send_at_once(sock: socket.socket) -> None:
-    """Send data without waiting, for some 40 ms, until the peer acknowledges earlier data."""
+    """Let a socket send data at once. By default, it may wait some 40 ms until the peer acknowledges earlier data."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
@@ -140,7 +140,10 @@ class LoopbackServer:
             pass  # the client has gone, or the server hangs up
 
     def _opened(self, sock: socket.socket) -> socket.socket:
-        """Set up TLS, if used, on a duplicate. Another thread can wake this one through the original socket."""
+        """Return a duplicate of a socket, with TLS if the server uses TLS.
+
+        Another thread can wake the thread of the duplicate through the original socket.
+        """
         return sock.dup() if self._context is None else self._context.wrap_socket(sock.dup(), server_side=True)
 
     def _converse(self, sock: socket.socket, number: int) -> None:
@@ -149,8 +152,8 @@ class LoopbackServer:
 
 
 def _wake(sock: socket.socket) -> None:
-    """Shut down a connection or a listening socket. This wakes a thread that waits for it."""
+    """Shut down a connection or a listening socket. The shutdown wakes a thread that waits for the socket."""
     try:
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:
-        pass  # it has ended
+        pass  # the connection has already ended

@@ -125,7 +125,8 @@ class Realm:
         If KRB5_CLIENT_KTNAME names a user's keytab and the cache has no ticket, clients get tickets with that keytab.
 
         Raises:
-            ValueError: the key does not exist, or cannot be written. The message has the output of ``kadmin.local``.
+            ValueError: the principal does not exist, or the key cannot be written. The message has the
+                output of ``kadmin.local``.
         """
         said = self.k5.run_kadminl(f'ktadd -k "{path}" -norandkey "{self._principal(name)}"').decode()
         if "added to keytab" not in said:  # the exit status is always 0

@@ -24,9 +24,9 @@ _caller: ContextVar[Optional[str]] = ContextVar("krbxmlrpc.testing.caller")
 
 
 def caller() -> Optional[str]:
-    """Return the principal of the current call, for example ``user@EXAMPLE.TEST``. For the functions of a server.
+    """Return the principal of the current call, for example ``user@EXAMPLE.TEST``. The functions of a server call this.
 
-    Return None if the call has neither a ticket nor a session, and ``anonymous=True`` allows that.
+    Return None if the call has neither a ticket nor a session. Such calls run only with ``anonymous=True``.
 
     Raises:
         LookupError: this thread does not run a call.
@@ -154,9 +154,9 @@ class KerberosXMLRPCServer(LoopbackServer, SimpleXMLRPCDispatcher):
             self._sessions.clear()
 
     def fail_next(self, failure: Failure, count: int = 1) -> None:
-        """Fail at the next requests that the server would accept, calls or logins. Earlier failures happen first.
+        """Make the next calls and logins fail that the server would accept. Failures added earlier happen first.
 
-        Requests that the server refuses anyway do not count, for example a first request without a ticket.
+        Requests that the server refuses anyway do not count. An example is a first request without a ticket.
 
         Args:
             failure: the failure.

@@ -20,7 +20,7 @@ _CLOCK_PACKAGES = {"Debian, Ubuntu": "apt-get install faketime", "Fedora": "dnf 
 
 
 def require() -> None:
-    """Raise RuntimeError, with the commands that install it, if the KDC of MIT Kerberos is missing."""
+    """Raise RuntimeError if programs of MIT Kerberos are missing. The message has the commands that install them."""
     _require(_KDC_PACKAGES, *_KDC)
 
 
@@ -37,9 +37,9 @@ def other_clock(offset: str) -> dict[str, str]:
 
 
 def _require(packages: dict[str, str], *programs: str) -> None:
-    """Look for programs as k5test does: on the PATH, and then in the folders of the packages."""
+    """Raise RuntimeError if programs are missing. Look on the PATH, then at the packages' paths, as k5test does."""
     names = [os.path.basename(program) for program in programs]
     missing = [name for name, path in zip(names, programs) if not shutil.which(name) and not os.path.exists(path)]
     if missing:
         commands = "; ".join(f"{command} ({systems})" for systems, command in packages.items())
-        raise RuntimeError(f"missing: {', '.join(missing)}. As root, install it with: {commands}")
+        raise RuntimeError(f"missing: {', '.join(missing)}. As root, install the missing programs with: {commands}")
