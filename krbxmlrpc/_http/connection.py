@@ -22,7 +22,7 @@ from .._forks import no_fork
 from .._hints import Hint
 from ..errors import CertificateRejected, ServerUnreachable
 from .address import Address, authority, host_header
-from .response import READ, MalformedReply, Response, keep_alive_seconds, without_interim
+from .response import MAX_HEAD, READ, MalformedReply, Response, keep_alive_seconds, without_interim
 
 KEEP_ALIVE_MARGIN = 1.0
 """Stop using an idle connection this many seconds before the server's announced idle time ends. A call must not arrive
@@ -285,6 +285,8 @@ class Connection:
         if data is None:
             return False
         self._received = without_interim(self._received + data)
+        if len(self._received) > MAX_HEAD:  # a longer search for its end would take ever longer
+            raise MalformedReply(f"the reply has a head of more than {MAX_HEAD} bytes")
         return not data or self._received[9:10] not in (b"", b"1")  # the first digit of the status
 
     def _read_now(self) -> bytes | None:

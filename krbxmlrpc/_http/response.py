@@ -234,6 +234,8 @@ class Response:
                 parse_fields(_split_lines(lines + b"\r\n") if lines else [])
                 return
             lines += line + b"\r\n"
+            if len(lines) > MAX_HEAD:
+                raise MalformedReply(f"the reply has trailers of more than {MAX_HEAD} bytes")
         raise MalformedReply(f"the reply has more than {MAX_LINES} header lines")
 
     def isclosed(self) -> bool:

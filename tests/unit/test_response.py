@@ -80,6 +80,19 @@ def test_a_chunk_that_is_longer_than_announced_is_refused(between):
         read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde" + between + b"0\r\n\r\n")
 
 
+def trailers(size):
+    """Return a reply whose trailers have this many bytes."""
+    line = b"X: " + b"x" * 59_995 + b"\r\n"
+    lines = line * (size // len(line))
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + lines + b"\r\n"
+
+
+def test_trailers_are_bounded_as_a_head_is():
+    assert read(trailers(http1.MAX_HEAD))[1] == b""
+    with pytest.raises(MalformedReply, match="the reply has trailers of more than 524288 bytes"):
+        read(trailers(2 * http1.MAX_HEAD))
+
+
 def test_a_trailer_that_ends_in_a_control_character_is_refused():
     with pytest.raises(MalformedReply, match="control character"):
         read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\r\n\r\n")
