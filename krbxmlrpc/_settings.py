@@ -1,4 +1,4 @@
-"""The arguments of the transports. Each argument has one definition, and all else is derived from it.
+"""The arguments of the transports. Each argument has one definition, and everything else is derived from it.
 
 `Settings` lists the definitions. The transport and ``check`` check their arguments with the definitions, the command
 line makes its options from them, and the documentation of `KerberosTransport` shows them. A new argument needs a
@@ -39,7 +39,7 @@ from ._negotiate.proxy import ENVIRONMENT, Proxies
 from ._negotiate.retries import IDEMPOTENT, MAX_RETRIES, MAX_WAIT, Idempotent, Retries, is_idempotent
 
 MAX_TIMEOUT = 2_000_000
-"""The longest timeout, in seconds. The system cannot count much longer ones."""
+"""The longest timeout, in seconds. poll() counts milliseconds in a C int, which cannot hold much more."""
 
 PATH = re.compile(r"/[!-~]*")
 """The path of a URL, with a query if there is one. A request line allows only printable ASCII."""
@@ -98,7 +98,7 @@ class Setting(Generic[Value]):
         default: the default value of the argument.
         accepted: the accepted values, for errors and for the reference.
         details: the effect of the argument, for the reference.
-        types: the accepted types. If there are none, `check` checks the type.
+        types: the accepted types. If there are none, only `check` can check the type.
         valid: returns whether a value of these types is accepted.
         check: a function for more checks. It gets the `Settings` so far and the value, and returns the value to keep.
         option: the option of the command line, or None.
@@ -165,7 +165,7 @@ def _is_login_path(path: str | None) -> bool:
 
 def _checked_login_path(settings: Settings, path: str | None) -> str | None:
     if path is not None and settings.mode is MutualAuthentication.DISABLED:
-        # Nobody would know which server set the cookies of the session.
+        # Nothing would prove which server set the cookies of the session.
         raise ValueError(
             Hint(
                 "{name.login_path} is {path}; with {args.mutual_authentication:disabled} accepted is {phrase.left_out}",
@@ -234,7 +234,8 @@ def checked_headers(headers: Iterable[Header]) -> list[Any]:
         if not _HEADER_NAME.fullmatch(name):
             raise ValueError(
                 Hint(
-                    "{name.headers} holds a name that HTTP does not allow (RFC 9110, 5.1); accepted is {accepted}",
+                    "{name.headers} holds a name that HTTP does not allow (RFC 9110, section 5.1); accepted is "
+                    "{accepted}",
                     accepted=accepted,
                 )
             )
@@ -304,9 +305,10 @@ class Settings:
     ccache = Setting[Optional[str]](
         None,
         STORE,
-        "a credential cache for this transport only, instead of the credential cache of the process: a path, also with "
-        'a type before it (``"DIR:/path"``, ``"KEYRING:…"``). Like ``keytab``, it needs python-gssapi (extra '
-        "``gssapi``), and the transport ignores caches and keytabs that the environment names.",
+        "a credential cache for this transport only, instead of the credential cache of the process: a path, with or "
+        'without a type before it (``"DIR:/path"``, ``"KEYRING:…"``). ``ccache`` and ``keytab`` need python-gssapi '
+        "(extra ``gssapi``). With either of them, the transport ignores the caches and keytabs that the environment "
+        "names.",
         _TEXT,
         is_store,
         option=Option("Kerberos", "credential cache, instead of KRB5CCNAME's; needs krbxmlrpc[gssapi]", "CACHE"),
@@ -339,9 +341,9 @@ class Settings:
         True,
         _BOOL,
         "whether to send a ticket before the server asks for one. If False, a call outside a session is sent without a "
-        "ticket first, and again with a ticket when the server asks for one. This happens once for each connection and "
-        "path: later calls there carry a ticket at once. If the server reads a large call to its end before it asks, "
-        "all of the call is sent twice.",
+        "ticket first, and again with a ticket when the server asks for one. The next calls to the same path on the "
+        "same connection carry a ticket at once. If the server reads a large call to its end before it asks, all of "
+        "the call is sent twice.",
         (bool,),
         option=Option(
             "Kerberos",
@@ -385,7 +387,7 @@ class Settings:
         Hint("a path like '/login/', printable ASCII without #, or {phrase.left_out}"),
         "the path of a login page. The transport logs in there before the first call, and again when the session has "
         "ended, by a GET with a ticket. The reply has to be verified. It may be a redirection, but the transport does "
-        "not follow it. Calls carry only the cookies of the session.",
+        "not follow it. Calls carry the cookies of the session, and no ticket.",
         _TEXT,
         _is_login_path,
         _checked_login_path,
@@ -425,9 +427,10 @@ class Settings:
         'how to reach the server. ``"environment"`` follows ``https_proxy`` and ``no_proxy`` (or in upper case), by '
         'the rules of `urllib.request`, and reads them for each new connection. ``"direct"`` and None use no proxy. '
         'The URL of a proxy is ``"http://host:port"`` (default port 80) or ``"host:port"``. ``no_proxy`` does not '
-        "apply to it. The proxy has to open a tunnel (CONNECT), and TLS goes through the tunnel to the server itself. "
-        "``user:password@`` before the host, percent-encoded, is sent to the proxy unprotected (Basic, over plain "
-        "HTTP). Without it, a proxy that asks for Negotiate gets a ticket for ``HTTP@`` and the proxy's host.",
+        "apply to such a proxy. The proxy has to open a tunnel (CONNECT), and TLS goes through the tunnel to the "
+        "server itself. ``user:password@`` before the host, percent-encoded, is sent to the proxy unprotected (Basic, "
+        "over plain HTTP). Without it, a proxy that asks for Negotiate gets a ticket for ``HTTP@`` and the proxy's "
+        "host.",
         option=Option(
             "connection",
             "http://host:port, or 'direct', or 'environment' (the default) to follow https_proxy and no_proxy. All "
@@ -483,15 +486,15 @@ class Settings:
     use_datetime = Setting[bool](
         False,
         _BOOL,
-        "as for `xmlrpc.client.SafeTransport`. (``ServerProxy`` ignores its own argument of this name, and of the next "
-        "three, if it gets a transport.)",
+        "as for `xmlrpc.client.SafeTransport`. (If ``ServerProxy`` gets a transport, it ignores its own arguments "
+        "``use_datetime``, ``use_builtin_types``, ``headers`` and ``context``.)",
     )
     use_builtin_types = Setting[bool](False, _BOOL, "as for `xmlrpc.client.SafeTransport`.")
     headers = Setting[Iterable[Header]](
         (),
         "a list of pairs (name, value)",
-        "as for `xmlrpc.client.SafeTransport`: headers for each request. ``Authorization`` and ``Cookie`` are not "
-        "accepted.",
+        "as for `xmlrpc.client.SafeTransport`: headers for each request. Headers that only the transport may set, like "
+        "``Authorization``, ``Cookie`` and ``Host``, are not accepted.",
         check=_checked_headers,
         option=Option(
             "connection",
@@ -564,7 +567,7 @@ def tls_context(cafile: str | None = None, any_certificate: bool = False) -> ssl
 def with_arguments(documented: type[Documented]) -> type[Documented]:
     """Replace ``{arguments}`` in the docstring of a class with the arguments, in Google's style."""
     if documented.__doc__:  # python -OO removes docstrings
-        # Python 3.13 removes the indentation of the class from a docstring.
+        # Python 3.13 removes the indentation of the class body from a docstring.
         placeholder = re.compile(r"^( *)\{arguments\}\n", re.MULTILINE)
         documented.__doc__ = placeholder.sub(lambda found: _described_arguments(found[1]), documented.__doc__)
     return documented

@@ -55,7 +55,7 @@ class Resource(NamedTuple):
     content_type: str
     """The ``Content-Type`` header, or ``""`` if there is none."""
     content: bytes
-    """The body, after its ``Content-Encoding`` is undone."""
+    """The body, decoded from its ``Content-Encoding``."""
 
 
 class _NegotiateTransport(Transport):
@@ -65,7 +65,7 @@ class _NegotiateTransport(Transport):
     _default_port: int
     argument_names: Mapping[str, str] = {}
     user_agent = f"krbxmlrpc/{__version__}"
-    verbose = False  # for a `parse_response` like the standard one; here each call has its own
+    verbose = False  # the standard `parse_response` reads this; here each call has its own `verbose`
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class _NegotiateTransport(Transport):
             mode=settings.mode,
             retries=settings.new_retries(),
             pool=Pool(),
-            # Has no reference to the transport: a connection must not keep the transport alive.
+            # The source does not refer to the transport: a connection must not keep the transport alive.
             tickets=TicketSource(settings.ticket_for_servers(), bound=settings.channel_bindings is not None),
             memory=Memory(CookieStore(settings.cookiejar)),
         )
@@ -139,8 +139,8 @@ class _NegotiateTransport(Transport):
     ) -> Resource:
         """Make a request that is not an XML-RPC call, to a REST application.
 
-        The request authenticates as calls do: with the same sessions and connections, and by the same rules. Since it
-        is not a call, ``idempotent`` has to list the HTTP method.
+        The request authenticates as calls do: with the same sessions and connections, and by the same rules. If the
+        request may run twice, ``idempotent`` has to list its HTTP method.
 
         Args:
             method: the HTTP method, in upper case.
@@ -152,8 +152,9 @@ class _NegotiateTransport(Transport):
                 here.
 
         Returns:
-            The reply. A reply with an error status (400 or higher) is returned too, if it certainly comes from the
-            server. If that is not certain, or if the reply is a redirection, `UnexpectedStatus` is raised.
+            The reply. A reply with an error status (400 or higher, but not 401) is returned too, if it certainly comes
+            from the server. If that is not certain, or if the reply is a 401 or a redirection, `UnexpectedStatus` or a
+            subclass is raised.
 
         Raises:
             TypeError, ValueError: an argument is wrong, or the pieces do not add up to the length or cannot be read.
@@ -227,7 +228,7 @@ class _NegotiateTransport(Transport):
         return on
 
     def parse_response(self, response: Any) -> Any:
-        """Decode a reply. It has already been verified as far as the mode requires."""
+        """Decode a reply. The reply has already been verified as far as ``mutual_authentication`` requires."""
         pieces = self._pieces(response)
         parser, unmarshaller = self.getparser()
         if getattr(response, "debuglevel", 0):
@@ -247,7 +248,7 @@ class _NegotiateTransport(Transport):
         return make_parser(self._use_datetime, self._use_builtin_types)
 
     def make_authentication(self, login_path: str | None, preemptive: bool) -> Authentication:
-        """Return the way in which calls authenticate. The constructor calls this method, and an adapter overrides it.
+        """Return the way in which calls authenticate. The constructor calls this method, and adapters can override it.
 
         Args:
             login_path, preemptive: as passed to the constructor.
@@ -262,8 +263,8 @@ class _NegotiateTransport(Transport):
     def login(self, host: str | None = None) -> None:
         """Log in at ``login_path`` now.
 
-        Use this if the client learns that the session has ended, but not by a 401. If several threads call this method
-        at the same time, one thread logs in for all.
+        Use this method if the client learns by something other than a 401 that the session has ended. If several
+        threads call this method at the same time, one thread logs in for all.
 
         Args:
             host: ``host`` or ``host:port``; default: the host of the last call.
@@ -272,7 +273,7 @@ class _NegotiateTransport(Transport):
             TypeError, ValueError: the transport has no ``login_path``, or ``host`` is not a host, or it is missing and
                 there was no call yet.
             NoSession: the login set no cookie for the URL of the calls.
-            KerberosXMLRPCError: as from a call. ``retries`` applies to calls only: a login is not repeated.
+            KerberosXMLRPCError: as from a call. But ``retries`` does not apply: this method does not repeat a login.
         """
         page = self._authentication
         if not isinstance(page, LoginPage):

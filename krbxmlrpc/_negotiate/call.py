@@ -1,7 +1,7 @@
 """One call: how it authenticates, and when it is repeated.
 
 An object stands for a way to authenticate: `SessionOrTicket`, `LoginPage` or `OutsideLogin`. A transport has one such
-object for all its calls. An adapter chooses the object in `KerberosTransport.make_authentication`.
+object for all its calls. An adapter that needs another object overrides `KerberosTransport.make_authentication`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Client(NamedTuple):
 
 
 class Authentication:
-    """A way to make calls. krbxmlrpc has three: the classes below."""
+    """A way to authenticate calls. krbxmlrpc has three: `SessionOrTicket`, `LoginPage` and `OutsideLogin`."""
 
     def make(self, calling: Calling) -> Any:
         """Make a call, and return its values."""
@@ -79,7 +79,7 @@ class LoginPage(Authentication):
         session_ended: a function for applications that report the end of a session by a Fault. The transport calls the
             function with the `xmlrpc.client.Fault` of a call and a `LoginSession`. If the function returns a true
             value, the transport logs in and makes the call once more. The function must return a true value only if the
-            Fault proves that the method did not run. Default: no Fault means this.
+            Fault proves that the method did not run. Default: no Fault means that the session has ended.
     """
 
     def __init__(self, path: str, session_ended: SessionEnded | None = None) -> None:
@@ -221,13 +221,13 @@ class Calling:
                     if wait is None:
                         if unknown is None or isinstance(error, CallOutcomeUnknown) or is_answer(error):
                             raise
-                        raise unknown from error  # this attempt has not run, but an earlier one may have
+                        raise unknown from error  # this attempt did not run the method, but an earlier one may have
                     if isinstance(error, CallOutcomeUnknown):
                         unknown = error
                 time.sleep(wait)
                 self.renew_allowance()
         finally:
-            unknown = None  # its traceback holds this frame, and so the transport
+            unknown = None  # the error's traceback holds this frame, and so the transport
 
     def renew_allowance(self) -> None:
         """Let the call take as many requests as a new call."""
@@ -247,7 +247,7 @@ class Calling:
     def authenticated(self, cookies: str, call: Call | None = None) -> Any:
         """Make the call, or another one, and return the values.
 
-        It carries a ticket, unless the server knows the user of the connection.
+        The call carries a ticket, unless an earlier reply has shown that this connection does not need one.
         """
         call = call or self.call
         step, result = self._exchange(call, Sent.CONNECTION, cookies).run()
@@ -267,7 +267,7 @@ class Calling:
             raise
 
     def has_room_for_login(self) -> bool:
-        """Say whether the call may still take a login and the call itself. A login can take two requests."""
+        """Say whether the allowance still covers a login and the call itself. A login can take two requests."""
         return self.call.allowance.left > 2
 
     def _exchange(self, call: Call, sent: Sent, cookies: str) -> Exchange:
@@ -276,7 +276,7 @@ class Calling:
         return Exchange(call, sent, cookies, self._place_of(call), client.mode, client.memory, wire)
 
     def _place_of(self, call: Call) -> str:
-        """Return the URL that selects the cookies."""
+        """Return the URL that selects the cookies of a call."""
         return self._place if call is self.call else f"{self._client.scheme}://{call.url}"
 
     # -- cookies ------------------------------------------------------------------------------------------------------
@@ -302,7 +302,7 @@ class Calling:
         return self._client.memory.cookies.paths(self.call.host)
 
     def accept_unproved_server(self) -> None:
-        """Allow the server's cookies to be sent without a proof of the server's identity."""
+        """Allow the transport to send cookies to the server without a proof of the server's identity."""
         self._client.memory.cookies.accept_unproved(self.call.netloc)
 
 

@@ -1,8 +1,8 @@
 """Keeps the cookies of a transport, and knows which cookies can authenticate a call. It does not know XML or GSSAPI.
 
-The transport hands over cookies only if their reply was verified, or came on a session. `http.cookiejar` implements
-RFC 6265. To ask a jar for cookies takes up to a third of the time of a small call. So the store prepares the ``Cookie``
-header once, and uses it until the jar's content changes. Other code may change the jar, too.
+The store gets cookies only from replies that `policy.may_keep_cookies` accepts. `http.cookiejar` implements RFC 6265.
+Asking a jar for cookies takes up to a third of the time of a small call. So the store prepares the ``Cookie`` header
+once, and uses it until the jar's content changes. Other code may change the jar, too.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MAX_PLACES = 64
 """The most URLs for which a header is kept ready."""
 
 _HEADER_VALUE = re.compile(r"[^\0-\x1f\x7f\u0100-\U0010ffff]*")
-_MAX_AGE = re.compile(r"-?[0-9]{1,9}")  # 30 years at most: the jar cannot save a date too far ahead
+_MAX_AGE = re.compile(r"-?[0-9]{1,9}")  # seconds, up to 31 years: the jar cannot save a date too far ahead
 _OBSOLETE = ("comment", "commenturl", "discard", "port", "version")  # attributes that http.cookiejar still knows
 
 Content = list[tuple[Cookie, Optional[str]]]
@@ -59,7 +59,7 @@ class _Ready(NamedTuple):
     content: Content
     expires: float
     given: bool
-    """Whether the jar's owner added all its cookies before the transport was built."""
+    """Whether all cookies in the jar have been there since the transport was built."""
 
 
 class _Place:
@@ -77,7 +77,7 @@ class CookieStore:
     """The cookies of one transport.
 
     Args:
-        jar: the caller's jar, or None. If the jar has a file, the store loads the jar from that file. When its cookies
+        jar: the caller's jar, or None. If the jar has a file, the store loads the jar from that file. When the cookies
             change, the store saves the jar to the file.
 
     Raises:
@@ -90,7 +90,7 @@ class CookieStore:
         self._places: dict[str, _Place] = {}
         self._proved: set[str] = set()  # hosts (with ports) that have proved their identity
         self._unproved: set[str] = set()  # hosts (with ports) that the caller accepts without a proof
-        self._untried: dict[str, dict[str, float]] = {}  # by host: cookies not yet accepted, and since when
+        self._untried: dict[str, dict[str, float]] = {}  # by host: cookies not yet accepted, and when they came
         self._useless: set[str] = set()  # hosts whose cookies do not authenticate
         self._logins: dict[str, int] = {}
         self._login_locks: dict[str, threading.Lock] = {}
@@ -108,8 +108,9 @@ class CookieStore:
     def cookies(self, url: str) -> str:
         """Return the value of the ``Cookie`` header for a URL (without query); ``""`` if there are no cookies for it.
 
-        A host gets cookies only if it has proved its identity, or the caller vouches for the cookies or the host. In
-        RFC 6265 another port is the same host (section 8.5), but another party may use that port.
+        A host gets cookies only if it has proved its identity, or the caller vouches for the cookies or the host.
+        RFC 6265 shares cookies between all ports of a host (section 8.5). But another party may use another port, so
+        each port has to prove its identity.
 
         Raises:
             ValueError: the caller's jar holds a cookie that HTTP does not allow.
@@ -130,7 +131,7 @@ class CookieStore:
         self._unproved.add(host)
 
     def carries(self, url: str, cookies: str) -> bool:
-        """Say whether cookies may authenticate a call: no reply has shown the opposite."""
+        """Say whether there are cookies, and no reply has shown that they cannot authenticate a call."""
         place = self._place(url)
         return bool(cookies) and place.host not in self._useless and place.over != cookies
 
@@ -169,8 +170,8 @@ class CookieStore:
             lines: the reply's ``Set-Cookie`` lines.
             fresh: whether the request carried a ticket.
             sent: the cookies that the request carried, or None. If the request carried no ticket, and another thread
-                has got other cookies meanwhile, this reply is ignored. It would remove the new cookies, or replace them
-                with cookies of a session that has ended.
+                has got other cookies meanwhile, the cookies of this reply are ignored. They could remove the new
+                cookies, or replace them with cookies of a session that has ended.
         """
         if not fresh and sent is not None and sent != self.cookies(url):
             return
@@ -184,7 +185,7 @@ class CookieStore:
             self.jar.extract_cookies(_Reply(message), Request(url))  # type: ignore[arg-type]  # only info() is used
             try:
                 self._save()
-            except OSError as error:  # the call has its answer, and must not lose the answer
+            except OSError as error:  # the call has its reply, and must not fail because of the file
                 logger.warning("the cookies cannot be saved: %s", error)
         if fresh:
             place = self._place(url)
@@ -201,8 +202,9 @@ class CookieStore:
     def refused(self, url: str, cookies: str) -> None:
         """Note that the server answered 401 to a call with these cookies: they are no session, or no longer one.
 
-        They never were a session if a verified exchange has just set them, and the server has accepted no call with
-        them. A load balancer's cookies are an example. After that, calls to this host do not rely on cookies again.
+        The cookies never were a session if a verified exchange has just set them, and the server has accepted no call
+        with them. A load balancer's cookies are an example. In that case, calls to this host do not rely on cookies
+        again.
         """
         place = self._place(url)
         since = self._untried.get(place.host, {}).get(cookies)
@@ -281,7 +283,7 @@ def _readable(line: str, host: str) -> str | None:
             kept.append(name)
         elif _counts(name, value):
             kept.append(attribute)
-    if "=" not in pair or "\t" in line:  # files of cookies cannot hold tabs
+    if "=" not in pair or "\t" in line:  # a cookie file cannot hold a tab in a cookie
         return None
     return ";".join(kept)
 
@@ -301,7 +303,7 @@ def _counts(name: str, value: str) -> bool:
 def _covers(domain: str, host: str) -> bool:
     """Say whether a host may set cookies for a domain (RFC 6265, section 5.1.3).
 
-    It may do so for its own name, and for a domain above its name that contains a dot.
+    A host may do so for its own name, and for a parent domain that contains a dot.
     """
     above = domain[1:] if domain.startswith(".") else domain
     if above == host or (above == f"{host}.local" and "." not in host):  # see `CookieStore.paths`
@@ -314,7 +316,7 @@ def strict_policy() -> DefaultCookiePolicy:
     """Return the policy of the default jar.
 
     A cookie without ``Domain`` goes back only to its own host (RFC 6265, section 5.3, step 6). By default,
-    http.cookiejar does not enforce this. The policy also refuses a cookie for a whole country.
+    http.cookiejar does not enforce this. The policy also refuses a cookie for a domain like ``.co.uk``.
     """
     return DefaultCookiePolicy(
         rfc2965=False, strict_domain=True, strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain
@@ -361,11 +363,11 @@ def _load(jar: Any, path: str) -> None:
             jar.load(path, ignore_discard=True)
         except (LoadError, ValueError):
             damaged = True
-    if damaged:  # raised here, because the first error quotes the file
+    if damaged:  # raised outside the except clause: the error must not refer to the first one, which quotes the file
         raise ValueError(
             Hint(
-                "{name.cookiejar} has a file that is damaged, or that no {kind} saved: {path}; accepted is a file that "
-                "a {kind} saved, or no file: move the damaged file away",
+                "{name.cookiejar} has a file that is damaged, or that was not saved by a {kind}: {path}; accepted is a "
+                "file that a {kind} saved, or no file: move the damaged file away",
                 kind=type(jar).__name__,
                 path=path,
             )

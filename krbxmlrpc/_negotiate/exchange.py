@@ -1,7 +1,7 @@
 """One attempt at a request: the Negotiate loop for servers and proxies, and the attempt at a call.
 
-The rules are in `policy`. All I/O goes through one interface, `Wire`. A driver of another kind needs its own `Wire` and
-its own `run`, but no copy of the rules.
+The rules are in `policy`. All I/O goes through one interface, `Wire`. A driver for another kind of I/O needs its own
+`Wire` and its own `run`, but no copy of the rules.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Negotiation:
             self._wire.drain()
             self._prepare_leg(ticket, response)
         why = ValueError(f"the exchange goes on after {legs} requests")
-        hint = "tell the server's operator: Kerberos takes one request, SPNEGO three"
+        hint = "tell the server's operator: Kerberos takes one request, SPNEGO at most three"
         raise self._refused(response, ticket, why, hint)
 
     def _judge(self, sent: Sent, ticket: Ticket | None, response: Response) -> Step:
@@ -112,7 +112,7 @@ class Negotiation:
         return step
 
     def _verify(self, ticket: Ticket) -> None:
-        if ticket.principal is not None:  # by an earlier leg
+        if ticket.principal is not None:  # set by an earlier leg
             raise self._not_proved(ticket, ValueError("it sent a token when the exchange was complete"))
         try:
             ticket.verify_token(self._token)
@@ -162,7 +162,9 @@ class Negotiation:
 
 
 class Memory:
-    """The state that a transport keeps between calls: cookies, the client principal, and the needs of connections.
+    """The state that a transport keeps between calls: cookies, the client principal, and the need of each connection.
+
+    The need of a connection is the authentication that the next request for a URL needs on it.
 
     Attributes:
         cookies: the cookies.
@@ -181,8 +183,8 @@ class Memory:
     def needed(self, connection: object, url: str, sent: Sent) -> Sent:
         """Return the authentication that a request carries on a connection, when the caller asks for `sent`.
 
-        CONNECTION and NOTHING depend on the connection. If an earlier reply for this URL told the need of the
-        connection, the request carries that. If not, CONNECTION becomes a ticket and NOTHING stays.
+        CONNECTION and NOTHING depend on the connection. If the last need that was noted for the connection is for this
+        URL, the request carries that authentication. If not, CONNECTION becomes TICKET, and NOTHING stays NOTHING.
         """
         if sent not in (Sent.NOTHING, Sent.CONNECTION):
             return sent
@@ -203,7 +205,7 @@ class CallWire(Wire, Protocol):
         """Take a connection that can carry a request."""
 
     def close(self) -> None:
-        """Give the connection back. It is kept if its reply has been read to the end, unless it was given up."""
+        """Give the connection back. The pool keeps a connection if its reply has been read to the end."""
 
     def is_usable(self) -> bool:
         """Say whether the connection can still carry a request."""
@@ -252,6 +254,7 @@ class Exchange(Negotiation):
         All legs of an exchange go over one connection. The connection is kept afterwards if possible.
 
         Raises:
+            xmlrpc.client.Fault: the method failed on the server.
             KerberosXMLRPCError: the attempt has any other outcome.
         """
         for _ in range(2):
@@ -259,7 +262,7 @@ class Exchange(Negotiation):
             try:
                 sent = self._memory.needed(self._wire.connection, self._call.url, self._sent)
                 ticket = self._wire.get_ticket() if sent is Sent.TICKET else None
-                if ticket is None or self._wire.is_usable():  # it can take long to get a ticket
+                if ticket is None or self._wire.is_usable():  # getting a ticket can take longer than the server waits
                     step, response = self.negotiate(sent, ticket, self._call.legs)
                     return step, self._result(step, response, ticket)
                 self._wire.give_up()

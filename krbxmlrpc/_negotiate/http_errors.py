@@ -34,7 +34,7 @@ CLOCK_TOLERANCE = 300.0
 """Seconds by which clocks may differ for Kerberos (RFC 4120, section 8.2: 5 minutes)."""
 
 LARGE_HEADER = 8 * 1024
-"""From this many bytes on, a ticket may be too large for a server: by default Apache takes header lines up to 8190."""
+"""A ticket of more bytes may be too large for a server: by default Apache takes header lines of up to 8190 bytes."""
 
 
 def failure(step: Step, call: Call, reply: Reply) -> KerberosXMLRPCError:
@@ -93,7 +93,7 @@ def denied(call: Call, reply: Reply) -> AuthenticationRejected:
 
 
 def not_proved(call: Call, error: Exception) -> MutualAuthenticationError:
-    """Return the error for a reply with a bad token; `error` is the one that the ticket raised."""
+    """Return the error for a reply with a bad token; `error` is the error that the ticket raised."""
     return MutualAuthenticationError(
         f"{call.url} sent no proof that it is {call.service}: {reason_of(error)}",
         hint="no part of the reply was used; somebody may stand between this machine and the server",
@@ -158,10 +158,10 @@ def session_refused(call: Call, reply: Reply, login_path: str | None) -> Authent
 
 
 def login_without_session(call: Call, login: Call, paths: list[str]) -> NoSession:
-    """Return the error for a login that set no cookies for the calls; `paths` are the paths of other cookies."""
+    """Return the error for a login that set no cookies for the call; `paths` are the paths of other cookies."""
     others = f" (there are some for {', '.join(paths)[:200]!a})" if paths else ""
     return NoSession(
-        f"{login.url} accepted the login for {call.service} and set no cookie that goes with {call.url}{others}",
+        f"{login.url} accepted the login for {call.service} and set no cookie for {call.url}{others}",
         hint=Hint(
             "check {name.login_path}; the cookie's Path and Domain have to cover the URL of the calls, a Secure cookie "
             "needs https, and cookies are kept only from a reply with the server's proof"

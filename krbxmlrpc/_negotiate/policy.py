@@ -1,7 +1,8 @@
 """The rules of the Negotiate exchange of a call: plain functions, without I/O and without GSSAPI.
 
-The central rule is `next_step`: from the request that was sent and the reply to it, `next_step` derives the next step.
-Everything else in this module supports `next_step`.
+The central rule is `next_step`: it derives the next step from the authentication of a request and the reply to the
+request. The other rules decide whether to verify a token, whether to keep cookies, and which authentication the next
+request on a connection needs.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from http.client import HTTPMessage
 from typing import Any, NamedTuple
 
 MAX_LEGS = 5
-"""The most requests that one exchange may take, with the first one. Kerberos takes one, SPNEGO at most three."""
+"""The most requests that one exchange may take, including the first. Kerberos takes one, SPNEGO at most three."""
 
 MAX_REQUESTS = 7
 """The most requests that a call may take. Requests of a login count, and so do requests on a session that had ended."""
@@ -24,11 +25,13 @@ class MutualAuthentication(str, enum.Enum):
     """
 
     REQUIRED = "required"
-    """Every reply has to carry the server's token, and the token has to be valid. The default."""
+    """The reply to a ticket has to carry the server's token, and the token has to be valid. If no ticket was sent,
+    the reply is used only on a session or connection that such a token began, or on a session that the caller began.
+    The default."""
     OPTIONAL = "optional"
-    """If a reply carries a token, the token has to be valid. If not, the reply is used on the proof of TLS alone."""
+    """If a reply carries a token, the token has to be valid. A reply without one is used on the proof of TLS alone."""
     DISABLED = "disabled"
-    """The server's token is neither requested nor read. TLS alone proves the server's identity."""
+    """The server's proof is neither requested nor verified. TLS alone proves the server's identity."""
 
 
 class Allowance:
@@ -52,8 +55,8 @@ class Expects(enum.Enum):
     WELCOME = enum.auto()
     """The reply of a login page. It may be a redirection to another page."""
     RESOURCE = enum.auto()
-    """The reply of an application that uses statuses. If the server has certainly sent it, an error is an answer, too.
-    """
+    """The reply of an application that uses statuses. An error status counts as an answer if the server certainly sent
+    it."""
     TUNNEL = enum.auto()
     """The reply of a proxy to CONNECT (RFC 9110, section 9.3.6)."""
 
@@ -109,7 +112,7 @@ class Call(NamedTuple):
 
     @property
     def url(self) -> str:
-        """The URL for messages, in the standard library's format. A query is left out: it can hold secrets."""
+        """The URL for messages, as the standard library's errors show it, without the query: it can hold secrets."""
         return self.netloc + self.handler.partition("?")[0]
 
 
@@ -143,7 +146,7 @@ class Sent(enum.Enum):
 
     @property
     def rides(self) -> bool:
-        """Whether the request relies on an earlier exchange, which was verified."""
+        """Whether the request relies on an earlier exchange: a verified one, or one that the caller vouches for."""
         return self in (Sent.COOKIES, Sent.CONNECTION)
 
 
@@ -175,7 +178,7 @@ def to_be_verified(
         negotiate: the token of the reply's Negotiate challenge; ``""`` if it has no token, None if there is no such
             challenge.
         mode: whether the server has to prove its identity.
-        expects: the kind of answer. A proxy has to prove its identity only if it opens the tunnel.
+        expects: the kind of answer. The token of a proxy is verified only if the proxy opens the tunnel.
     """
     if not negotiate or sent is not Sent.TICKET or mode is MutualAuthentication.DISABLED:
         return False
@@ -234,15 +237,16 @@ def may_keep_cookies(sent: Sent, verified: bool, step: Step) -> bool:
 def needed_next(sent: Sent, verified: bool, step: Step, values: list[str]) -> Sent:
     """Return the authentication that the next request on this connection to the same URL needs.
 
-    A request with the cookies of a session does not need it.
+    A request with the cookies of a session does not need that authentication.
 
     Kerberos authenticates each request. But a server can announce that it attributes all requests of the connection to
     the user. The announcement counts only from a server that has proved its identity, and need not be repeated. Some
-    servers do so without an announcement. A server that has asked for a ticket once therefore gets a ticket each time.
+    servers attribute requests to the user without an announcement. Therefore a server that has asked for a ticket once
+    gets a ticket each time.
 
     Args:
         sent, verified, step: as for `may_keep_cookies`.
-        values: the reply's ``Persistent-Auth`` header, which mod_auth_gssapi sends with GssapiSignalPersistentAuth on.
+        values: the reply's ``Persistent-Auth`` values. mod_auth_gssapi sends one with GssapiSignalPersistentAuth on.
     """
     said = [value.strip().lower() for value in values]
     if sent is Sent.CONNECTION and step is not Step.RENEW and (not said or said == ["true"]):

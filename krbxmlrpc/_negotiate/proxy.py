@@ -1,8 +1,8 @@
 """Connects through HTTP proxies: chooses the proxy, and asks the proxy for a tunnel (CONNECT).
 
-Through the tunnel, TLS reaches the server itself. So the proxy never sees the credentials for the server, and the
-server never sees the credentials for the proxy. Plain functions without I/O interpret a proxy's reply. The caller
-provides the function that makes tickets for a proxy.
+TLS goes through the tunnel to the server itself. So the proxy never sees the credentials for the server, unless the
+connection uses plain HTTP. The server never sees the credentials for the proxy. Plain functions without I/O interpret a
+proxy's reply. The caller provides the function that makes tickets for a proxy.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from .http_errors import gssapi_facts, reason_of
 from .policy import MAX_LEGS, Expects, MutualAuthentication, Sent, Step
 
 ENVIRONMENT = "environment"
-"""The value of ``proxy`` for: environment variables name the proxy."""
+"""The value of ``proxy`` that lets environment variables name the proxy."""
 
 DIRECT = "direct"
-"""The value of ``proxy`` for: no proxy."""
+"""The value of ``proxy`` that means "no proxy"."""
 
 logger = logging.getLogger("krbxmlrpc")
 
@@ -63,7 +63,7 @@ _BYPASS = "to reach a server without the proxy, add the server to no_proxy"
 
 
 class Proxy:
-    """One proxy. Its text is ``host:port``, so that no message shows the password.
+    """One proxy. str() of it is ``host:port``, so that no message shows the password.
 
     Attributes:
         address: the host and port of the proxy.
@@ -86,8 +86,8 @@ def parse_proxy(name: str, url: str, accepted: str = _URL) -> Proxy:
         accepted: the accepted values, for the message.
 
     Raises:
-        ValueError: this is not the URL of a proxy, or the proxy does not take plain HTTP. The message does not contain
-            the password.
+        ValueError: the text is not the URL of a proxy, or the URL is not one for plain HTTP. The message does not
+            contain the password.
     """
     scheme, userinfo, host, port, rest = _URL_PARTS.findall(url)[0]
     try:
@@ -163,7 +163,7 @@ class Proxies:
         return Tunnel(address, timeout, context, proxy, self._new_ticket)
 
     def proxy_for(self, netloc: str) -> Proxy | None:
-        """Return the proxy for ``host:port``, or None if there is none. This raises the errors of `connection`."""
+        """Return the proxy for ``host:port``, or None if there is none. Raise the errors of `connection`."""
         if self._variable is None:
             return self._proxy
         url = urllib.request.getproxies().get(self._variable.partition("_")[0])
@@ -253,7 +253,7 @@ def service_of(proxy: Proxy) -> str:
 
 
 class TunnelNegotiation(Negotiation):
-    """The exchange with a proxy that opens a tunnel. If the proxy proves its identity, the proof is verified.
+    """The exchange with a proxy that opens a tunnel. If the proxy sends a proof of its identity, the proof is verified.
 
     The proof is optional, because TLS proves the identity of the server.
     """
@@ -357,7 +357,7 @@ class Tunnel(Connection):
         return sock
 
     def _open_tunnel(self) -> None:
-        """Make the proxy open the tunnel: with user and password if there are any, else with a ticket if required."""
+        """Make the proxy open the tunnel. Send user and password if there are any, else a ticket if the proxy asks."""
         credentials = self._proxy.credentials
         self._dial()
         wire, negotiation = self._new_exchange()
@@ -463,7 +463,7 @@ class ProxyWire:
             self._talk.drain()
             self._kept = self._talk.is_reusable()
         finally:
-            self._talk.close()  # it may hold an error, and so its frames
+            self._talk.close()  # the connection may hold an error, and so the error's frames
         if response.status < 300 and not self._kept:
             raise MalformedReply("data follows the reply, and nothing was requested yet")
         return response

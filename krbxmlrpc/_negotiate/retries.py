@@ -1,7 +1,7 @@
 """Decides whether to repeat a failed call: plain functions, without I/O.
 
-XML-RPC calls change things. So a call is repeated only if it certainly did not run, or if the caller declared that it
-may run twice.
+XML-RPC calls can change things. So a call is repeated only if it certainly did not run, or if the caller declared that
+it may run twice.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Retries(NamedTuple):
     most: int
     interval: float
     is_idempotent: Callable[[str | None], object]
-    """A function that is called with the method's name, or with None if the name is unknown."""
+    """Says whether a method may run twice. Its argument is the method's name, or None if the name is unknown."""
 
     def wait(self, error: KerberosXMLRPCError, done: int, name: str | None) -> float | None:
         """Return how many seconds to wait before the call is repeated; None if it must not be repeated.
@@ -53,7 +53,7 @@ class Retries(NamedTuple):
         if isinstance(error, CallOutcomeUnknown):
             repeatable = bool(self.is_idempotent(name))
         else:
-            # The call was not sent. (After a refused certificate it is not repeated: it would be refused again.)
+            # The call was not sent. (CertificateRejected is not ServerUnreachable: a repetition would fail again.)
             repeatable = isinstance(error, ServerUnreachable)
         return min(self.interval * 2.0**done, MAX_WAIT) if repeatable else None
 
@@ -63,7 +63,7 @@ NEVER = Retries(0, 0.0, bool)
 
 
 def is_answer(error: KerberosXMLRPCError) -> bool:
-    """Say whether the server's answer made the call fail, so that the error is its outcome. A 401 is no outcome."""
+    """Say whether the server's answer made the call fail, so that the error is the outcome. A 401 is no outcome."""
     if error.at_login:
         return False
     if isinstance(error, UnexpectedStatus):

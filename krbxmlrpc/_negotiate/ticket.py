@@ -63,10 +63,10 @@ class KerberosTicket(PykerberosTicket):
     def answer_challenge(self, www_authenticate: HeaderValues | None) -> bool:
         """Answer the token of a 401; return whether the exchange has another leg.
 
-        If it has, `auth_header` holds that leg, and you have to send it on the same connection. If it has not, the
-        exchange has ended: the server accepted the ticket, and still answered 401. If the exchange is complete on this
-        side, with another leg or without, the server has proved its identity, and `principal` is set. If the method
-        raises, the ticket is used up.
+        If there is another leg, `auth_header` holds it, and you have to send it on the same connection. If there is
+        none, the exchange has ended: the server accepted the ticket, and still answered 401. If the exchange is
+        complete on this side, with another leg or without, and ``mutual`` is True, the server has proved its identity,
+        and `principal` is set. If the method raises, the ticket is used up.
 
         Args:
             www_authenticate: as for `verify_response`.

@@ -1,7 +1,7 @@
 """Turns a body into values, within limits. The source of the body does not matter.
 
-The body is streamed: the module holds no more than one piece of the body, and the values that the XML parser has made.
-The memory of expat is limited, too: open tags, names, and an unfinished token.
+The body is streamed: the module holds only a few pieces of the body, and the values that the XML parser has made. The
+memory of expat is limited, too: open tags, names, and an unfinished token.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PIECE = 64 * 1024
 """The number of bytes that are read, and decompressed, at a time."""
 
 MAX_DEPTH = 512
-"""The deepest nesting of elements. A nested value takes three elements: lists or structs can be some 170 deep."""
+"""The deepest nesting of elements. A nested value takes three elements: lists or structs can nest some 170 deep."""
 
 MAX_TOKEN = 64 * 1024
 """The most bytes of a tag, comment or processing instruction that is unfinished at the end of a piece.
@@ -99,19 +99,19 @@ class _BoundedParser(DefusedExpatParser):
         self._target: Any
         self._parser.buffer_text = True  # to get text in large pieces, not line by line
         if hasattr(self._parser, "SetReparseDeferralEnabled"):
-            self._parser.SetReparseDeferralEnabled(False)  # newer versions wait like `feed`, but hide it
+            self._parser.SetReparseDeferralEnabled(False)  # newer versions of expat wait, too, but do not report it
         self._parser.XmlDeclHandler = self._declared
         self._encoding = "utf-8"
         self._waiting = bytearray()
         self._parsed = 0  # bytes
-        self._unfinished = 0  # the last of these bytes, which belong to an unfinished token
+        self._unfinished = 0  # how many of these bytes, at their end, belong to an unfinished token
         self._last = b""
 
     def _declared(self, version: str, encoding: Any, standalone: int) -> None:
         self._encoding = (encoding or self._encoding).lower()
 
     def feed(self, data: Any) -> None:
-        """Parse a piece of bytes; raise ExpatError or ResponseError if it is not valid XML."""
+        """Parse a piece of bytes; raise ExpatError or ResponseError if the XML is not valid, or is over a limit."""
         self._waiting += data
         # expat parses an unfinished token again from its start. So wait until the token has doubled. Each parse also
         # ends a part of a text, and each part is a string. So join small pieces of a large body before a parse.
@@ -131,7 +131,7 @@ class _BoundedParser(DefusedExpatParser):
             return
         self._parsed += len(data)
         self._unfinished = self._parsed - self._parser.CurrentByteIndex
-        kept = max(self._unfinished, 3)  # a character can begin there
+        kept = max(self._unfinished, 3)  # an unfinished character has up to 3 bytes
         self._last = bytes(self._last + data[-kept:])[-kept:]
         if self._unfinished > MAX_TOKEN:
             raise InvalidResponse(f"the XML of the reply has a tag or comment of more than {MAX_TOKEN} bytes")
@@ -139,7 +139,7 @@ class _BoundedParser(DefusedExpatParser):
             raise InvalidResponse(f"the XML of the reply has more than {MAX_NAMES} characters in different names")
 
     def close(self) -> None:
-        """Parse the rest. This raises the errors of `feed`."""
+        """Parse the rest. Raise the errors of `feed`."""
         try:
             self._parse(final=True)
         finally:
@@ -170,14 +170,14 @@ def body(read: Callable[[int], bytes], encoding: str, limit: int) -> Iterator[by
 
     Raises:
         ResponseTooLarge: the body has more bytes.
-        InvalidResponse: the encoding is not gzip, or the body is not valid gzip data.
+        InvalidResponse: the encoding is neither gzip nor identity, or the body is not valid gzip data.
     """
     pieces = limited(iter(lambda: read(PIECE), b""), limit, "encoded")
     return limited(decompressed(pieces, encoding), limit, "decoded") if encoding else pieces
 
 
 def limited(pieces: Iterable[bytes], limit: int, what: str) -> Iterator[bytes]:
-    """Pass pieces on; raise ResponseTooLarge if their sum is more than `limit` bytes."""
+    """Pass pieces on; raise ResponseTooLarge if they have more than `limit` bytes in all."""
     total = 0
     for piece in pieces:
         total += len(piece)
@@ -211,7 +211,7 @@ def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
             while piece:
                 if unzip is None:
                     unzip = zlib.decompressobj(_GZIP)
-                elif unzip.eof:  # RFC 1952, section 2.2: members follow each other. Zeros often follow, too.
+                elif unzip.eof:  # RFC 1952, section 2.2: there can be several members. Zeros often follow.
                     unzip = zlib.decompressobj(_GZIP)
                     what = "the gzip data in the body of the reply is followed by data that is not gzip"
                 data = unzip.decompress(piece, PIECE)

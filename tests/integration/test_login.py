@@ -160,7 +160,7 @@ def test_a_login_needs_a_ticket(member, monkeypatch):
 @pytest.mark.parametrize("login_path", ["/login?path=/elsewhere", "/xmlrpc?status=204"])
 def test_a_login_that_begins_no_session_says_so(member, logged, login_path):
     proxy = member(login_path)
-    with pytest.raises(NoSession, match=r"set no cookie that goes with localhost:\d+/member") as caught:
+    with pytest.raises(NoSession, match=r"set no cookie for localhost:\d+/member") as caught:
         proxy.whoami()
     assert login_path.partition("?")[0] in caught.value.message
     assert "Path" in caught.value.hint
