@@ -72,6 +72,8 @@ class State(enum.Enum):
     GIVEN_UP = enum.auto()
     """The connection must not be used again."""
 
+    __hash__ = object.__hash__  # Enum's own is written in Python, and each call makes several transitions
+
 
 _FROM = {
     State.CLOSED: frozenset(State),
