@@ -124,7 +124,7 @@ def told(text: str | None, names: Names | Mapping[str, str]) -> str | None:
     """Return a `Hint` in the terms of an audience. Return other text, and None, as it is.
 
     Args:
-        names: the terms; or a mapping from the names of `ARGUMENTS` and `PHRASES` to the audience's words. Python's
+        names: the terms; or a mapping from the names of arguments and of `PHRASES` to the audience's words. Python's
             words stand for names that the mapping lacks. If the mapping is empty, return the hint itself, so that it
             can be told later.
     """

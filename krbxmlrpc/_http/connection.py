@@ -295,7 +295,8 @@ class Connection:
         """Return the bytes that have come: none if the connection has ended, None if only TLS's own messages came."""
         self.sock.settimeout(0)
         try:
-            return self.sock.recv(READ)  # type: ignore[no-any-return]
+            data: bytes = self.sock.recv(READ)
+            return data
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
         finally:

@@ -187,7 +187,8 @@ class StoreTicket(Ticket):
     def _step(self, context: Any, token: str) -> tuple[bool, str]:
         try:
             with no_fork:
-                return context.step(token)  # type: ignore[no-any-return]
+                stepped: tuple[bool, str] = context.step(token)
+                return stepped
         except self._store.gssapi.GSSError as error:
             raise _failure(error) from error
 
