@@ -19,8 +19,8 @@ def checked(
     """Return `value` if it has one of the `types` and `valid` accepts it, else raise TypeError or ValueError.
 
     Args:
-        name, accepted: for the message.
-        types: the accepted types; bool counts as itself only, not as int.
+        name, accepted: the argument's name and the accepted values, for the message.
+        types: the accepted types. A bool is accepted only if bool is among them; int does not include it.
     """
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         raise TypeError(_message(name, value, accepted))

@@ -1,6 +1,6 @@
 """Notifies objects in a child process after `os.fork`, and delays forks while libraries hold locks.
 
-This module knows nothing else about the objects.
+This module knows only the method `after_fork` of the objects.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _survivors: weakref.WeakSet[Any] = weakref.WeakSet()
 def survives_forks(survivor: Any) -> None:
     """Call the method `after_fork` of an object in every child process that is forked while the object lives.
 
-    The call comes before any other code runs in the child. The thread that forked is the only one in the child. A lock
-    that another thread held stays held forever, so `after_fork` has to replace locks.
+    The call comes before `os.fork` returns in the child. The thread that forked is the only one in the child. A
+    lock that another thread held stays held forever, so `after_fork` has to replace locks.
     """
     _survivors.add(survivor)
 
@@ -30,7 +30,8 @@ def _tell() -> None:
 
 
 PATIENCE = 10.0
-"""A fork waits at most this many seconds for threads inside `no_fork`: a thread may wait for an unreachable KDC."""
+"""A fork waits at most this many seconds for threads inside `no_fork`: a thread may wait for an unreachable KDC. A
+thread that wants to enter waits at most as long for a fork."""
 
 
 class _NoFork:

@@ -8,10 +8,10 @@ The sentence is a template of `str.format`, with these fields:
 ==========================================  ==========================================================================
 ``{args.service}``                          the argument in a call: ``service=`` or ``--service``
 ``{args.mutual_authentication:optional}``   the same with a value: ``mutual_authentication='optional'``
-``{args.ccache:{cache}}``                   the same with a value of the hint
+``{args.ccache:{cache}}``                   the same with one of the hint's values
 ``{name.service}``                          the argument as the subject of a sentence: ``service`` or ``--service``
 ``{phrase.cafile}``                         one of `PHRASES`
-``{host}``                                  a value of the hint; if it is another hint, it is told in the same terms
+``{host}``                                  one of the hint's values; a `Hint` among them is told in the same terms
 ==========================================  ==========================================================================
 """
 
@@ -25,9 +25,9 @@ PHRASES = {
     "cafile": "context=ssl.create_default_context(cafile=...)",
     # How to choose between plain HTTP ("it") and TLS.
     "plain_http": "InsecureKerberosTransport speaks it whatever the URL says, KerberosTransport speaks TLS",
-    # None as an accepted value of an argument, if its option takes a word for None, ...
+    # The accepted value None of an argument, if the command-line option takes a word for None, ...
     "none": "None",
-    # ... or if its option has to be left out instead.
+    # ... or if the user has to leave the option out instead.
     "left_out": "None",
     # The accepted values of ``proxy`` that mean "no proxy".
     "direct": "'direct', None",
@@ -124,9 +124,9 @@ def told(text: str | None, names: Names | Mapping[str, str]) -> str | None:
     """Return a `Hint` in the terms of an audience. Return other text, and None, as it is.
 
     Args:
-        names: the terms; or a mapping from the names of arguments and of `PHRASES` to the audience's words. Python's
-            words stand for names that the mapping lacks. If the mapping is empty, return the hint itself, so that it
-            can be told later.
+        names: the terms; or a mapping from names of arguments and of `PHRASES` to the audience's words. Names that the
+            mapping lacks get Python's words. If the mapping is empty, return the hint itself, so that it can be told
+            later.
     """
     if not isinstance(text, Hint) or not names:
         return text
@@ -134,7 +134,7 @@ def told(text: str | None, names: Names | Mapping[str, str]) -> str | None:
 
 
 def message_of(error: BaseException) -> str:
-    """Return the message of an error: its `Hint` if it was raised with one. (str() would lose the `Hint`.)"""
+    """Return the message of an error: its `Hint` if the error was raised with one. (str() would lose it.)"""
     return error.args[0] if len(error.args) == 1 and isinstance(error.args[0], Hint) else str(error)
 
 
@@ -184,7 +184,7 @@ class _Phrases:
 
 
 class _Argument:
-    """An argument as a field of a template. The text after the colon is its value."""
+    """An argument as a field of a template. The text after the field's colon is the argument's value."""
 
     def __init__(self, argument: str, names: Names) -> None:
         self._argument = argument

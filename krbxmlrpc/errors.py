@@ -1,4 +1,4 @@
-"""The errors of the package. Each has a message, and a hint that says how to solve the problem.
+"""The errors of the package. Each has a message, and nearly each a hint that says how to solve the problem.
 
 This module only defines the classes. From the rest of the package it uses only `_hints`. Every error is a
 `KerberosXMLRPCError`, and so an `xmlrpc.client.Error`. If the standard library has a class for the same failure, the
@@ -22,12 +22,16 @@ class GSSStatus(NamedTuple):
     text: str
     """GSSAPI's message, in the language of the system."""
     code: int
-    """The number of the message. If no ticket could be obtained, the minor code is an error code of ``krb5.h``, of MIT
-    Kerberos and Heimdal. If SPNEGO refused a server's token, the minor code varies and means nothing."""
+    """The number of the message. After a failed request for a ticket, the minor code is usually one of the error codes
+    in ``krb5.h``, which MIT Kerberos and Heimdal share. If SPNEGO refused a server's token, the minor code varies and
+    means nothing."""
 
 
 class KerberosXMLRPCError(Error):
-    """The base class of all errors of krbxmlrpc. It is raised itself only for GSSAPI failures without a subclass.
+    """The base class of all errors of krbxmlrpc.
+
+    krbxmlrpc raises this class itself only if no subclass fits: for other failures of GSSAPI, and for a server
+    certificate that no ticket can be bound to.
 
     Attributes:
         message: the failure and its reason.
@@ -36,7 +40,7 @@ class KerberosXMLRPCError(Error):
         host: the server's host name, if known.
         principal: the client's principal, if known.
         major, minor: GSSAPI's messages and codes (`GSSStatus`), if GSSAPI reported the failure.
-        at_login: whether the login failed. If so, the call has not been sent since.
+        at_login: whether a login failed. If so, the call has not been sent after that login.
     """
 
     default_hint: ClassVar[str | None] = None
@@ -71,7 +75,7 @@ class KerberosXMLRPCError(Error):
         return f"<{type(self).__name__}: {self.message}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The default calls the class with the positional arguments only. It would lose or miss the keyword arguments.
+        # The default calls the class without keyword arguments, but some classes require them.
         return _restored, (type(self), self.message, self.__dict__)
 
 
@@ -96,8 +100,8 @@ class TicketExpired(KerberosXMLRPCError):
     """The ticket-granting ticket in the credential cache has expired.
 
     Attributes:
-        since: when the ticket expired (`datetime.datetime`, UTC). Known only if KRB5CCNAME names a credential cache in
-            a file, else None.
+        since: when the ticket expired (`datetime.datetime`, UTC). Known only if ``ccache`` or KRB5CCNAME names a
+            credential cache in a file, else None.
 
     Source: RFC 4120, KRB_AP_ERR_TKT_EXPIRED.
     """
@@ -126,7 +130,7 @@ class KDCUnreachable(KerberosXMLRPCError):
 class ClockSkew(KerberosXMLRPCError):
     """The clocks of this machine and of the KDC or the server differ by more than Kerberos tolerates.
 
-    If a 401 reported the difference, the error is also an `xmlrpc.client.ProtocolError`.
+    If the server reported the difference by a 401, the error is also an `xmlrpc.client.ProtocolError`.
 
     Attributes:
         seconds: how far the other clock is ahead of this one (negative: behind), if known.

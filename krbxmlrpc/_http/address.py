@@ -8,8 +8,9 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-# urlsplit does not reject the following, so this pattern does: text beside brackets; an IPv6 zone (RFC 6874), which is
-# case-sensitive, outside brackets; and, up to Python 3.9, digits of other scripts in the port.
+# urlsplit does not reject the following, so this pattern does: text beside brackets; a % outside brackets, which
+# urlsplit takes for the start of an IPv6 zone (RFC 6874), so that it keeps capitals after the %; and, up to Python 3.9,
+# digits of other scripts in the port.
 _SERVER = re.compile(r"(?:[^\[\]%:]*|\[[^\[\]]*\])(?::[0-9]*)?")
 
 # Load the codec for host names now, because its first use imports a module. If a process forked during that import in
@@ -21,7 +22,7 @@ class Address(NamedTuple):
     """The address of a server."""
 
     host: str
-    """The name: ASCII, lower case, without brackets and trailing dot; for Host, SNI, certificate and service."""
+    """The name for Host, SNI, certificate and service: ASCII, lower case, without brackets and trailing dot."""
     port: int
     """The TCP port."""
     dns_name: str
@@ -50,8 +51,8 @@ def parse_address(netloc: str, default_port: int) -> Address:
     host = dns_name[:-1] if dns_name.endswith(".") else dns_name
     plain = host and not host.endswith(".") and host.isprintable() and " " not in host
     if not plain or parts.netloc != netloc or not _SERVER.fullmatch(netloc):
-        # Show only the part before the colon, because a part of a password could follow: of the URL
-        # "user:pass/word@host", with / in the password, only "user:pass" arrives here.
+        # Show only the part before the colon, because a part of a password could follow. For example, if the URL has
+        # "user:pass/word@host", with / in the password, this function gets "user:pass".
         raise ValueError(
             f"the URL has a server {netloc.partition(':')[0]!r} that cannot be called; accepted is host or host:port"
         )

@@ -29,10 +29,11 @@ KEEP_ALIVE_MARGIN = 1.0
 while the server closes the connection."""
 
 DRAIN_LIMIT = 64 * 1024
-"""Read up to this many bytes of an unwanted body to keep the connection. Reading more costs more than a new one."""
+"""Read up to this many bytes of an unwanted body to keep the connection. Reading more costs more than a new
+connection."""
 
 DRAIN_SECONDS = 5.0
-"""Wait this many seconds for an unwanted body."""
+"""Spend at most this many seconds on an unwanted body."""
 
 SEND_PIECE = 64 * 1024
 """Send this many bytes of a large request between two checks for an early reply."""
@@ -60,7 +61,7 @@ class State(enum.Enum):
     """The state of a connection. `Connection._enter` makes all transitions."""
 
     CLOSED = enum.auto()
-    """There is no socket: the connection is not open yet, or is closed again."""
+    """The connection is not set up yet, or is closed again."""
     READY = enum.auto()
     """The connection can take a request, and no part of a request has been sent."""
     SENDING = enum.auto()
@@ -123,7 +124,7 @@ class Connection:
         """Connect, and set up TLS. The timeout applies to each step.
 
         Raises:
-            ServerUnreachable: connecting failed, or setting up TLS.
+            ServerUnreachable: connecting or setting up TLS failed.
             CertificateRejected: the server's certificate is not valid for the server.
         """
         host, port, _ = self.address
@@ -148,7 +149,7 @@ class Connection:
                 f"cannot set up TLS with {self._where}: {'it does not speak TLS: ' if plain else ''}{error}",
                 host=host,
                 hint=f"port {port} speaks another protocol, probably plain HTTP: check the port in the URL; if the URL "
-                "has no port, it is 443"
+                "has no port, the port is 443"
                 if plain
                 else f"check that port {port} speaks TLS, in a version and with the ciphers that this machine allows",
             ) from error
@@ -162,7 +163,7 @@ class Connection:
         self._poll.register(sock, select.POLLIN)
 
     def _open(self) -> socket.socket:
-        """Return a socket that ends at the server, ready for the TLS handshake if there is one."""
+        """Return a socket that reaches the server. If the connection uses TLS, the socket is ready for TLS."""
         host, port, dns_name = self.address
         try:
             return self._open_socket(dns_name, port)
@@ -172,7 +173,7 @@ class Connection:
             ) from error
 
     def _open_socket(self, name: str, port: int) -> socket.socket:
-        """Return a connected socket, ready for the TLS handshake. If all addresses fail, raise the last one's error."""
+        """Return a connected socket, ready for the TLS handshake. If all addresses fail, raise the last error."""
         with no_fork:  # the resolver has locks of its own
             *others, last = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
         for address in others:
@@ -185,8 +186,8 @@ class Connection:
         sock = self.sock = socket.socket(family, kind, protocol)
         try:
             if self._context is not None:
-                # Wrap the socket before it connects: if the server closed the connection at once, ssl would leave the
-                # socket open, or without TLS.
+                # Wrap the socket before it connects. If ssl wrapped a connected socket, and the server had already
+                # closed the connection, ssl would leave the socket open, or without TLS.
                 sock = self.sock = self._context.wrap_socket(
                     sock, server_hostname=self.address.host, do_handshake_on_connect=False
                 )
@@ -201,16 +202,16 @@ class Connection:
     def begin(self, debuglevel: int = 0) -> None:
         """Note that a new request starts."""
         self.debuglevel = debuglevel
-        if self._state is not State.CLOSED:  # when it is closed, sending raises an error
+        if self._state is not State.CLOSED:  # if it is closed, leave it so: `send` raises an error
             self._enter(State.READY)
 
     @property
     def request_started(self) -> bool:
-        """Whether any part of a request has been sent since `begin`."""
+        """Whether any part of a request may have been sent since `begin`."""
         return self._state not in (State.CLOSED, State.READY)
 
     def _enter(self, state: State) -> None:
-        """Change the state. Only this method does so. A RuntimeError means that this package has a bug."""
+        """Change the state. No other method changes it. A RuntimeError means that this package has a bug."""
         before, self._state = self._state, state
         if before not in _FROM[state]:
             raise RuntimeError(f"a connection cannot become {state.name} when it is {before.name}")
@@ -231,7 +232,7 @@ class Connection:
             self._lines.append("Accept-Encoding: identity")
 
     def putheader(self, header: Any, *values: Any) -> None:
-        """Add a header line. Several values are joined to a list."""
+        """Add a header line. Several values become one list, separated by commas."""
         if len(values) != 1 or not isinstance(header, str) or not isinstance(values[0], str):
             parts = [part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in (header, *values)]
             header, values = parts[0], (", ".join(parts[1:]),)
@@ -243,7 +244,8 @@ class Connection:
         Raises:
             ValueError: a header has a character that HTTP does not allow; or the pieces of the body do not add up to
                 its announced length.
-            OSError: sending failed, and the server has not replied with a reason.
+            OSError: sending timed out, and no reply has begun. (If sending fails otherwise, `getresponse` returns the
+                server's reply, or raises the error.)
         """
         head = _encoded_head(self._lines)
         first, rest = _pieces(message_body)
@@ -268,7 +270,7 @@ class Connection:
             self.sock.sendall(memoryview(data)[sent:])
 
     def _send_until_answered(self, pieces: Iterable[Data]) -> None:
-        """Send the rest of a large request. Stop when a final reply comes: the server reads no more."""
+        """Send the rest of a large request. Stop when a final reply comes, because the server then reads no more."""
         ready = select.poll()
         ready.register(self.sock, select.POLLIN | select.POLLOUT)
         patience = None if self.timeout is None else self.timeout * 1000
@@ -292,7 +294,7 @@ class Connection:
         return not data or self._received[9:10] not in (b"", b"1")  # the first digit of the status
 
     def _read_now(self) -> bytes | None:
-        """Return the bytes that have come: none if the connection has ended, None if only TLS's own messages came."""
+        """Return the new bytes: b"" if the connection has ended, None if nothing but TLS's own messages came."""
         self.sock.settimeout(0)
         try:
             data: bytes = self.sock.recv(READ)
@@ -357,7 +359,7 @@ class Connection:
         self._expires = time.monotonic() + seconds - min(KEEP_ALIVE_MARGIN, seconds / 2)
 
     def is_usable(self) -> bool:
-        """Say whether an idle connection can take a request: it is open, and no unrequested data has come."""
+        """Say whether an idle connection can take a request: it is open and not too old, and no data has come."""
         if self.sock is None or time.monotonic() >= self._expires:
             return False
         if self._context is not None and self.sock.pending():
@@ -376,7 +378,7 @@ class Connection:
     def close(self) -> None:
         """Close the connection."""
         self._enter(State.CLOSED)
-        self._failure = None  # its traceback refers to frames, and the frames to the transport
+        self._failure = None  # the error's traceback refers to frames, and the frames to the transport
         sock, self.sock = self.sock, None
         if sock is not None:
             sock.close()
@@ -421,7 +423,7 @@ def _all_of(body: Pieces) -> Iterator[Data]:
             left -= len(piece)
             if left < 0:
                 break
-            if piece:  # up to Python 3.9, ssl raises an error if it sends no bytes
+            if piece:  # up to Python 3.9, ssl raises an error for an empty piece
                 yield piece
     except OSError as error:
         raise ValueError(f"the body of the request cannot be read: {error}") from error
@@ -467,6 +469,7 @@ def _certificate_hint(code: int) -> str:
             "{phrase.cafile} with it"
         )
     return Hint(
-        "if you trust the CA that signed it, pass {phrase.cafile} with that CA's certificate; a proxy that inspects "
-        "TLS signs with a CA of its own; or the server does not send an intermediate certificate"
+        "if you trust the CA that signed the certificate, pass {phrase.cafile} with that CA's certificate; a proxy "
+        "that inspects TLS signs with a CA of its own; if you trust the CA already, the server may fail to send an "
+        "intermediate certificate"
     )

@@ -19,7 +19,7 @@ MAX_IDLE = 32
 """Keep at most this many idle connections for one server."""
 
 LOOK_AFTER = 5.0
-"""Check unused connections after this many seconds. Apache closes them by then."""
+"""Check unused connections after this many seconds. Apache's default is to close them by then."""
 
 
 class _Idle(NamedTuple):
@@ -77,15 +77,16 @@ class Pool:
         idle = self._idle.setdefault(netloc, deque())
         idle.append(_Idle(connection, time.monotonic()))
         self._drop_oldest_if_over(idle)
-        # Check these only now, when other threads can see every connection: a change by another thread before this
-        # point is visible here, and another thread handles a later change.
+        # Check the limit and `close` only now, when other threads can see this connection. If another thread has
+        # added a connection or called `close` before this point, this thread sees the change. If another thread does so
+        # later, that thread sees this connection.
         while len(idle) > MAX_IDLE:
             self._drop_oldest(idle)
         if connection not in self._current:
             self._close_idle()
 
     def _drop_oldest_if_over(self, idle: deque[_Idle]) -> None:
-        """Drop the connection that has been idle for longest, if the server has closed it. Later calls check the next.
+        """Drop the connection that has been idle for longest if it is no longer usable. Later calls check the next one.
 
         Each check costs a system call, so check only one connection at a time, and only after `LOOK_AFTER`.
         """

@@ -14,8 +14,9 @@ from http.client import HTTPException, HTTPMessage, RemoteDisconnected
 from typing import Any
 
 READ = 16 * 1024
-"""Ask the socket for this many bytes at a time, the most that TLS delivers. If we asked for more, Python would allocate
-a larger buffer for each piece of a body and then shrink it. The gaps would cost up to half as much memory again.
+"""Ask the socket for this many bytes at a time, the most that TLS delivers at once. If we asked for more, Python would
+allocate a larger buffer for each piece of a body and then shrink it. The gaps would cost up to half as much memory
+again.
 """
 
 MAX_LINE = 64 * 1024
@@ -31,7 +32,7 @@ MAX_INTERIM = 10
 """Interim replies (1xx) before the final one."""
 
 MAX_CHUNK_LINE = 128
-"""Bytes of the line before a chunk: enough for sixteen digits and short extensions, which nobody uses."""
+"""Bytes of the line before a chunk: enough for fifteen digits and for short extensions, which nobody uses."""
 
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -42,7 +43,7 @@ _KEEP_ALIVE = re.compile(r"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})\b", re.IGNO
 
 
 class MalformedReply(HTTPException):
-    """A reply is not HTTP/1.1, contradicts itself, or ends too early."""
+    """A reply is not HTTP/1, contradicts itself, exceeds a limit, or ends too early."""
 
 
 class Response:
@@ -172,7 +173,7 @@ class Response:
 
     @property
     def headers(self) -> HTTPMessage:
-        """All headers. Built on demand, because building takes as long as the rest of reading a head."""
+        """All headers. Build them on demand, because building takes as long as the rest of reading a head."""
         message = HTTPMessage()
         for name, value in self._names:
             message[name] = value
@@ -213,7 +214,7 @@ class Response:
         return data
 
     def _next_chunk(self) -> None:
-        """Read the line between two chunks (RFC 9112, section 7.1)."""
+        """Read the line end after the previous chunk, if any, and the size of the next one (RFC 9112, section 7.1)."""
         if self._between_chunks and self._line(2):
             raise MalformedReply("a chunk of the body is longer than announced")
         self._between_chunks = True
@@ -276,7 +277,7 @@ class Response:
 
 
 def _end_of_head(data: bytearray, start: int) -> int:
-    """Return the end of the head, after its first empty line; 0 if that has not come. Search from `start` on."""
+    """Return the end of the head, after its first empty line; 0 if no empty line has come. Search from `start` on."""
     end = data.find(b"\n\r\n", start)
     bare = data.find(b"\n\n", start, len(data) if end < 0 else end + 1)
     if bare >= 0:
@@ -328,7 +329,7 @@ def _lower_name(name: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def keep_alive_seconds(value: str) -> int | None:
-    """Return the idle seconds until the server closes the connection, from its ``Keep-Alive`` header; None if absent.
+    """Return the idle seconds until the server closes the connection, from ``Keep-Alive``; None if it does not say.
 
     Source: RFC 2068, section 19.7.1.1, defines the header. Only its ``timeout`` is still useful.
     """

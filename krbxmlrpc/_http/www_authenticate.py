@@ -1,7 +1,8 @@
 """Reads ``WWW-Authenticate``: schemes, parameters and tokens (RFC 9110, sections 11.2, 11.3 and 11.6.1).
 
-Plain functions on header values. A malformed header is never an error here: text that does not follow the grammar is
-kept as it is, up to the next comma. So one malformed challenge does not hide the others.
+Plain functions on header values. A malformed header is never an error here. Text that does not follow the grammar ends
+at the next comma: after a scheme the text is kept as it is, elsewhere it is skipped. So one malformed challenge does
+not hide the others.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def _challenges_of_line(line: str) -> Iterator[Challenge]:
 
 
 def _details(line: str, position: int) -> tuple[str, int]:
-    """Read the details of the scheme that ends at `position`. Return the details and their end."""
+    """Read the details of a scheme, from `position` on. Return the details and their end."""
     token68 = _TOKEN68.match(line, position)
     if token68 is not None:
         return token68.group(), token68.end()
@@ -101,7 +102,7 @@ def www_auth(headers: HeaderValues) -> dict[str, str]:
 
 
 def negotiate_details(headers: HeaderValues) -> str | None:
-    """Return the details of ``Negotiate`` (RFC 4559, section 4.1): a token, or ``""``; None if it is absent."""
+    """Return the details of ``Negotiate`` (RFC 4559, section 4.1): a token, or ``""``; None without Negotiate."""
     if isinstance(headers, list) and len(headers) == 1 and isinstance(headers[0], str):
         alone = _ALONE.fullmatch(headers[0])
         if alone is not None:  # the usual case

@@ -1,8 +1,8 @@
 """Reads facts for errors from a credential cache in a file: its principal, the end of its tickets, its defects.
 
-For everything else GSSAPI reads caches. But GSSAPI cannot report these facts through pykerberos, or has no words for
-them. For caches of other types the functions return None. Source: MIT Kerberos documentation, "Credential cache file
-format", version 4.
+GSSAPI reads the caches for everything else. But GSSAPI cannot report these facts through pykerberos, or does not report
+them at all. For caches of other types the functions return None. Source: MIT Kerberos documentation, "Credential cache
+file format", version 4.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _OLDER = (b"\5\1", b"\5\2", b"\5\3")
 """The first bytes of caches of older versions. GSSAPI reads such a cache; this module does not."""
 
 _SETTINGS = b"X-CACHECONF:"
-"""The realm of entries in a cache that are not tickets."""
+"""The realm of those entries of a cache that are settings, not tickets."""
 
 
 def cache_file(name: str) -> str | None:
@@ -32,7 +32,7 @@ def cache_file(name: str) -> str | None:
 
 
 def ticket_end(path: str) -> datetime | None:
-    """Return the end time of the ticket-granting ticket in a cache; None if it cannot be read."""
+    """Return the end time of the first ticket-granting ticket in a cache; None if none can be read."""
     try:
         fields = _Fields(_content(path))
         _owner(fields)
@@ -43,7 +43,7 @@ def ticket_end(path: str) -> datetime | None:
 
 
 def cache_owner(path: str) -> str | None:
-    """Return the principal of a cache; None if it cannot be read."""
+    """Return the principal of a cache; None if the cache cannot be read."""
     try:
         return _owner(_Fields(_content(path)))
     except (OSError, ValueError, struct.error):
@@ -51,7 +51,7 @@ def cache_owner(path: str) -> str | None:
 
 
 def cache_state(path: str) -> str | None:
-    """Describe the state of a credential cache in a file, for a message; None if it is unknown."""
+    """Describe the state of a credential cache in a file, for a message. Return None if the state is unknown."""
     try:
         data = _content(path)
     except FileNotFoundError:
@@ -76,7 +76,7 @@ def cache_state(path: str) -> str | None:
 
 
 def is_forbidden(path: str) -> bool:
-    """Say whether this user lacks the permission to read a file. The file may exist."""
+    """Say whether this user lacks the permission to read a file, or to look into its directory."""
     try:
         with open(path, "rb"):
             return False

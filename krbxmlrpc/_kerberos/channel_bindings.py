@@ -1,4 +1,4 @@
-"""Channel bindings: tie a Kerberos exchange to its TLS connection. This module knows neither of the two.
+"""Channel bindings: tie a Kerberos exchange to its TLS connection. This module knows neither Kerberos nor TLS.
 
 An attacker in the middle, with a certificate that the client trusts, can relay tokens between client and server. With
 channel bindings the token names the certificate that the client has seen. So a server that demands channel bindings
@@ -37,12 +37,12 @@ def tls_server_end_point(certificate: bytes) -> bytes:
     """Return the channel bindings of type ``tls-server-end-point`` for a server's certificate, for `KerberosTicket`.
 
     Args:
-        certificate: the certificate as it came over TLS, in DER. `ssl.SSLSocket.getpeercert` returns it if called
-            with True.
+        certificate: the certificate as it came over TLS, in DER, as `ssl.SSLSocket.getpeercert` returns it
+            when called with True.
 
     Raises:
-        ValueError: the argument is not a certificate; or its signature has no hash function of its own (for example
-            Ed25519), or an unknown one, and then these bindings are not defined.
+        ValueError: the argument is not a certificate; or these bindings are not defined for it, because its signature
+            has no hash function of its own (for example Ed25519) or an unknown one.
         ImportError: the library `cryptography` is missing (extra ``channel-bindings``).
 
     Source: RFC 5929, section 4.1. The prefix is from RFC 5056, section 2.1.
@@ -56,7 +56,7 @@ def tls_server_end_point(certificate: bytes) -> bytes:
         algorithm = None
     if algorithm is None:
         raise ValueError(
-            "the signature of the server's certificate has no hash function of its own, as channel bindings need it"
+            "the signature of the server's certificate has no hash function of its own, but channel bindings need one"
         )
     name = "sha256" if algorithm.name in _WEAK else algorithm.name.replace("-", "_")
     return _PREFIX + hashlib.new(name, certificate).digest()

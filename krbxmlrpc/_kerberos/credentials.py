@@ -32,19 +32,19 @@ _NOT_FOUND = (-1765328243, -1765328189)  # KRB5_CC_NOTFOUND, KRB5_FCC_NOFILE
 _NO_KEYTAB = "MEMORY:krbxmlrpc-none"
 
 
-STORE = Hint("a path, or a type and what it names, like 'FILE:/path', or {phrase.left_out}")
+STORE = Hint("a path, or a type and a name, like 'FILE:/path', or {phrase.left_out}")
 """The accepted values of ``ccache`` and ``keytab``, for errors."""
 
 
 def is_store(name: str | None) -> bool:
-    """Say whether a text can name a credential cache or a keytab. None is accepted, too."""
+    """Say whether a text can name a credential cache or a keytab, or is None."""
     return name is None or (name != "" and name.isprintable())
 
 
 def ticket_maker(
     principal: str | None, mechanism: str, ccache: str | None, keytab: str | None
 ) -> Callable[..., Ticket]:
-    """Return a function that makes tickets with these credentials. It takes a service, and `KerberosTicket`'s options.
+    """Return a function that makes tickets with these credentials, from a service and `KerberosTicket`'s options.
 
     Raises:
         ImportError: python-gssapi is needed, and is not installed.
@@ -113,11 +113,11 @@ class CredentialStore:
         self.source = _source(principal, ccache, keytab)
 
     def turn(self) -> AbstractContextManager[Any]:
-        """Return a context for getting a ticket. If a keytab renews the tickets, one thread at a time enters it."""
+        """Return a context for getting a ticket. If a keytab renews the tickets, one thread at a time enters."""
         return nullcontext() if self._turns is None else self._turns.lock
 
     def credentials(self, mechanism: str) -> tuple[Any, Any]:
-        """Return the credentials and the OID of their mechanism. Renew the credentials if they have expired.
+        """Return the credentials and the OID of their mechanism. The keytab renews expired ones.
 
         Raises:
             gssapi.raw.GSSError: there are no credentials.
@@ -126,7 +126,7 @@ class CredentialStore:
         first, *others = self._caches()
         try:
             return self._initiator(first, oid), oid
-        except self.gssapi.GSSError as error:  # bind no other name: its traceback holds a transport
+        except self.gssapi.GSSError as error:  # keep no other reference: the traceback holds a transport
             for ccache in others:
                 with suppress(self.gssapi.GSSError):
                     return self._initiator(ccache, oid), oid
@@ -168,7 +168,7 @@ class StoreTicket(Ticket):
 
     def _begin(self, mechanism: str) -> tuple[Any, str]:
         raw = self._store.gssapi
-        flags = [raw.RequirementFlag.transferable]  # no effect, but an empty list would mean python-gssapi's defaults
+        flags = [raw.RequirementFlag.transferable]  # has no effect; an empty list would mean python-gssapi's defaults
         flags += [raw.RequirementFlag.mutual_authentication] * self.mutual
         flags += [raw.RequirementFlag.delegate_to_peer] * self._delegate
         bindings = None
@@ -220,7 +220,7 @@ class _Context:
 
 
 class _Turns:
-    """A lock for a cache: if one thread renews its tickets, another thread would find the cache empty."""
+    """A lock for a cache: while one thread renews the tickets, another thread would find the cache empty."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -232,11 +232,11 @@ class _Turns:
 
 
 _turns: weakref.WeakValueDictionary[str, _Turns] = weakref.WeakValueDictionary()
-_making = _Turns()  # setdefault of a weak dictionary is not atomic: two threads could get two locks
+_making = _Turns()  # a weak dictionary's setdefault is not atomic: two threads could get two locks
 
 
 def _turns_at(ccache: str) -> _Turns:
-    """Return the turns of a cache. All stores with this cache share the turns."""
+    """Return the lock of a cache. All stores with this cache share the lock."""
     with _making.lock:
         return _turns.setdefault(cache_file(ccache) or ccache, _Turns())
 
@@ -246,7 +246,7 @@ def _cache_in_memory(keytab: str, principal: str) -> str:
     try:
         status = os.stat(keytab.partition(":")[2] if keytab.startswith("FILE:") else keytab)
         version = f"{status.st_dev} {status.st_ino} {status.st_mtime_ns}"
-    except OSError:  # not there yet; GSSAPI reports the reason when a ticket is needed
+    except OSError:  # no such file yet; GSSAPI reports the reason when a ticket is needed
         version = ""
     return "MEMORY:krbxmlrpc-" + hashlib.sha256(f"{keytab}\n{principal}\n{version}".encode()).hexdigest()
 

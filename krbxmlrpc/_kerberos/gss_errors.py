@@ -60,7 +60,7 @@ _BY_MAJOR: dict[int, type[KerberosXMLRPCError]] = {
 
 
 class GSSFailure(Exception):
-    """A step that GSSAPI refused.
+    """GSSAPI refused a step of an exchange.
 
     Attributes:
         major, minor: GSSAPI's messages and codes.
@@ -96,7 +96,7 @@ def no_ticket(
     """Return the error for a failed ticket request.
 
     Args:
-        failure: the failure of the krb5 mechanism, because the minor codes of other mechanisms vary.
+        failure: the failure, of the krb5 mechanism if possible, because the minor codes of other mechanisms vary.
         service: the service of the requested ticket.
         principal: the requested principal, if there is one.
         source: the credential cache and the keytab of the request.
@@ -139,7 +139,7 @@ def _expired_since(path: str | None) -> datetime | None:
 
 
 def _configuration_trouble() -> str | None:
-    """Return the unreadable krb5.conf and the reason; None if each file is readable."""
+    """Return the first unreadable krb5.conf and the reason; None if all files are readable."""
     named = os.environ.get("KRB5_CONFIG")
     for path in krb5_conf.paths(named):
         if not os.access(path, os.R_OK):
@@ -172,7 +172,7 @@ def _hint(kind: type[KerberosXMLRPCError], service: str, source: Source, minor: 
     if minor.code in _TYPE_NOT_HERE:
         return (
             "krb5.conf on this machine does not allow the encryption type of the tickets in the credential cache: look "
-            "at its permitted_enctypes, default_tgs_enctypes and allow_weak_crypto, then run kinit again"
+            "at permitted_enctypes, default_tgs_enctypes and allow_weak_crypto, then run kinit again"
         )
     if kind is KerberosXMLRPCError:
         return "set KRB5_TRACE=/dev/stderr in the environment: MIT's Kerberos then logs its steps and the failure"

@@ -1,7 +1,7 @@
 """Reads the section ``[libdefaults]`` of ``krb5.conf``, to show it to a person.
 
-For everything else Kerberos reads ``krb5.conf``, but Kerberos does not report the contents. Source: MIT Kerberos
-documentation, "krb5.conf".
+Kerberos reads ``krb5.conf`` for everything else, but does not report its contents. Source: MIT Kerberos documentation,
+"krb5.conf".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ DEFAULT = "/etc/krb5.conf"
 """The path of krb5.conf on most systems, if KRB5_CONFIG is not set."""
 
 MAX_DEPTH = 8
-"""The maximum depth of included files."""
+"""Follow includes to this depth."""
 
 _SECTION = re.compile(r"\[\s*([^\]]*?)\s*\]")
 _RELATION = re.compile(r"([^\s={}]+)\s*=\s*(?!\s*{)\"?([^\"]*?)\"?\s*")
@@ -45,7 +45,7 @@ def read(names: str | None) -> Configuration:
 
 
 def _read_file(path: str, libdefaults: dict[str, str], depth: int) -> bool:
-    """Add the settings of a file that no earlier file has set. Return whether the file can be read."""
+    """Add a file's settings, except those that are set already. Return whether the file can be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()

@@ -21,7 +21,7 @@ class PykerberosTicket(Ticket):
     def _check_principal(self, mechanism: str) -> None:
         if self._asked_principal is not None and mechanism == "krb5":
             # If another mechanism is installed, GSSAPI may find credentials of the principal only for that mechanism.
-            # krb5 then takes the default credentials, which are another principal's. SPNEGO prevents this.
+            # krb5 then takes the default credentials, which are another principal's. SPNEGO raises an error instead.
             self._opened("spnego")
 
     def _begin(self, mechanism: str) -> tuple[Any, str]:
@@ -70,6 +70,6 @@ def _failure(error: kerberos.GSSError) -> GSSFailure:
     try:
         major, minor = error.args
         return GSSFailure(GSSStatus(*major), GSSStatus(*minor))
-    except (TypeError, ValueError):  # pykerberos loses both if GSSAPI's messages are not UTF-8
-        unknown = GSSStatus("GSSAPI failed without words", 0)
+    except (TypeError, ValueError):  # pykerberos loses both statuses if GSSAPI's messages are not UTF-8
+        unknown = GSSStatus("GSSAPI failed without a readable message", 0)
         return GSSFailure(unknown, unknown)

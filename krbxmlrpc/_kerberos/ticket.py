@@ -1,7 +1,7 @@
-"""One ticket for one service: it sends tokens, and checks the server's tokens.
+"""One ticket for one service: it makes the client's tokens, and checks the server's tokens.
 
-A ticket takes and gives tokens. It knows nothing of HTTP and XML-RPC. A subclass chooses the GSSAPI library that makes
-the tokens (`pykerberos`, `credentials`). This module alone decides whether the server's tokens prove its identity.
+A ticket knows tokens, but nothing of HTTP and XML-RPC. A subclass chooses the GSSAPI library that makes the tokens
+(`pykerberos`, `credentials`). This module alone decides whether the server's tokens prove its identity.
 """
 
 from __future__ import annotations
@@ -66,19 +66,23 @@ class Ticket:
         self._context: list[Any] = [context]
 
     def _opened(self, mechanism: str) -> tuple[Any, str, Offer]:
-        """Return a new GSSAPI context, its first token, and the token's offer; ValueError if it is not Kerberos."""
+        """Return a new GSSAPI context, its first token and its offer. Raise ValueError if it is no Kerberos token."""
         context, token = self._begin(mechanism)
         return context, token, read_offer(binascii.a2b_base64(token))
 
     def _check_principal(self, mechanism: str) -> None:
-        """Raise as `_opened` if the principal has no credentials and `_opened` would not notice."""
+        """Raise the errors of `_opened` if the principal has no credentials, but `_opened` would not notice that."""
 
     def _begin(self, mechanism: str) -> tuple[Any, str]:
         """Return a new GSSAPI context and its first token in base64, or raise `GSSFailure`."""
         raise NotImplementedError
 
     def _step(self, context: Any, token: str) -> tuple[bool, str]:
-        """Give GSSAPI the server's token. Return whether the exchange is complete, and the answer; or `GSSFailure`."""
+        """Give GSSAPI the server's token. Return whether the exchange is complete, and the answer.
+
+        Raises:
+            GSSFailure: GSSAPI refuses the token.
+        """
         raise NotImplementedError
 
     def _client(self, context: Any) -> str:
@@ -90,9 +94,10 @@ class Ticket:
         raise NotImplementedError
 
     def verify_token(self, token: str) -> None:
-        """Return if this token comes from the service, else raise. Call this at most once.
+        """Return if this token comes from the service, else raise. You can call this once.
 
-        It returns only if the exchange is complete. The ticket is used up even if this raises.
+        The method returns only when the exchange is complete. After the call the ticket is used up, even if the method
+        raises.
 
         Args:
             token: the server's token, in base64.
@@ -100,7 +105,7 @@ class Ticket:
         Raises:
             ValueError: the token is not base64.
             RuntimeError: the ticket has been used before.
-            MutualAuthenticationError: the token does not prove that it comes from the service.
+            MutualAuthenticationError: the token does not prove that the service sent it.
 
         Source: RFC 4559, section 4.2; RFC 4178, section 4.2.2; RFC 4120, section 3.2.5.
         """
@@ -117,11 +122,12 @@ class Ticket:
         self.principal = self._client(context)
 
     def answer_token(self, token: str) -> bool:
-        """Take the token of a 401 reply. Return whether there is an answer, another leg; `auth_header` then holds it.
+        """Take the token of a 401 reply. Return whether there is an answer, for another leg of the exchange.
 
-        The answer has to go out on the same connection. Without an answer the exchange has ended: the server accepted
-        the ticket, but replied 401. If the exchange is complete on this side, with or without an answer, the server has
-        proved its identity, and `principal` is set. If this raises, the ticket is used up.
+        `auth_header` then holds the answer, which has to go out on the same connection. Without an answer the exchange
+        has ended: the server accepted the ticket, but replied 401. If the exchange is complete on this side, with or
+        without an answer, and `mutual` is set, the server has proved its identity, and `principal` is set. If the
+        method raises, the ticket is used up.
 
         Args:
             token: the server's token, in base64.
@@ -153,7 +159,7 @@ class Ticket:
             raise RuntimeError("the ticket has been used: each request needs a KerberosTicket of its own") from None
 
     def _stepped(self, context: Any, token: str) -> tuple[bool, str]:
-        """Do the same as `_step`. A token that GSSAPI refuses does not prove the server's identity."""
+        """Do the same as `_step`, but raise MutualAuthenticationError if GSSAPI refuses the token."""
         try:
             return self._step(context, token)
         except GSSFailure as failure:
@@ -161,7 +167,7 @@ class Ticket:
             raise self._unproven(why, major=failure.major, minor=failure.minor) from failure
 
     def _check(self, token: bytes, *, final: bool) -> None:
-        """Check the parts of a token that GSSAPI ignores. GSSAPI checks first, because its messages say more."""
+        """Check the parts of a token that GSSAPI ignores. Call GSSAPI first, because its messages say more."""
         try:
             check_reply(token, self._offer, final=final)
         except ValueError as error:
@@ -171,7 +177,7 @@ class Ticket:
         self, reason: str, *, major: GSSStatus | None = None, minor: GSSStatus | None = None
     ) -> MutualAuthenticationError:
         return MutualAuthenticationError(
-            f"{self.service} has not proved itself: {reason}",
+            f"{self.service} has not proved its identity: {reason}",
             reason=reason,
             service=self.service,
             principal=self._asked_principal,
@@ -180,7 +186,7 @@ class Ticket:
         )
 
     def _no_ticket(self, failure: GSSFailure, mechanism: str) -> KerberosXMLRPCError:
-        """Return the error with the reason why there is no ticket."""
+        """Return the error that says why there is no ticket."""
         fallback = KerberosXMLRPCError
         if mechanism == "spnego" or self._asked_principal is not None:  # then SPNEGO failed, or may have failed
             # SPNEGO's minor codes vary. krb5's are fixed, so retry with krb5 to get one we can interpret.
@@ -188,7 +194,7 @@ class Ticket:
                 self._begin("krb5")
                 if self._asked_principal is not None:
                     fallback = NoCredentials  # krb5 found credentials of another principal
-            except GSSFailure as plain:  # bind no other name: its traceback holds a transport
+            except GSSFailure as plain:  # keep no other reference: the traceback holds a transport
                 return no_ticket(plain, self.service, self._asked_principal, self._source(), fallback)
         return no_ticket(failure, self.service, self._asked_principal, self._source(), fallback)
 

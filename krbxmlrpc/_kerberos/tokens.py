@@ -33,16 +33,16 @@ _ACCEPT_COMPLETED, _ACCEPT_INCOMPLETE, _REQUEST_MIC = b"\x00", b"\x01", b"\x03" 
 
 
 class Offer(NamedTuple):
-    """The contents of the client's first token that the server's token has to match."""
+    """The parts of the client's first token that the server's token has to match."""
 
     mechanisms: tuple[bytes, ...]
-    """The mechanisms offered by SPNEGO; none if the token is a bare Kerberos token."""
+    """The mechanisms that SPNEGO offers; empty if the token is a bare Kerberos token."""
     enctype: bytes
     """The encryption type of the session key, which encrypts the server's proof, as the bytes of a DER integer."""
 
 
 def decode_token(token: str) -> bytes:
-    """Return the bytes of a base64 token. Encoding them must give exactly the token (RFC 4648, section 3.5)."""
+    """Return the bytes of a base64 token. Raise ValueError unless they encode to exactly this token (RFC 4648, 3.5)."""
     try:
         data = binascii.a2b_base64(token)  # lenient: it ignores invalid characters
     except (binascii.Error, ValueError):
@@ -75,7 +75,7 @@ def check_reply(token: bytes, offer: Offer, *, final: bool) -> None:
 
 
 class _Frame(NamedTuple):
-    """The bytes around the encrypted part of a token. Two tokens with the same frame give the same result."""
+    """The bytes around the encrypted part of a token. Tokens of one length and frame give the same result."""
 
     head: bytes
     tail: bytes
@@ -85,7 +85,8 @@ class _Frame(NamedTuple):
         return token.startswith(self.head) and token.endswith(self.tail)
 
 
-# While a ticket lives, its tokens have the same frames. So compare frames first, and parse only new frames.
+# All tokens made from one service ticket, while it is valid, have the same frames. So compare frames first, and parse
+# only new frames.
 _MAX_FRAMES = 64
 _offers: dict[int, tuple[_Frame, Offer]] = {}
 _replies: dict[tuple[int, Offer, bool], _Frame] = {}
