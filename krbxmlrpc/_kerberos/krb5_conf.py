@@ -54,6 +54,8 @@ def _read_file(path: str, libdefaults: dict[str, str], depth: int) -> bool:
     section = ""
     nested = 0
     for line in map(str.strip, lines):
+        if line.startswith(("#", ";")):
+            continue
         heading = _SECTION.match(line)
         relation = _RELATION.fullmatch(line)
         if line.startswith(("include ", "includedir ")) and depth < MAX_DEPTH:

@@ -126,7 +126,7 @@ class Ticket:
 
         `auth_header` then holds the answer, which has to go out on the same connection. Without an answer the exchange
         has ended: the server accepted the ticket, but replied 401. If the exchange is complete on this side, with or
-        without an answer, and `mutual` is set, the server has proved its identity, and `principal` is set. If the
+        without an answer, and ``mutual`` is set, the server has proved its identity, and `principal` is set. If the
         method raises, the ticket is used up.
 
         Args:

@@ -113,6 +113,8 @@ class _BoundedParser(DefusedExpatParser):
     def feed(self, data: Any) -> None:
         """Parse a piece of bytes; raise ExpatError or ResponseError if the XML is not valid, or is over a limit."""
         self._waiting += data
+        if not self._parsed and len(self._waiting) == 1 and self._waiting != b"<":
+            return  # with one byte expat takes the body for UTF-8; with two it can see that it is UTF-16
         # expat parses an unfinished token again from its start. So wait until the token has doubled. Each parse also
         # ends a part of a text, and each part is a string. So join small pieces of a large body before a parse.
         if len(self._waiting) >= max(self._unfinished, min(self._parsed // 16, PIECE)):

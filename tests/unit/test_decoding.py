@@ -321,6 +321,13 @@ def test_many_small_pieces_are_not_parsed_one_by_one(filling):
     assert counting.sizes[0] == 1  # what is wrong at the start is seen at once
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-16"])
+@pytest.mark.parametrize("start", ["", " ", "\n"])
+def test_the_encoding_is_recognized_in_small_pieces(encoding, start):
+    body = (start + BODY.decode().partition("?>")[2].lstrip()).encode(encoding)
+    assert loads(*singly(body)) == loads(body)
+
+
 def test_faults():
     body = xmlrpc.client.dumps(xmlrpc.client.Fault(4, "no"), methodresponse=True).encode()
     with pytest.raises(xmlrpc.client.Fault, match="no"):

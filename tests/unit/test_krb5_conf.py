@@ -11,7 +11,8 @@ def test_krb5_conf(tmp_path):
     first.write_text(
         f"# a comment\nincludedir {part}\nincludedir {tmp_path}/nowhere\ninclude {tmp_path}/none\n"
         "[realms]\n EXAMPLE.TEST = {\n  kdc = localhost\n  default_realm = WRONG\n }\n"
-        "[libdefaults]\n ; default_realm = COMMENT\n default_realm =EXAMPLE.TEST\n nested = {\n  rdns = true\n }\n"
+        "[libdefaults]\n ; default_realm = COMMENT\n # nested = {\n #default_realm = COMMENT\n"
+        " default_realm =EXAMPLE.TEST\n nested = {\n  rdns = true\n }\n"
         "[domain_realm]\n default_realm = WRONG\n"
     )
     second.write_text("[libdefaults]\n default_realm = LATER\n rdns = false\n")
