@@ -30,6 +30,10 @@ highlight_language = "default"
 python_maximum_signature_line_length = 100
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
+if sys.version_info < (3, 10):
+    # Python 3.9 cannot evaluate the newer annotations, and their names would lead nowhere.
+    autodoc_typehints = "none"
+    napoleon_attr_annotations = False
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
