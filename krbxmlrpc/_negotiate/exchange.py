@@ -18,7 +18,7 @@ from .._http.www_authenticate import negotiate_details
 from .._kerberos.ticket import Ticket
 from ..errors import KerberosXMLRPCError, MutualAuthenticationError
 from .cookies import CookieStore
-from .http_errors import closed_early, denied, failure, lost, not_proved, rejected, undecoded
+from .http_errors import add_server, closed_early, denied, failure, lost, not_proved, rejected
 from .policy import (
     Call,
     Expects,
@@ -337,7 +337,7 @@ class Exchange(Negotiation):
         try:
             return self._wire.read_body(response)
         except KerberosXMLRPCError as error:
-            undecoded(self._call, error)
+            add_server(self._call, error)
             raise
         except (OSError, HTTPException) as error:
             raise lost(self._call, "while the reply was read", error) from error

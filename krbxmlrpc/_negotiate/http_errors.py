@@ -117,11 +117,10 @@ def lost(call: Call, when: str, error: Exception) -> KerberosXMLRPCError:
     return CallOutcomeUnknown(f"the connection to {call.url} failed {when}: {why}", **_parties(call))
 
 
-def undecoded(call: Call, error: KerberosXMLRPCError) -> KerberosXMLRPCError:
-    """Add the server's identity to the error for a body that cannot be used; return the error."""
+def add_server(call: Call, error: KerberosXMLRPCError) -> None:
+    """Add the server's identity to the error for a body that cannot be used."""
     error.message = f"{call.url}: {error.message}"
     error.service, error.host, error.principal = call.service, call.host, call.principal
-    return error
 
 
 def closed_early(call: Call) -> ServerUnreachable:
