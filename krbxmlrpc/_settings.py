@@ -32,7 +32,8 @@ from ._checks import checked
 from ._hints import Hint, subject
 from ._http.www_authenticate import TOKEN
 from ._kerberos.channel_bindings import require_cryptography
-from ._kerberos.credentials import STORE, is_store, ticket_maker
+from ._kerberos.credentials import STORE, holder, is_store, ticket_maker
+from ._kerberos.identity import Identity
 from ._kerberos.ticket import MECHANISMS, PRINCIPAL, SERVICE, Ticket, is_principal, is_service
 from ._negotiate.policy import MutualAuthentication
 from ._negotiate.proxy import ENVIRONMENT, Proxies
@@ -279,6 +280,7 @@ class Settings:
     Attributes:
         scheme: the scheme, as passed.
         new_ticket: a function that makes a ticket for a service (and takes the other arguments of `KerberosTicket`).
+        identity: tells whose tickets those are.
         proxies: chooses the proxy for a server.
 
     Raises:
@@ -522,6 +524,8 @@ class Settings:
         if unknown:
             raise TypeError(f"there is no argument {unknown[0]!r}")
         self.new_ticket = ticket_maker(self.principal, self.mechanism, self.ccache, self.keytab)
+        whose = self.principal, self.ccache, self.keytab
+        self.identity = Identity(*whose, functools.partial(_asked_holder, *whose))
         self.proxies = Proxies(self.proxy, "https_proxy" if scheme == "https" else None, self.new_ticket)
 
     @property
@@ -537,6 +541,11 @@ class Settings:
         """Return a function that makes a ticket for a server from a service and channel bindings."""
         mutual = self.mode is not MutualAuthentication.DISABLED
         return functools.partial(self.new_ticket, delegate=self.delegate, mutual=mutual)
+
+
+def _asked_holder(principal: str | None, ccache: str | None, keytab: str | None) -> str | None:
+    found = holder(principal, ccache, keytab)
+    return None if found is None else found[0]
 
 
 def definitions() -> Iterator[Setting[Any]]:

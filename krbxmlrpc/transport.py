@@ -105,7 +105,7 @@ class _NegotiateTransport(Transport):
             pool=Pool(),
             # The source does not refer to the transport: a connection must not keep the transport alive.
             tickets=TicketSource(settings.ticket_for_servers(), bound=settings.channel_bindings is not None),
-            memory=Memory(CookieStore(settings.cookiejar)),
+            memory=Memory(CookieStore(settings.cookiejar, settings.identity), settings.identity),
         )
         self._authentication = self.make_authentication(settings.login_path, settings.preemptive)
         self._last_url: tuple[str, str] | None = None

@@ -3,6 +3,32 @@
 import uuid
 from http.cookiejar import Cookie
 
+from krbxmlrpc._kerberos.identity import Owner
+from krbxmlrpc._negotiate.cookies import CookieStore
+
+USER = "user@REALM"
+
+
+class Somebody:
+    """The identity of a transport that acts as `USER`, until it becomes somebody else."""
+
+    def __init__(self, principal=USER, is_asked=False):
+        self._is_asked = is_asked
+        self.become(principal)
+
+    def become(self, principal):
+        """Act as another principal from now on."""
+        self._owner = Owner(principal, self._is_asked, None, lambda: None)
+
+    def look(self):
+        """Return the present owner."""
+        return self._owner
+
+
+def store_of(jar=None, identity=None):
+    """Return the cookies of a transport that acts as `USER`, or has another identity."""
+    return CookieStore(jar, identity or Somebody())
+
 
 def cookie(name="session", value="secret", domain="localhost.local", path="/", **attributes):
     """Return a cookie as a jar holds it."""

@@ -83,8 +83,8 @@ def cookie_store(transport):
 
 
 def cookies_may_be_session(transport):
-    """Say whether no host of a transport is known as one whose cookies authenticate nobody."""
-    return not cookie_store(transport)._useless
+    """Say whether no cookies of a transport have been refused before they carried a call."""
+    return not any(host.refusals for host in cookie_store(transport)._hosts.values())
 
 
 def session_locks(transport, netloc):

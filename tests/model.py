@@ -29,6 +29,12 @@ MAX_LEGS = 5
 MAX_SENT = 7
 """Requests of one call, those of its logins counted; a repetition counts anew."""
 
+ENDINGS = (403, 419, 440, 498, 500)
+"""Statuses by which a server may say that a session has ended."""
+
+MAX_PAGES = 16
+"""Pages that are remembered because the server redirected a request without a session to them."""
+
 BODIES: dict[str, Any] = {
     "value": str,
     "fault": Fault,
@@ -72,6 +78,8 @@ class Reply(NamedTuple):
     end: str = "kept"
     cookie: Optional[str] = None
     """Its name; with a ``-`` in front it is deleted."""
+    to: str = "elsewhere"
+    """Where a redirection points: to a page of its own, to the page of single sign-on, or to the login page."""
     schemes: str = "alone"
     """What stands beside Negotiate, and where."""
     interim: int = 0
@@ -135,6 +143,11 @@ def _is_success(method: str, status: int) -> bool:
     return status == 200 or (method == "GET" and 200 <= status < 400)
 
 
+def page_of(reply: Reply) -> str:
+    """Return the page to which a reply redirects."""
+    return f"elsewhere {reply.number}" if reply.to == "elsewhere" else reply.to
+
+
 def outcome(reply: Optional[Reply], *kinds: Any) -> Outcome:
     return Outcome(frozenset(kinds), reply)
 
@@ -176,8 +189,13 @@ class Model:
         self._sent = 0
         self._late = False
         self._untried: list[dict[str, str]] = []  # set by verified exchanges, and no call has ridden on them yet
-        self._over: Optional[dict[str, str]] = None
-        self._sticky = False  # cookies of this server do not authenticate
+        self._over: dict[str, str] = {}  # what these cookies began has ended
+        self._is_over_in_doubt = False
+        self._ignored: dict[str, str] = {}  # of these cookies a server has shown that it does not look at them
+        self._doubted: set[str] = set()  # values of cookies that are not sent any more
+        self._refusals = 0
+        self._rest = 0  # so many calls do not try the cookies
+        self._pages: list[str] = []  # to which calls without a session were redirected
 
     def close(self) -> None:
         """Close the connections."""
@@ -232,39 +250,48 @@ class Model:
 
     def _by_itself(self) -> Call:
         cookies = self.cookies()
-        if cookies and cookies != self._over and not self._sticky:
+        if cookies and not self._is_over() and not self._rest:
             reply = yield from self._send("POST", "session")
-            if reply.status != 401:
-                return self._answer_on_session(reply)  # rows 9, 11 and 12
-            self._sticky |= cookies in self._untried  # row 10
-            self._over = cookies
+            if not self._has_ended(reply):
+                return self._answer_on_session(reply, cookies)  # rows 9, 11, 12, 17 and 18
+            self._over, self._is_over_in_doubt = cookies, False  # rows 10 and 16
+            if cookies in self._untried:
+                self._untried = [each for each in self._untried if each != cookies]
+                self._refusals += 1
+                self._rest = min(2**self._refusals, 1024) if self._refusals > 1 else 0
+            self._remove(reply)
         elif not self._preemptive and self._wants("POST") in ("", "nothing"):
             reply = yield from self._send("POST", "nothing")
             self._wanted = "POST", "nothing" if reply.status != 401 or reply.token is None else "ticket"
             if reply.status == 200:  # row 8
                 return self._unproven(reply) if self._mode == "required" else self._decoded(reply)
             if reply.status != 401:  # rows 11 and 12
+                self._note_page(reply)
                 return outcome(reply, UnexpectedStatus)
             if reply.token is None:  # row 6
                 return outcome(reply, NegotiateNotOffered)
         return (yield from self._authenticated("POST"))  # rows 1 to 5 and 7
 
     def _on_session_of_login(self) -> Call:
-        if not self.cookies():
+        if not self.cookies() or self._is_over():
             refused = yield from self._log_in()
             if refused.kinds:
                 return refused
+        cookies = self.cookies()
         reply = yield from self._send("POST", "session")
-        if reply.status == 401:
+        if self._has_ended(reply):
+            self._remove(reply)
             if self._sent > MAX_SENT - 3:  # a login may take two, and then there is the call
                 return outcome(reply, AuthenticationRejected)
             refused = yield from self._log_in()
             if refused.kinds:
                 return refused
+            cookies = self.cookies()
             reply = yield from self._send("POST", "session")
-            if reply.status == 401:
+            if self._has_ended(reply):
+                self._remove(reply)
                 return outcome(reply, AuthenticationRejected)
-        return self._answer_on_session(reply)
+        return self._answer_on_session(reply, cookies)
 
     def _log_in(self) -> Call:
         """Log in; the outcome is that of the call, none where there is a session."""
@@ -273,12 +300,32 @@ class Model:
             result = outcome(result.reply, NoSession)
         return result._replace(of_login=True)
 
-    def _answer_on_session(self, reply: Reply) -> Outcome:
+    def _has_ended(self, reply: Reply) -> bool:
+        """Say whether a reply asks for a new session."""
+        pages = ["login", *self._pages] if self._logs_in else self._pages
+        return reply.status == 401 or (300 <= reply.status < 400 and page_of(reply) in pages)
+
+    def _answer_on_session(self, reply: Reply, cookies: dict[str, str]) -> Outcome:
         if reply.status != 200:
+            self._remove(reply)
+            if reply.status in ENDINGS or 300 <= reply.status < 400:
+                self._doubted.update(self.cookies().values() if self.cookies() == cookies else ())
             return outcome(reply, UnexpectedStatus)
-        self._untried.clear()
+        self._carried_a_call()
         self._keep(reply)
         return self._decoded(reply)
+
+    def _carried_a_call(self) -> None:
+        self._untried.clear()
+        self._refusals = self._rest = 0
+
+    def _is_over(self) -> bool:
+        """Say whether the present cookies are some of those that have ended."""
+        return bool(self._over) and self.cookies().items() <= self._over.items()
+
+    def _note_page(self, reply: Reply) -> None:
+        if 300 <= reply.status < 400 and not self.cookies() and page_of(reply) not in self._pages:
+            self._pages = [page_of(reply), *self._pages][:MAX_PAGES]
 
     def _wants(self, method: str) -> str:
         """Return what is known of the connection: with what the server takes such a request there."""
@@ -290,7 +337,7 @@ class Model:
             reply = yield from self._send(method, "connection")
             if reply.status != 401:
                 if _is_success(method, reply.status):
-                    self._keep(reply)
+                    self._keep(reply, fresh=method == "GET")
                 return self._answer_to_ticket(method, reply, proven=True)
             self._wanted = method, "ticket"
         return (yield from self._exchange(method))
@@ -299,6 +346,9 @@ class Model:
 
     def _exchange(self, method: str) -> Call:
         proven = complete = False
+        cookies = self.cookies() if method == "POST" else {}
+        is_ignored = cookies.items() <= self._ignored.items()
+        on_session = bool(cookies) and not is_ignored and self._given.isdisjoint(cookies.values())
         for _ in range(MAX_LEGS):
             reply = yield from self._send(method, "leg" if complete else "ticket")
             if reply.token and reply.status != 401 and self._mode != "disabled":
@@ -306,12 +356,9 @@ class Model:
                     return self._unproven(reply, also_redirected=method == "POST")
                 proven = True
             self._wanted = method, "connection" if proven and reply.persistent else "ticket"
-            if proven:
-                self.proved = True
-                self.trusted.add(reply.number)
-                self._keep(reply, fresh=True)
+            believed = self._learn(method, reply, proven, on_session)
             if reply.status != 401:
-                return self._answer_to_ticket(method, reply, proven)
+                return self._answer_to_ticket(method, reply, believed)
             if reply.token is None:  # row 6
                 return outcome(reply, NegotiateNotOffered)
             answerable = {"more": not proven, "leg": self._spnego and not complete}.get(reply.token, False)
@@ -322,6 +369,29 @@ class Model:
             complete = reply.token == "leg"  # row 4
             proven = complete and self._mode != "disabled"
         return self._rejected(reply)
+
+    def _learn(self, method: str, reply: Reply, proven: bool, on_session: bool) -> bool:
+        """Note what a reply to a ticket says of cookies and pages; say whether it is believed."""
+        accepted = _is_success(method, reply.status)
+        if method == "POST":
+            self._note_page(reply)
+        if proven:
+            self.proved = True
+            self._rest = max(0, self._rest - 1)
+            self.trusted.add(reply.number)
+            if method == "POST":
+                self._ignored = self.cookies() or self._ignored
+            if method == "POST" or accepted:
+                self._keep(reply, fresh=True)
+        elif on_session and accepted and reply.status < 300:  # row 14
+            self._carried_a_call()
+            self._over = {} if self._is_over_in_doubt else self._over
+            self._is_over_in_doubt = True
+            self._keep(reply)
+            return True
+        elif on_session:
+            self._remove(reply)
+        return proven
 
     def _answer_to_ticket(self, method: str, reply: Reply, proven: bool) -> Outcome:
         if not _is_success(method, reply.status):  # rows 11 and 12
@@ -348,7 +418,8 @@ class Model:
             raise Ended(self._lost(method, CallOutcomeUnknown))
         self._sent += 1
         self._wanted = NOTHING_KNOWN if self.connection == "new" else self._wanted
-        reply = yield Sent(method, what, self.cookies(), self.connection)
+        cookies = self.cookies() if method == "POST" else {}  # a login begins a new session
+        reply = yield Sent(method, what, cookies, self.connection)
         self.connection = "kept" if reply.is_clean else "new"
         if reply.body in LONG and reply.status != 204:
             self.connection = "new"
@@ -378,7 +449,8 @@ class Model:
 
     def cookies(self) -> dict[str, str]:
         """Return what goes to the server: what it set when it had proved itself, or what the caller vouches for."""
-        return dict(self.jar) if self.proved or self._given.issuperset(self.jar.values()) else {}
+        sent = {name: value for name, value in self.jar.items() if value not in self._doubted}
+        return sent if self.proved or self._given.issuperset(sent.values()) else {}
 
     def _keep(self, reply: Reply, fresh: bool = False) -> None:
         if reply.cookie is None:
@@ -388,5 +460,11 @@ class Model:
         else:
             self.jar[reply.cookie] = reply.mark
         if fresh:
-            self._over = None
-            self._untried.append(self.cookies())
+            self._over = self._ignored = {}
+            if self.cookies() not in self._untried:
+                self._untried.append(self.cookies())
+
+    def _remove(self, reply: Reply) -> None:
+        """Remove what a reply on a session removes: that much it may always say."""
+        if reply.cookie is not None and reply.cookie.startswith("-"):
+            self._keep(reply)

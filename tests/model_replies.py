@@ -22,12 +22,13 @@ def readable(reply):
 
 REPLIES = st.builds(
     Reply,
-    status=mostly(200, 401, otherwise=(204, 301, 302, 307, 400, 403, 404, 407, 500, 503)),
+    status=mostly(200, 401, otherwise=(204, 301, 302, 307, 400, 403, 404, 407, 440, 500, 503)),
     token=mostly("good", "", None, "leg", "more", otherwise=TOKENS),
     body=mostly("value", otherwise=tuple(BODIES)),
     framing=mostly("length", otherwise=WHOLE + CUT + HEADLESS),
     end=mostly("kept", otherwise=ENDS),
     cookie=st.sampled_from([None, None, "session", "node", "-session", "-node"]),
+    to=mostly("elsewhere", otherwise=("login", "single sign-on")),
     schemes=st.sampled_from(["alone", "before", "behind", "other line", "case"]),
     interim=mostly(0, otherwise=(100, 103)),
     persistent=st.sampled_from([False, False, True]),
@@ -99,7 +100,9 @@ def encoded(reply, token):
     lines = [f"HTTP/1.1 {reply.status} {reply.mark}", f"X-Note: {reply.mark}", "Content-Type: text/xml", *framing]
     lines += [f"WWW-Authenticate: {line}" for line in challenges(reply, token)]
     lines += [f"Content-Encoding: {coding}"] * (coding is not None)
-    lines += [f"Location: https://elsewhere.test/{reply.number}?{reply.mark}"] * (300 <= reply.status < 400)
+    target = {"login": "/login", "single sign-on": "https://sso.test/login"}.get(reply.to)
+    target = target or f"https://elsewhere.test/{reply.number}"
+    lines += [f"Location: {target}?{reply.mark}"] * (300 <= reply.status < 400)
     lines += ["Connection: close"] * (reply.end == "announced")
     lines += ["Persistent-Auth: true"] * reply.persistent
     lines += ["Date: Mon, 01 Jan 2001 00:00:00 GMT"] * reply.late

@@ -8,17 +8,16 @@ from http.client import HTTPException, responses
 from http.cookiejar import CookieJar
 from xmlrpc.client import dumps
 
-from cookie_jars import cookie
+from cookie_jars import USER, Somebody, cookie
 from fuzz.http1 import Wire
 
 from krbxmlrpc import MutualAuthenticationError
 from krbxmlrpc._http.response import Response
-from krbxmlrpc._negotiate.cookies import CookieStore
+from krbxmlrpc._negotiate.cookies import Cookies, CookieStore
 from krbxmlrpc._negotiate.exchange import Exchange, Memory
 from krbxmlrpc._negotiate.policy import Allowance, Call, Expects, Sent
 from krbxmlrpc._xmlrpc.decoding import body, decode, make_parser
 
-USER = "user@REALM"
 CALL = Call("hub", "/xmlrpc", b"<methodCall/>", "hub", "HTTP@hub", Allowance())
 PLACE = "https://hub/xmlrpc"
 
@@ -169,14 +168,14 @@ class Attempt:
         jar = CookieJar()
         if cookies:
             jar.set_cookie(cookie(*cookies.split("="), domain="hub.local"))
-        self.memory = Memory(CookieStore(jar))
+        self.memory = Memory(CookieStore(jar, Somebody()), Somebody())
         self.wire = ScriptedWire(replies, ScriptedTicket(mode.value != "disabled", spnego))
         call = CALL._replace(allowance=Allowance(), expects=expects)
         if expects is Expects.WELCOME:
             call = call._replace(method="GET", body=b"", headers=())
         if sent is Sent.CONNECTION:
             self.memory.note_need(self.wire, call.url, Sent.CONNECTION)
-        self._exchange = Exchange(call, sent, cookies, PLACE, mode, self.memory, self.wire)
+        self._exchange = Exchange(call, sent, Cookies(cookies), PLACE, mode, self.memory, self.wire)
 
     def run(self):
         """Make the attempt; return the step and what it brings."""
@@ -188,7 +187,7 @@ class Attempt:
 
     def next_cookies(self):
         """Return the cookies that go with the next call."""
-        held = self.memory.cookies.cookies(PLACE)
+        held = self.memory.cookies.cookies(PLACE).header
         return dict(one.split("=") for one in held.split("; ") if one)
 
     def needs(self):

@@ -16,6 +16,8 @@ _VERSION = 0x0504
 _OLDER = (b"\5\1", b"\5\2", b"\5\3")
 """The first bytes of caches of older versions. GSSAPI reads such a cache; this module does not."""
 
+_ESCAPES = str.maketrans({"/": "\\/", "@": "\\@", "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\b": "\\b", "\0": "\\0"})
+
 _SETTINGS = b"X-CACHECONF:"
 """The realm of those entries of a cache that are settings, not tickets."""
 
@@ -43,7 +45,7 @@ def ticket_end(path: str) -> datetime | None:
 
 
 def cache_owner(path: str) -> str | None:
-    """Return the principal of a cache; None if the cache cannot be read."""
+    """Return the principal of a cache, as GSSAPI displays it; None if the cache cannot be read."""
     try:
         return _owner(_Fields(_content(path)))
     except (OSError, ValueError, struct.error):
@@ -72,7 +74,13 @@ def cache_state(path: str) -> str | None:
         empty = next(_tickets(fields), None) is None
     except (ValueError, struct.error):
         return f"{path} is not a credential cache, or is damaged"
+    owner = shown(owner)
     return f"{path} is empty; its principal is {owner}" if empty else f"{path} has tickets of {owner}"
+
+
+def shown(principal: str) -> str:
+    """Return a principal for a message. If it is ASCII, it can be pasted into ``principal=``."""
+    return principal if principal.isascii() and principal.isprintable() else ascii(principal)[1:-1]
 
 
 def is_forbidden(path: str) -> bool:
@@ -98,7 +106,12 @@ def _owner(fields: _Fields) -> str:
         raise ValueError("not a credential cache of version 4")
     fields.skip(*fields.numbers(">H"))
     realm, components = fields.principal()
-    return ascii((b"/".join(components) + b"@" + realm).decode("utf-8", "replace"))[1:-1]
+    return f"{'/'.join(map(_quoted, components))}@{_quoted(realm)}"
+
+
+def _quoted(part: bytes) -> str:
+    """Return a part of a principal with the escapes of MIT's krb5_unparse_name, so that the name can be read again."""
+    return part.decode("utf-8", "replace").translate(_ESCAPES)
 
 
 def _tickets(fields: _Fields) -> Iterator[tuple[tuple[bytes, list[bytes]], int]]:

@@ -15,11 +15,15 @@ from .._hints import told
 from .._http.pool import Pool
 from .._xmlrpc.calls import method_name
 from ..errors import CallOutcomeUnknown, KerberosXMLRPCError
+from .cookies import Cookies
 from .exchange import Exchange, Memory
 from .http_errors import failure, login_without_session, session_refused
 from .policy import Allowance, Call, Expects, MutualAuthentication, Sent, Step
 from .retries import Retries, is_answer
 from .wire import BlockingWire, Hooks, TicketSource
+
+MAX_SESSIONS = 2
+"""The most sessions that a call tries before it carries a ticket. An exchange can take all requests that are left."""
 
 SessionEnded = Callable[[Fault, "LoginSession"], object]
 
@@ -56,16 +60,18 @@ class SessionOrTicket(Authentication):
     def make(self, calling: Calling) -> Any:
         """Make a call, and return its values."""
         cookies = calling.cookies()
-        if calling.are_session(cookies):
+        if not cookies.may_authenticate and not self._preemptive:
+            step, result = calling.attempt(Sent.NOTHING, cookies)
+            if step is Step.ACCEPT:
+                return result
+        for _ in range(MAX_SESSIONS):
+            if not cookies.may_authenticate:
+                break
             step, result = calling.attempt(Sent.COOKIES, cookies)
             if step is Step.ACCEPT:
                 return result
             calling.note_refused(cookies)
-            cookies = calling.cookies()  # another thread may have got new cookies
-        elif not self._preemptive:
-            step, result = calling.attempt(Sent.NOTHING, cookies)
-            if step is Step.ACCEPT:
-                return result
+            cookies = calling.cookies()  # another thread may have begun a new session
         return calling.authenticated(cookies)
 
 
@@ -114,14 +120,14 @@ class LoginPage(Authentication):
         if has_url:
             self.cookies_of_login(calling)
 
-    def cookies_of_login(self, calling: Calling) -> str:
+    def cookies_of_login(self, calling: Calling) -> Cookies:
         """Return the cookies for a call after a login.
 
         Raises:
             NoSession: the login has set no cookies for the call.
         """
         cookies = calling.cookies()
-        if not cookies:
+        if not cookies.header:
             raise login_without_session(calling.call, self._login(calling), calling.cookie_paths())
         return cookies
 
@@ -136,8 +142,9 @@ class LoginPage(Authentication):
 
     def _on_session(self, calling: Calling) -> Any:
         seen = calling.logins()
+        calling.login_page = self.path
         cookies = calling.cookies()
-        if not cookies:
+        if not cookies.header or cookies.is_over:
             self.log_in(calling, seen)
             cookies = self.cookies_of_login(calling)
             seen = calling.logins()
@@ -194,11 +201,18 @@ class LoginSession:
 
 
 class Calling:
-    """A call under way: makes the attempts, and answers the questions of an `Authentication`."""
+    """A call under way: makes the attempts, and answers the questions of an `Authentication`.
+
+    Attributes:
+        call: the call.
+        login_page: the path of the page where sessions begin, or None. If the server redirects a call on a session to
+            this page, the session has ended.
+    """
 
     def __init__(self, call: Call, client: Client, hooks: Hooks) -> None:
         self.call = call
         self._client = client
+        self.login_page: str | None = None
         self._hooks = hooks
         self._place = f"{client.scheme}://{call.url}"
 
@@ -240,11 +254,11 @@ class Calling:
 
     # -- attempts -----------------------------------------------------------------------------------------------------
 
-    def attempt(self, sent: Sent, cookies: str) -> tuple[Step, Any]:
+    def attempt(self, sent: Sent, cookies: Cookies) -> tuple[Step, Any]:
         """Make one attempt; return ACCEPT and the values, or RENEW and the reply. Any other outcome is an error."""
         return self._exchange(self.call, sent, cookies).run()
 
-    def authenticated(self, cookies: str, call: Call | None = None) -> Any:
+    def authenticated(self, cookies: Cookies, call: Call | None = None) -> Any:
         """Make the call, or another one, and return the values.
 
         The call carries a ticket, unless an earlier reply has shown that this connection does not need one.
@@ -256,12 +270,12 @@ class Calling:
         return result
 
     def log_in(self, login: Call, seen: int) -> None:
-        """Log in with a ticket, unless a login has succeeded since the count of logins was `seen`."""
-        store = self._client.memory.cookies
+        """Log in with a ticket, unless a login has succeeded since the count of logins was `seen`.
+
+        A login carries no cookies: a server that looks at the cookies first would answer on the old session.
+        """
         try:
-            store.log_in_once(
-                login.netloc, seen, lambda: self.authenticated(store.cookies(self._place_of(login)), login)
-            )
+            self._client.memory.cookies.log_in_once(login.netloc, seen, lambda: self.authenticated(Cookies(), login))
         except KerberosXMLRPCError as error:
             error.at_login = True
             raise
@@ -270,10 +284,11 @@ class Calling:
         """Say whether the allowance still covers a login and the call itself. A login can take two requests."""
         return self.call.allowance.left > 2
 
-    def _exchange(self, call: Call, sent: Sent, cookies: str) -> Exchange:
+    def _exchange(self, call: Call, sent: Sent, cookies: Cookies) -> Exchange:
         client = self._client
         wire = BlockingWire(call, self._hooks, client.pool, client.tickets)
-        return Exchange(call, sent, cookies, self._place_of(call), client.mode, client.memory, wire)
+        place = self._place_of(call)
+        return Exchange(call, sent, cookies, place, client.mode, client.memory, wire, self.login_page)
 
     def _place_of(self, call: Call) -> str:
         """Return the URL that selects the cookies of a call."""
@@ -281,15 +296,11 @@ class Calling:
 
     # -- cookies ------------------------------------------------------------------------------------------------------
 
-    def cookies(self) -> str:
+    def cookies(self) -> Cookies:
         """Return the cookies for the call."""
         return self._client.memory.cookies.cookies(self._place)
 
-    def are_session(self, cookies: str) -> bool:
-        """Say whether these cookies can authenticate the call without a ticket."""
-        return self._client.memory.cookies.carries(self._place, cookies)
-
-    def note_refused(self, cookies: str) -> None:
+    def note_refused(self, cookies: Cookies) -> None:
         """Note that the server refused the call with these cookies."""
         self._client.memory.cookies.refused(self._place, cookies)
 

@@ -10,29 +10,37 @@ import logging
 import time
 import weakref
 from http.client import HTTPException
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .._http.response import Response
 from .._http.verbose import print_headers
 from .._http.www_authenticate import negotiate_details
+from .._kerberos.identity import Identity, Owner
 from .._kerberos.ticket import Ticket
 from ..errors import KerberosXMLRPCError, MutualAuthenticationError
-from .cookies import CookieStore
+from .cookies import Cookies, CookieStore
 from .http_errors import add_server, closed_early, denied, failure, lost, not_proved, rejected
 from .policy import (
     Call,
     Expects,
+    Keep,
     MutualAuthentication,
+    Page,
     Reply,
     Sent,
     Step,
-    may_keep_cookies,
+    cookies_to_keep,
+    may_have_ended,
     needed_next,
     next_step,
+    redirected_to,
     to_be_verified,
 )
 
 logger = logging.getLogger("krbxmlrpc")
+
+MAX_LOGIN_PAGES = 16
+"""The most URLs for which login pages are remembered, and the most pages for each."""
 
 
 class Wire(Protocol):
@@ -69,6 +77,9 @@ class Negotiation:
         mode: whether the server or proxy has to prove its identity.
         wire: the I/O.
     """
+
+    _own_session = False
+    """Whether requests with a ticket also carry the cookies of this transport's own session; see `next_step`."""
 
     def __init__(self, expects: Expects, mode: MutualAuthentication, wire: Wire) -> None:
         self._expects = expects
@@ -107,7 +118,16 @@ class Negotiation:
         if ticket is not None and to_be_verified(sent, response.status, negotiate, self._mode, self._expects):
             self._verify(ticket)
         verified = ticket is not None and ticket.principal is not None
-        step = next_step(sent, response.status, negotiate, verified, self._mode, self._expects)
+        step = next_step(
+            sent,
+            response.status,
+            negotiate,
+            verified,
+            self._mode,
+            self._expects,
+            own_session=self._own_session and ticket is not None,
+            to_login=self._is_to_login(sent, response),
+        )
         self._learn(sent, ticket, response, step)
         return step
 
@@ -140,6 +160,10 @@ class Negotiation:
         """Send the request, read the head of the reply, and return the reply."""
         raise NotImplementedError
 
+    def _is_to_login(self, sent: Sent, response: Response) -> bool:
+        """Say whether a reply redirects to a page where sessions begin."""
+        return False
+
     def _learn(self, sent: Sent, ticket: Ticket | None, response: Response, step: Step) -> None:
         """Note the facts in a reply that later calls need."""
 
@@ -161,24 +185,49 @@ class Negotiation:
 # -- the attempt at a call --------------------------------------------------------------------------------------------
 
 
-class Memory:
-    """The state that a transport keeps between calls: cookies, the client principal, and the need of each connection.
+class _Known(NamedTuple):
+    """What is known of a connection."""
 
-    The need of a connection is the authentication that the next request for a URL needs on it.
+    url: str
+    """The URL of the last request with a ticket, or without authentication."""
+    need: Sent
+    """The authentication that the next request for this URL needs."""
+    principal: str | None
+    """The client principal of the last verified exchange on the connection."""
+
+
+class Memory:
+    """The state that a transport keeps between calls.
+
+    It consists of the cookies, the principals, the need of each connection, and the pages where sessions begin. The
+    need of a connection is the authentication that the next request for a URL needs on it.
 
     Attributes:
         cookies: the cookies.
-        authenticated_as: the client principal of the last verified exchange, or None.
+        identity: tells whose tickets the transport uses now.
+        authenticated_as: the client principal of the last verified exchange, or of the last session that was used, or
+            None.
     """
 
-    def __init__(self, cookies: CookieStore) -> None:
+    def __init__(self, cookies: CookieStore, identity: Identity) -> None:
         self.cookies = cookies
+        self.identity = identity
         self.authenticated_as: str | None = None
-        self._needs: weakref.WeakKeyDictionary[Any, tuple[str, Sent]] = weakref.WeakKeyDictionary()
+        self._known: weakref.WeakKeyDictionary[Any, _Known] = weakref.WeakKeyDictionary()
+        self._login_pages: dict[str, tuple[Page, ...]] = {}
 
-    def note_need(self, connection: object, url: str, sent: Sent) -> None:
-        """Note the authentication that the next request for a URL needs on a connection."""
-        self._needs[connection] = url, sent
+    def note_need(self, connection: object, url: str, sent: Sent, principal: str | None = None) -> None:
+        """Note the authentication that the next request for a URL needs on a connection.
+
+        Args:
+            principal: the principal of a verified exchange on the connection; None: as before.
+        """
+        self._known[connection] = _Known(url, sent, principal or self.principal_on(connection))
+
+    def principal_on(self, connection: object) -> str | None:
+        """Return the client principal of the last verified exchange on a connection."""
+        known = self._known.get(connection)
+        return None if known is None else known.principal
 
     def needed(self, connection: object, url: str, sent: Sent) -> Sent:
         """Return the authentication that a request carries on a connection, when the caller asks for `sent`.
@@ -188,10 +237,22 @@ class Memory:
         """
         if sent not in (Sent.NOTHING, Sent.CONNECTION):
             return sent
-        known_url, known = self._needs.get(connection, ("", sent))
-        if known_url == url:
-            return known
+        known = self._known.get(connection)
+        if known is not None and known.url == url:
+            return known.need
         return Sent.NOTHING if sent is Sent.NOTHING else Sent.TICKET
+
+    def is_login_page(self, url: str, page: Page) -> bool:
+        """Say whether the server redirected a request for a URL to this page when it carried no session."""
+        return page in self._login_pages.get(url, ())
+
+    def note_login_page(self, url: str, page: Page) -> None:
+        """Note that the server redirected a request for a URL to a page when it carried no session."""
+        pages = self._login_pages.get(url, ())
+        if page not in pages:
+            if len(self._login_pages) >= MAX_LOGIN_PAGES:
+                self._login_pages = {}
+            self._login_pages[url] = (page, *pages)[:MAX_LOGIN_PAGES]
 
 
 class CallWire(Wire, Protocol):
@@ -223,30 +284,35 @@ class Exchange(Negotiation):
     Args:
         call: the call.
         sent: the authentication that the attempt carries. The connection can require another: see `Memory.needed`.
-        cookies: the value of the ``Cookie`` header, or ``""``.
+        cookies: the cookies that the request carries.
         place: the URL that selects the cookies.
         mode: whether the server has to prove its identity.
         memory: the state that the transport keeps between calls.
         wire: the I/O.
+        login_page: the URL of the page where sessions begin, or None.
     """
 
     def __init__(
         self,
         call: Call,
         sent: Sent,
-        cookies: str,
+        cookies: Cookies,
         place: str,
         mode: MutualAuthentication,
         memory: Memory,
         wire: CallWire,
+        login_page: str | None = None,
     ) -> None:
         super().__init__(call.expects, mode, wire)
         self._call = call
         self._sent = sent
         self._cookies = cookies
+        self._own_session = cookies.is_own_session
         self._place = place
         self._memory = memory
         self._wire: CallWire = wire
+        self._login_page = login_page
+        self._owner: Owner
 
     def run(self) -> tuple[Step, Any]:
         """Make the attempt; return ACCEPT and the values, or RENEW and the reply.
@@ -257,15 +323,17 @@ class Exchange(Negotiation):
             xmlrpc.client.Fault: the method failed on the server.
             KerberosXMLRPCError: the attempt has any other outcome.
         """
-        for _ in range(2):
-            self._wire.open()
+        closed = 0
+        while closed < 2:
+            self._open()
             try:
                 sent = self._memory.needed(self._wire.connection, self._call.url, self._sent)
                 ticket = self._wire.get_ticket() if sent is Sent.TICKET else None
-                if ticket is None or self._wire.is_usable():  # getting a ticket can take longer than the server waits
+                if ticket is None or self._is_still_good():
                     step, response = self.negotiate(sent, ticket, self._call.legs)
-                    return step, self._result(step, response, ticket)
+                    return step, self._result(step, response, sent, ticket)
                 self._wire.give_up()
+                closed += self._owner is self._memory.identity.look()
             except MutualAuthenticationError:
                 self._wire.give_up()
                 raise
@@ -273,7 +341,27 @@ class Exchange(Negotiation):
                 self._wire.close()
         raise closed_early(self._call)
 
-    def _result(self, step: Step, response: Response, ticket: Ticket | None) -> Any:
+    def _open(self) -> None:
+        """Take a connection on which no exchange has authenticated another principal.
+
+        The server may attribute all requests on a connection to the principal of an earlier exchange.
+        """
+        self._owner = self._memory.identity.look()
+        self._wire.open()
+        while not self._is_owners(self._wire.connection):
+            self._wire.give_up()
+            self._wire.close()
+            self._wire.open()
+
+    def _is_owners(self, connection: object) -> bool:
+        principal = self._memory.principal_on(connection)
+        return principal is None or self._owner.holds(principal)
+
+    def _is_still_good(self) -> bool:
+        """Say whether the connection and the principal are the same after the time that it took to get a ticket."""
+        return self._wire.is_usable() and self._memory.identity.look() is self._owner
+
+    def _result(self, step: Step, response: Response, sent: Sent, ticket: Ticket | None) -> Any:
         """Take the step that follows the last reply: return the values (None for a login), or the reply if the call
         has to be sent again.
         """
@@ -285,7 +373,7 @@ class Exchange(Negotiation):
             self._wire.drain()
         if step is Step.ACCEPT:
             return None
-        reply = _reply(response, ticket)
+        reply = _reply(response, ticket)._replace(on_session=sent is Sent.COOKIES)
         if step is Step.RENEW:
             return reply
         raise failure(step, self._call, reply)
@@ -297,7 +385,7 @@ class Exchange(Negotiation):
         started = time.monotonic()
         status: Any = "no reply"
         try:
-            self._wire.send(None if ticket is None else ticket.auth_header, self._cookies)
+            self._wire.send(None if ticket is None else ticket.auth_header, self._cookies.header)
             response = self._wire.read_head()
             status = response.status
         except (OSError, HTTPException) as error:
@@ -318,20 +406,46 @@ class Exchange(Negotiation):
             print_headers(response.getheaders())
         return response
 
+    def _is_to_login(self, sent: Sent, response: Response) -> bool:
+        if not 300 <= response.status < 400:
+            return False
+        page = redirected_to(self._place, response.getheader("Location"))
+        if page is None:
+            return False
+        if sent is not Sent.COOKIES and not self._cookies.header:
+            self._memory.note_login_page(self._call.url, page)
+        login_page = self._login_page and redirected_to(self._place, self._login_page)
+        return page == login_page or self._memory.is_login_page(self._call.url, page)
+
     def _learn(self, sent: Sent, ticket: Ticket | None, response: Response, step: Step) -> None:
-        call, memory = self._call, self._memory
+        call, memory, connection = self._call, self._memory, self._wire.connection
         verified = ticket is not None and ticket.principal is not None
-        if ticket is not None and verified:
-            memory.authenticated_as = ticket.principal
+        principal = self._cookies.principal
+        if ticket is not None and ticket.principal is not None:
+            principal = ticket.principal
+            self._owner.note(principal)
             memory.cookies.prove(call.netloc)
+        elif sent is Sent.CONNECTION:
+            principal = memory.principal_on(connection)
+        if principal is not None and (verified or step is Step.ACCEPT):
+            memory.authenticated_as = principal
         if sent is not Sent.COOKIES:
             need = needed_next(sent, verified, step, response.values("persistent-auth"))
-            memory.note_need(self._wire.connection, call.url, need)
-        elif step is Step.ACCEPT:
+            memory.note_need(connection, call.url, need, principal if verified else None)
+        own_session = self._own_session and ticket is not None
+        if verified and self._cookies.header:
+            memory.cookies.ignored(self._place, self._cookies)
+        elif step is Step.ACCEPT and sent is Sent.COOKIES:
             memory.cookies.accepted(call.netloc)
+        elif step is Step.ACCEPT and own_session:
+            memory.cookies.accepted_beside_ticket(self._place)
+        keep = cookies_to_keep(sent, verified, step, call.expects, own_session)
         lines = response.values("set-cookie")
-        if lines and may_keep_cookies(sent, verified, step):
-            memory.cookies.keep(self._place, lines, fresh=ticket is not None, sent=self._cookies)
+        if lines and keep is not Keep.NONE:
+            before = None if verified or call.is_login else self._cookies.header
+            memory.cookies.keep(self._place, lines, principal, sent=before, all_of=keep is Keep.ALL)
+        if may_have_ended(sent, response.status, step):
+            memory.cookies.doubted(self._place, self._cookies)
 
     def _decoded(self, response: Response) -> Any:
         try:

@@ -28,7 +28,7 @@ from ..errors import (
     ServerUnreachable,
     UnexpectedStatus,
 )
-from .policy import Call, Reply, Step
+from .policy import Call, Reply, Sent, Step, may_have_ended
 
 CLOCK_TOLERANCE = 300.0
 """Seconds by which clocks may differ for Kerberos (RFC 4120, section 8.2: 5 minutes)."""
@@ -145,9 +145,9 @@ def not_bindable(call: Call, error: ValueError) -> KerberosXMLRPCError:
 
 
 def session_refused(call: Call, reply: Reply, login_path: str | None) -> AuthenticationRejected:
-    """Return the error for a 401 to a session that has just been renewed."""
+    """Return the error for a call that was refused on a session that has just been renewed."""
     return AuthenticationRejected(
-        f"{call.url} answered 401 on the session of a new login at {login_path}",
+        f"{call.url} answered {reply.status} on the session of a new login at {login_path}",
         hint=Hint(
             "check that {name.login_path} is the login page of this very application, and check on the server that the "
             "user may make this call"
@@ -196,6 +196,8 @@ def _not_offered(call: Call, reply: Reply) -> NegotiateNotOffered:
 def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
     facts = _facts(call, reply)
     what = f"{call.url} answered {reply.status} {facts['errmsg']}".rstrip()
+    if reply.on_session:
+        what += " to a call on a session"
     location = redirect_target(reply.headers.get("Location")) if 300 <= reply.status < 400 else None
     hint = _status_hint(reply)
     if location is not None:
@@ -204,6 +206,9 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
             "redirections are not followed, because a ticket is for one server only; call that URL if you trust it; if "
             "it is a login page that takes tickets, name its path by {args.login_path}"
         )
+    if reply.on_session and may_have_ended(Sent.COOKIES, reply.status, Step.UNEXPECTED):
+        again = "the session may have ended: the next call begins a new one"
+        hint = Hint("{again}; if that call fails, too, {more}", again=again, more=hint) if hint else again
     return UnexpectedStatus(what, hint=hint, location=location, **facts)
 
 

@@ -1,8 +1,8 @@
 """The rules of the Negotiate exchange of a call: plain functions, without I/O and without GSSAPI.
 
 The central rule is `next_step`: it derives the next step from the authentication of a request and the reply to the
-request. The other rules decide whether to verify a token, whether to keep cookies, and which authentication the next
-request on a connection needs.
+request. The other rules decide whether to verify a token, which cookies to keep, whether a session has ended, and which
+authentication the next request on a connection needs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from http.client import HTTPMessage
 from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
 
 MAX_LEGS = 5
 """The most requests that one exchange may take, including the first. Kerberos takes one, SPNEGO at most three."""
@@ -126,6 +127,8 @@ class Reply(NamedTuple):
     """The ``Authorization`` header of the request; None if there was none."""
     principal: str | None = None
     """The client principal, if the server has proved that it sent the reply; else None."""
+    on_session: bool = False
+    """Whether the request relied on a session."""
 
     @property
     def verified(self) -> bool:
@@ -192,12 +195,20 @@ def next_step(
     verified: bool,
     mode: MutualAuthentication,
     expects: Expects = Expects.VALUES,
+    own_session: bool = False,
+    to_login: bool = False,
 ) -> Step:
     """Return the next step after a reply. The other arguments are those of `to_be_verified`.
+
+    A server may look at the cookies of a request first, and ignore its ticket. A success without a token is then an
+    answer on the session. It is as good as the answer to a request with the same cookies and without a ticket.
 
     Args:
         verified: whether the server has proved its identity, by this reply or in an earlier leg.
         expects: the kind of answer.
+        own_session: whether the request carried, besides a ticket, the cookies of a session that a verified exchange of
+            this transport began, and no reply has shown that the server ignores these cookies.
+        to_login: whether the reply redirects to a page where sessions begin.
     """
     if status == expects.challenge_status:
         if sent.rides:
@@ -209,7 +220,10 @@ def next_step(
         if sent is Sent.NOTHING:
             return Step.RENEW
         return Step.ANOTHER_LEG if negotiate else Step.REJECTED
+    if to_login and sent is Sent.COOKIES and 300 <= status < 400:
+        return Step.RENEW
     believed = verified or sent.rides or mode is not MutualAuthentication.REQUIRED
+    believed |= own_session and 200 <= status < 300
     if not _is_answer(status, expects, believed):
         return Step.UNEXPECTED
     return Step.ACCEPT if believed else Step.UNPROVEN
@@ -226,12 +240,62 @@ def _is_answer(status: int, expects: Expects, believed: bool) -> bool:
     return 200 <= status < 300 or (status >= 400 and believed)
 
 
-def may_keep_cookies(sent: Sent, verified: bool, step: Step) -> bool:
-    """Say whether to keep a reply's cookies.
+class Keep(enum.Enum):
+    """The part of a reply's cookies that is kept."""
 
-    They are kept if the server has proved its identity, or has accepted a request that relied on an earlier proof.
+    NONE = enum.auto()
+    REMOVALS = enum.auto()
+    """Only the cookies that the reply removes are removed."""
+    ALL = enum.auto()
+
+
+def cookies_to_keep(sent: Sent, verified: bool, step: Step, expects: Expects, own_session: bool = False) -> Keep:
+    """Return the part of a reply's cookies to keep. The arguments are those of `next_step`.
+
+    Cookies are kept if the server has proved its identity, or has accepted a request that relied on an earlier proof. A
+    login page has to accept the login, too: the cookies of a refused login are no session. A server can remove the
+    cookies of a session in any reply on that session.
     """
-    return verified or (sent.rides and step is Step.ACCEPT)
+    accepted = step is Step.ACCEPT
+    if verified:
+        return Keep.ALL if accepted or expects is not Expects.WELCOME else Keep.NONE
+    if accepted and (sent.rides or own_session):
+        return Keep.ALL
+    return Keep.REMOVALS if sent is Sent.COOKIES or own_session else Keep.NONE
+
+
+ENDINGS = (403, 419, 440, 498, 500)
+"""Statuses besides 401 by which servers say that a session has ended: Forbidden, and those of some frameworks."""
+
+
+def may_have_ended(sent: Sent, status: int, step: Step) -> bool:
+    """Say whether a reply on a session may mean that the session has ended, although the server does not ask for more.
+
+    The call is not repeated, because it may have run. But the session is not used again before it is renewed.
+    """
+    return sent is Sent.COOKIES and step is not Step.RENEW and (status in ENDINGS or 300 <= status < 400)
+
+
+Page = tuple[str, int, str]
+
+
+def redirected_to(url: str, location: str | None) -> Page | None:
+    """Return the page to which a reply redirects: host, port and path; None if the ``Location`` cannot be read.
+
+    The query and parameters are left out: the address of a login page often has the page that was wanted in them.
+
+    Args:
+        url: the URL of the request.
+        location: the reply's ``Location`` (RFC 9110, section 10.2.2), which may be relative.
+    """
+    try:
+        parts = urlsplit(urljoin(url, location or ""))
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return None
+    if not location or not parts.hostname:
+        return None
+    return parts.hostname.rstrip("."), port, parts.path.partition(";")[0]
 
 
 def needed_next(sent: Sent, verified: bool, step: Step, values: list[str]) -> Sent:
@@ -245,7 +309,7 @@ def needed_next(sent: Sent, verified: bool, step: Step, values: list[str]) -> Se
     gets a ticket each time.
 
     Args:
-        sent, verified, step: as for `may_keep_cookies`.
+        sent, verified, step: as for `cookies_to_keep`.
         values: the reply's ``Persistent-Auth`` values. mod_auth_gssapi sends one with GssapiSignalPersistentAuth on.
     """
     said = [value.strip().lower() for value in values]

@@ -2,7 +2,9 @@
 
 from http.cookiejar import LWPCookieJar
 
-from krbxmlrpc._negotiate.cookies import CookieStore, strict_policy
+from cookie_jars import USER, store_of
+
+from krbxmlrpc._negotiate.cookies import strict_policy
 
 FRIENDS = {
     "hub.example.test": {"other.example.test"},
@@ -27,21 +29,22 @@ def one_input(data):
 
 def check(host, lines):
     """Check that cookies go only where they may, and do no harm."""
-    session = CookieStore(LWPCookieJar(policy=strict_policy()))
+    session = store_of(LWPCookieJar(policy=strict_policy()))
     strangers = OTHERS - FRIENDS[host]
     for name in (host, *OTHERS):
         session.prove(name)
     for name in strangers:
-        session.keep(url(name), ["own=1; Path=/"], fresh=True)
-    session.keep(url(host), lines, fresh=True)
+        session.keep(url(name), ["own=1; Path=/"], USER)
+    session.keep(url(host), lines, USER)
     for name in (host, *OTHERS):
-        header = session.cookies(url(name))
+        header = session.cookies(url(name)).header
         assert all(character.isprintable() or "\x80" <= character <= "\xad" for character in header)
         assert len(header) <= sum(len(line) + 2 for line in lines) + len("own=1")
         assert name not in strangers or header == "own=1"
-    assert session.cookies(url(f"{host.partition(':8')[0]}:1")) == ""
+    assert session.cookies(url(f"{host.partition(':8')[0]}:1")).header == ""
     session.jar.as_lwp_str()
-    assert session.carries(url(host), session.cookies(url(host))) is bool(session.cookies(url(host)))
+    cookies = session.cookies(url(host))
+    assert cookies.may_authenticate is cookies.is_own_session is bool(cookies.header)
 
 
 def url(host):

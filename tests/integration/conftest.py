@@ -99,6 +99,27 @@ def user(realm, monkeypatch):
     return realm.user_princ
 
 
+@pytest.fixture(scope="session")
+def people(realm, tmp_path_factory):
+    """Alice and Bob; see `servers.person.Person`."""
+    from servers import person
+
+    folder = tmp_path_factory.mktemp("people")
+    return [person.Person(realm, f"{name}@EXAMPLE.TEST", folder) for name in ("alice", "bob")]
+
+
+@pytest.fixture
+def alice(people):
+    """A principal who is not the one in the environment."""
+    return people[0]
+
+
+@pytest.fixture
+def bob(people):
+    """Another one."""
+    return people[1]
+
+
 @pytest.fixture
 def other_realm(monkeypatch):
     """Start a realm of the test's own and put its ticket into the environment: ``other_realm(clock="-2d")``."""

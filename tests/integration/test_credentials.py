@@ -18,39 +18,6 @@ from krbxmlrpc import KDCUnreachable, KerberosXMLRPCError, NoCredentials, Ticket
 ALICE, BOB = "alice@EXAMPLE.TEST", "bob@EXAMPLE.TEST"
 
 
-class Person:
-    """A principal who is not the one in the environment."""
-
-    def __init__(self, realm, principal, folder):
-        self._realm = realm
-        self.principal = principal
-        self.keytab = str(folder / f"{principal}.keytab")
-        realm.addprinc(principal)
-        realm.extract_keytab(principal, self.keytab)
-
-    def kinit(self, ccache, *flags):
-        """Get tickets into a cache; return its name."""
-        environment = {**self._realm.env, "KRB5CCNAME": ccache}
-        self._realm.kinit(self.principal, flags=["-k", "-t", self.keytab, *flags], env=environment)
-        return ccache
-
-
-@pytest.fixture(scope="module")
-def people(realm, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("people")
-    return [Person(realm, principal, folder) for principal in (ALICE, BOB)]
-
-
-@pytest.fixture
-def alice(people):
-    return people[0]
-
-
-@pytest.fixture
-def bob(people):
-    return people[1]
-
-
 def files(folder):
     return sorted(path.name for path in folder.iterdir())
 

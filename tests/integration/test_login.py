@@ -388,7 +388,7 @@ def test_a_cookie_of_another_reply_is_not_taken_for_a_login(open_server, server)
     assert proxy.method() == "on a session"
 
     def over_when_the_jar_has_changed(request, send):
-        cookie_store(proxy("transport")).keep(server.url("/calls"), ["node=2; Path=/"], fresh=False)
+        cookie_store(proxy("transport")).keep(server.url("/calls"), ["node=2; Path=/"], None, sent="session=1")
         send(message(401))
 
     server.play(over_when_the_jar_has_changed, honest(headers=[("Set-Cookie", "session=2; Path=/")]), CALL)

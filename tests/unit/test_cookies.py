@@ -5,20 +5,21 @@ import stat
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from http.cookiejar import CookieJar, LWPCookieJar, MozillaCookieJar
+from http.cookiejar import CookieJar, FileCookieJar, LWPCookieJar, MozillaCookieJar
 
 import pytest
-from cookie_jars import cookie
+from cookie_jars import USER, Somebody, cookie, store_of
 from fuzz import cookies as fuzz_cookies
 from hypothesis import given, strategies as st
 
 from krbxmlrpc import KerberosTransport, NoCredentials
-from krbxmlrpc._negotiate.cookies import JUST, MAX_PLACES, CookieStore
+from krbxmlrpc._negotiate.cookies import MAX_COOKIES, MAX_HEADER, MAX_PLACES
+from krbxmlrpc._negotiate.set_cookie import MAX_COOKIE
 
 
 def proved_session(jar=None):
     """Return the cookies of a transport to which some hosts have proved themselves."""
-    session = CookieStore(jar)
+    session = store_of(jar)
     for host in ("hub", "hub.test", "HUB.test:8443", "sub.hub.test", "test", "nothub.test", "hub.co.uk"):
         session.prove(host)
     return session
@@ -27,41 +28,211 @@ def proved_session(jar=None):
 def test_a_cookie_that_has_expired_is_not_sent(monkeypatch):
     now = time.time()
     session = proved_session()
-    session.keep("https://hub/xmlrpc", ["a=1; Max-Age=100", "b=2"], fresh=True)
-    assert session.cookies("https://hub/xmlrpc") == "a=1; b=2"
+    session.keep("https://hub/xmlrpc", ["a=1; Max-Age=100", "b=2"], USER)
+    assert session.cookies("https://hub/xmlrpc").header == "a=1; b=2"
     monkeypatch.setattr(time, "time", lambda: now + 200)
-    assert session.cookies("https://hub/xmlrpc") == "b=2"
+    assert session.cookies("https://hub/xmlrpc").header == "b=2"
 
 
-@pytest.mark.parametrize("lines, elsewhere", [(["a=1"], ""), (["a=1; Domain=hub.test"], "a=1")])
-def test_a_cookie_goes_to_its_own_host_unless_it_says_otherwise(lines, elsewhere):
-    session = proved_session()
-    session.keep("https://hub.test/", lines, fresh=True)
-    assert session.cookies("https://HUB.test:8443/xmlrpc") == "a=1"
-    assert session.cookies("https://sub.hub.test/") == elsewhere
-    assert session.cookies("https://test/") == session.cookies("https://nothub.test/") == ""
+HOSTS = ("hub.test", "sub.hub.test", "nothub.test", "test", "hub.co.uk", "hub", "hub.local", "github.io", "a.github.io")
+DOMAINS_OF_HOSTS = [
+    ("hub.test", ("", "hub.test", ".hub.test")),
+    ("sub.hub.test", ("", "hub.test", ".hub.test", "sub.hub.test", "test")),
+    ("a.github.io", ("github.io", ".github.io", "io")),
+    ("hub", ("", "hub", ".hub", "hub.local", ".local", "local")),
+    ("hub.local", ("", "local", ".local", "hub.local")),
+    ("hub.co.uk", ("co.uk", ".co.uk", "uk", "hub.co.uk")),
+]
+
+
+def proved_hosts(jar=None):
+    """Return the cookies of a transport to which all of `HOSTS` have proved their identity."""
+    session = store_of(jar)
+    for host in HOSTS:
+        session.prove(host)
+    return session
+
+
+@pytest.mark.parametrize("host, domains", DOMAINS_OF_HOSTS)
+def test_a_cookie_of_the_default_jar_goes_only_to_its_own_host(host, domains):
+    for domain in domains:
+        session = proved_hosts()
+        attribute = domain and f"; Domain={domain}"
+        session.keep(f"https://{host}/", [f"a=1{attribute}"], USER)
+        for other in HOSTS:
+            expected = ("", "a=1") if other == host else ("",)
+            assert session.cookies(f"https://{other}/").header in expected, (other, domain)
+
+
+@pytest.mark.parametrize("jar, elsewhere", [(None, ""), (CookieJar(), "a=1")])
+def test_a_domain_counts_only_in_the_callers_own_jar(jar, elsewhere):
+    session = proved_hosts(jar)
+    session.keep("https://sub.hub.test/", ["a=1; Domain=hub.test"], USER)
+    assert session.cookies("https://sub.hub.test/").header == "a=1"
+    assert session.cookies("https://hub.test/").header == elsewhere
+
+
+def test_no_host_fills_the_header_of_another():
+    session = proved_hosts()
+    session.keep("https://hub.test/", ["session=own"], USER)
+    for number in range(200):
+        session.keep("https://sub.hub.test/", [f"c{number}=x; Domain=hub.test; Path=/"], USER)
+    assert session.cookies("https://hub.test/").header == "session=own"
+
+
+def test_a_host_without_dots_may_name_itself():
+    for jar in (None, CookieJar()):
+        session = proved_session(jar)
+        session.keep("https://hub/", ["a=1; Domain=hub"], USER)
+        assert session.cookies("https://hub/").header == "a=1"
 
 
 @pytest.mark.parametrize(
-    "line", ["a=1; Domain=other.test", "a=1; Domain=.co.uk", "a=b\tc", "a=1; Domain=hub", "a=1; Max-Age=0"]
+    "url, line, kept",
+    [
+        ("https://hub.test/a/b", "__Host-a=1; Secure; Path=/", True),
+        ("https://hub.test/a/b", "__host-a=1; Secure; Path=/; Domain=hub.test", False),
+        ("https://hub.test/a/b", "__Host-a=1; Secure", False),
+        ("https://hub.test/a/b", "__Host-a=1; Secure; Path=/a", False),
+        ("https://hub.test/a/b", "__Host-a=1; Path=/", False),
+        ("http://hub.test/a/b", "__Host-a=1; Secure; Path=/", False),
+        ("https://hub.test/a/b", "__Secure-a=1; secure", True),
+        ("https://hub.test/a/b", "__SECURE-a=1", False),
+        ("http://hub.test/a/b", "__Secure-a=1; Secure", False),
+        ("https://hub.test/a/b", "__Hostess=1", True),
+    ],
+)
+def test_a_prefix_of_a_name_is_a_promise(url, line, kept):
+    for jar in (None, CookieJar()):
+        session = proved_session(jar)
+        session.keep(url, [line], USER)
+        assert len(session.jar) == kept
+
+
+@pytest.mark.parametrize(
+    "attributes, path",
+    [
+        ("Path=/x; Path=/a", "/a/b"),
+        ("Path=/x; Path=a", "/a/b"),  # not a path: the default one
+        ("Path=relative", "/a/b"),
+        ("Path", "/a/b"),
+        ("Max-Age=0; Max-Age=100", "/a/b"),
+        ("Expires=Wed, 09 Jun 1999 10:18:14 GMT; Max-Age=100", "/a/b"),
+        ("Max-Age=100; Max-Age=soon", "/a/b"),
+        ("Domain=other.test; Domain=hub.test", "/a/b"),
+    ],
+)
+def test_the_last_of_repeated_attributes_counts(attributes, path):
+    session = proved_session()
+    session.keep("https://hub.test/a/b", [f"a=1; {attributes}"], USER)
+    assert session.cookies(f"https://hub.test{path}").header == "a=1"
+
+
+@pytest.mark.parametrize(
+    "attributes", ["Path=/a; Path=/x", "Max-Age=100; Max-Age=0", "Domain=hub.test; Domain=other.test"]
+)
+def test_the_first_of_repeated_attributes_does_not_count(attributes):
+    session = proved_session()
+    session.keep("https://hub.test/a/b", [f"a=1; {attributes}"], USER)
+    assert session.cookies("https://hub.test/a/b").header == ""
+
+
+@pytest.mark.parametrize(
+    "lines, kept", [(["a=1", "a=; Max-Age=0"], ""), (["a=; Max-Age=0", "a=1"], "a=1"), (["a=1", "a=2"], "a=2")]
+)
+def test_the_last_line_for_a_cookie_counts(lines, kept):
+    session = proved_session()
+    for _ in range(2):
+        session.keep("https://hub.test/", lines, USER)
+        assert session.cookies("https://hub.test/").header == kept
+
+
+# -- limits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length, kept", [(MAX_COOKIE - 4, True), (MAX_COOKIE - 3, False), (60_000, False)])
+def test_a_cookie_has_four_kilobytes_at_most(length, kept):
+    session = proved_session()
+    session.keep("https://hub.test/", [f"name={'x' * length}"], USER)
+    assert len(session.jar) == kept
+
+
+def test_a_host_has_fifty_cookies_at_most_and_the_oldest_go():
+    session = proved_session()
+    session.keep("https://hub/", ["other=1"], USER)
+    for reply in range(80):
+        session.keep("https://hub.test/", [f"c{reply}-{number}=x" for number in range(190)], USER)
+        assert len(session.jar) == MAX_COOKIES + 1
+    session.keep("https://hub.test/", ["new=1"], USER)
+    assert "new=1" in session.cookies("https://hub.test/").header
+    assert len(session.jar) == MAX_COOKIES + 1
+    assert session.cookies("https://hub/").header == "other=1"
+
+
+def test_cookies_of_the_caller_are_not_removed():
+    jar = CookieJar()
+    for number in range(2 * MAX_COOKIES):
+        jar.set_cookie(cookie(f"given{number}", "x", domain="hub.test"))
+    session = proved_session(jar)
+    session.keep("https://hub.test/", [f"c{number}=x" for number in range(2 * MAX_COOKIES)], USER)
+    assert len(jar) == 3 * MAX_COOKIES
+
+
+def test_a_cookie_header_is_not_too_long_for_a_server():
+    session = proved_session()
+    for number in range(5):
+        session.keep("https://hub.test/", [f"c{number}={'x' * 3000}"], USER)
+    header = session.cookies("https://hub.test/").header
+    assert [each.partition("=")[0] for each in header.split("; ")] == ["c3", "c4"] and len(header) <= MAX_HEADER
+
+
+def test_too_many_cookies_of_the_caller_are_an_error():
+    jar = CookieJar()
+    for number in range(5):
+        jar.set_cookie(cookie(f"c{number}", "secret" * 500, domain="hub.test"))
+    with pytest.raises(ValueError, match="^cookiejar holds cookies of more than 8000 characters for one URL") as caught:
+        proved_session(jar).cookies("https://hub.test/")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_call_looks_only_at_the_cookies_of_its_host():
+    class Walked(CookieJar):
+        walks = 0
+
+        def __iter__(self):
+            self.walks += 1
+            return super().__iter__()
+
+    jar = Walked()
+    session = proved_session(jar)
+    jar.walks = 0
+    for number in range(3):
+        session.keep("https://hub.test/", [f"a={number}"], USER)
+        assert session.cookies("https://hub.test/").header == f"a={number}"
+    assert jar.walks == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a=1; Domain=other.test", "a=1; Domain=.com", "a=1; Domain=com.", "a=b\tc", "a=1; Domain=hub", "a=1; Max-Age=0"],
 )
 def test_cookies_that_are_not_taken(line):
     session = proved_session()
-    session.keep("https://hub.co.uk/", [line], fresh=True)
+    session.keep("https://hub.co.uk/", [line], USER)
     assert list(session.jar) == []
 
 
 @pytest.mark.parametrize("domain", [".local", "local", "hub.local.local"])
 @pytest.mark.parametrize("host", ["hub", "hub.local", "127.0.0.1"])
 def test_undotted_hosts_and_ip_addresses_share_no_cookie_domain(host, domain):
-    session = CookieStore(None)
+    session = store_of()
     for name in (host, "other", "other.local", "10.0.0.1"):
         session.prove(name)
-        session.keep(f"https://{name}/", ["a=own", "b=own; Path=/"], fresh=True)
+        session.keep(f"https://{name}/", ["a=own", "b=own; Path=/"], USER)
     domain = ".0.0.1" if host == "127.0.0.1" else domain
-    session.keep(f"https://{host}/", [f"c=1; Domain={domain}", f"b=2; Path=/; Domain={domain}; Max-Age=0"], fresh=True)
+    session.keep(f"https://{host}/", [f"c=1; Domain={domain}", f"b=2; Path=/; Domain={domain}; Max-Age=0"], USER)
     for name in (host, "other", "other.local", "10.0.0.1"):
-        assert session.cookies(f"https://{name}/") == "a=own; b=own"
+        assert session.cookies(f"https://{name}/").header == "a=own; b=own"
 
 
 @pytest.mark.parametrize("domain", ["other.test", ".other.test", "hub.test.local"])
@@ -69,7 +240,7 @@ def test_a_host_removes_no_cookie_of_another(domain):
     session = proved_session()
     held = cookie(domain=f".{domain.lstrip('.')}", path="/")
     session.jar.set_cookie(held)
-    session.keep("https://hub.test/", [f"session=; Domain={domain}; Path=/; Max-Age=0"], fresh=True)
+    session.keep("https://hub.test/", [f"session=; Domain={domain}; Path=/; Max-Age=0"], USER)
     assert list(session.jar) == [held]
 
 
@@ -79,15 +250,15 @@ def test_a_host_removes_no_cookie_of_another(domain):
 )
 def test_an_attribute_that_cannot_be_read_does_not_count(line):
     session = proved_session()
-    session.keep("https://hub.test/", ["before=1", line, "after=1"], fresh=True)
-    assert session.cookies("https://hub.test/") == "before=1; a=1; after=1"
+    session.keep("https://hub.test/", ["before=1", line, "after=1"], USER)
+    assert session.cookies("https://hub.test/").header == "before=1; a=1; after=1"
 
 
 @pytest.mark.parametrize("attribute", ["Secure", "secure=", "SECURE=yes"])
 def test_a_secure_cookie_is_one_however_it_says_so(attribute):
     session = proved_session()
-    session.keep("https://hub.test/", [f"a=1; {attribute}"], fresh=True)
-    assert (session.cookies("https://hub.test/"), session.cookies("http://hub.test/")) == ("a=1", "")
+    session.keep("https://hub.test/", [f"a=1; {attribute}"], USER)
+    assert (session.cookies("https://hub.test/").header, session.cookies("http://hub.test/").header) == ("a=1", "")
 
 
 NAMES = st.sampled_from(["Domain", "Path", "Max-Age", "Expires", "Secure", "Version", "Port", "comment", ""])
@@ -117,66 +288,246 @@ VALID_ATTRIBUTES = st.lists(
 @given(COOKIE_TOKEN, COOKIE_OCTETS | COOKIE_OCTETS.map('"{}"'.format), VALID_ATTRIBUTES)
 def test_a_valid_cookie_comes_back_as_it_is(name, value, attributes):
     url = fuzz_cookies.url("hub.example.test")
-    session = CookieStore(None)
+    session = store_of()
     session.prove("hub.example.test")
-    session.keep(url, ["; ".join([f"{name}={value}", *attributes])], fresh=True)
-    assert session.cookies(url) == f"{name}={value}"
+    session.keep(url, ["; ".join([f"{name}={value}", *attributes])], USER)
+    assert session.cookies(url).header == f"{name}={value}"
 
 
 def test_a_late_reply_changes_cookies_only_after_a_ticket():
     session, url = proved_session(), "https://hub/"
-    for value, fresh, sent, kept in (
-        ("a", True, "", "a"),
-        ("late", False, "", "a"),
-        ("b", False, "session=a", "b"),
-        ("c", True, "session=a", "c"),
+    for value, sent, kept in (
+        ("a", None, "a"),
+        ("late", "", "a"),
+        ("b", "session=a", "b"),
+        ("c", None, "c"),
     ):
-        session.keep(url, [f"session={value}"], fresh=fresh, sent=sent)
-        assert session.cookies(url) == f"session={kept}"
+        session.keep(url, [f"session={value}"], USER, sent=sent)
+        assert session.cookies(url).header == f"session={kept}"
+
+
+def test_a_refusal_only_removes_cookies():
+    session, url = proved_session(), "https://hub/"
+    session.keep(url, ["session=1", "node=1"], USER)
+    session.keep(url, ["session=2", "node=; Max-Age=0"], USER, sent="session=1; node=1", all_of=False)
+    assert session.cookies(url).header == "session=1"
+    session.keep(url, ["session=; Max-Age=0"], USER, sent="session=0", all_of=False)  # of another thread's session
+    assert session.cookies(url).header == "session=1"
 
 
 def test_what_is_known_of_urls_does_not_grow_for_ever():
     session = proved_session()
-    session.jar.set_cookie(cookie(domain="hub.local"))
+    session.keep("https://hub/", ["session=secret; Path=/"], USER)
     for number in range(3 * MAX_PLACES):
-        assert session.cookies(f"https://hub/{number}") == "session=secret"
+        assert session.cookies(f"https://hub/{number}").header == "session=secret"
     assert len(session._places) <= MAX_PLACES
 
 
-def test_an_unused_session_that_ended_is_not_judged_useless(monkeypatch):
-    now = time.monotonic()
-    session = proved_session()
-    for seconds, useless in ((JUST + 1, False), (JUST - 1, True)):
-        monkeypatch.setattr(time, "monotonic", lambda: now)
-        session.keep("https://hub/", [f"session={seconds}"], fresh=True)
-        monkeypatch.setattr(time, "monotonic", lambda now=now + seconds: now)
-        session.refused("https://hub/", session.cookies("https://hub/"))
-        session.keep("https://hub/", ["session=new"], fresh=False)
-        assert session.carries("https://hub/", "session=new") is not useless
+# -- cookies that do not authenticate ---------------------------------------------------------------------------------
+
+URL = "https://hub/"
 
 
-def test_a_session_used_on_another_path_is_not_judged_useless():
+def tries(session, calls, lines, works=lambda number: False):
+    """Make calls that try the cookies as a session if they may; return the numbers of these calls."""
+    tried = []
+    for number in range(calls):
+        cookies = session.cookies(URL)
+        if cookies.may_authenticate:
+            tried.append(number)
+            if works(number):
+                session.accepted("hub")
+                continue
+            session.refused(URL, cookies)
+        session.prove("hub")
+        if lines:
+            session.keep(URL, [line.format(number) for line in lines], USER)
+    return tried
+
+
+@pytest.mark.parametrize("lines", [["node=1"], ["node={}"]])
+def test_cookies_that_never_authenticate_are_seldom_tried(lines):
+    tried = tries(proved_session(), 1000, lines)
+    assert tried[:2] == [1, 2] and 5 < len(tried) < 12
+    gaps = [later - earlier for earlier, later in zip(tried, tried[1:])]
+    assert gaps == sorted(gaps)
+
+
+def test_cookies_that_are_not_renewed_are_not_tried_again():
     session = proved_session()
-    session.keep("https://hub/a", ["session=1; Path=/"], fresh=True)
+    assert tries(session, 1, ["node=1"]) == []
+    assert tries(session, 100, []) == [0]
+
+
+def test_one_refusal_rules_nothing_out():
+    """A session can be lost before it carries a call."""
+    session = proved_session()
+    assert tries(session, 10, ["session={}"], works=lambda number: number > 1) == [*range(1, 10)]
+    assert tries(session, 10, ["session={}"]) == [0, 1, 2, 6]  # the first one had carried calls
+
+
+def test_cookies_that_worked_again_count_as_new():
+    session = proved_session()
+    tries(session, 100, ["node={}"])
+    for number in range(1000):
+        cookies = session.cookies(URL)
+        if cookies.may_authenticate:
+            session.accepted("hub")
+            break
+        session.prove("hub")
+        session.keep(URL, [f"node={number}"], USER)
+    assert tries(session, 5, ["node={}"], works=lambda number: True) == [*range(5)]
+
+
+def test_several_threads_with_the_same_cookies_refuse_them_once():
+    session = proved_session()
+    session.keep(URL, ["session=1"], USER)
+    cookies = session.cookies(URL)
+    for _ in range(8):
+        session.refused(URL, cookies)
+    session.keep(URL, ["session=2"], USER)
+    assert session.cookies(URL).may_authenticate
+
+
+def test_refused_cookies_are_over_until_they_are_renewed():
+    session = proved_session()
+    session.keep(URL, ["session=1; Path=/", "node=1; Path=/"], USER)
     session.accepted("hub")
-    session.refused("https://hub/a", "session=1")
-    assert not session.carries("https://hub/a", "session=1")
-    assert session.carries("https://hub/a", "session=2")
+    cookies = session.cookies(URL)
+    assert cookies.is_own_session
+    session.refused(URL, cookies)
+    assert session.cookies(URL) == cookies._replace(is_over=True)
+    assert not session.cookies(URL).may_authenticate
+    assert session.cookies("https://hub/other").may_authenticate  # another application's
+    session.keep(URL, ["session=; Max-Age=0; Path=/"], USER, sent=cookies.header, all_of=False)
+    assert session.cookies(URL).header == "node=1" and session.cookies(URL).is_over  # nothing new
+    session.keep("https://hub/login", ["node=1; Path=/"], USER)
+    assert session.cookies(URL).may_authenticate  # the same cookie, and a new session
 
 
-def test_a_cookie_being_removed_by_another_thread_is_skipped():
-    class Losing(CookieJar):
+@pytest.mark.parametrize("with_file", [False, True])
+def test_a_session_in_doubt_is_not_used_again(tmp_path, with_file):
+    jar = MozillaCookieJar(tmp_path / "cookies") if with_file else CookieJar()
+    session = proved_session(jar)
+    session.keep(URL, ["session=1; Path=/"], USER)
+    session.doubted(URL, session.cookies(URL))
+    assert session.cookies(URL).header == session.cookies("https://hub/other").header == ""
+    assert len(jar) == 0 if with_file else 1
+    if with_file:
+        assert list(MozillaCookieJar(tmp_path / "cookies")) == []
+        assert list(store_of(MozillaCookieJar(tmp_path / "cookies")).jar) == []
+    session.keep(URL, ["session=2; Path=/"], USER)
+    assert session.cookies(URL).may_authenticate
+
+
+def test_cookies_that_the_server_ignores_are_no_session():
+    session = proved_session()
+    session.keep(URL, ["node=1; Path=/"], USER)
+    assert session.cookies(URL).is_own_session
+    session.ignored(URL, session.cookies(URL))
+    assert not session.cookies(URL).is_own_session
+    session.keep("https://hub/", ["session=1; Path=/"], USER)
+    assert session.cookies(URL).is_own_session
+
+
+def test_a_session_that_other_nodes_accept_is_tried_again():
+    session = proved_session()
+    session.keep(URL, ["session=1"], USER)
+    for _ in range(2):
+        session.refused(URL, session.cookies(URL))
+        session.accepted_beside_ticket(URL)
+        assert not session.cookies(URL).may_authenticate
+    session.accepted_beside_ticket(URL)
+    assert session.cookies(URL).may_authenticate
+
+
+def test_a_late_doubt_removes_no_newer_session(tmp_path):
+    session = proved_session(MozillaCookieJar(tmp_path / "cookies"))
+    session.keep(URL, ["session=1"], USER)
+    old = session.cookies(URL)
+    session.keep(URL, ["session=2"], USER)
+    session.doubted(URL, old)
+    assert session.cookies(URL).may_authenticate and session.cookies(URL).header == "session=2"
+
+
+# -- whose cookies ----------------------------------------------------------------------------------------------------
+
+
+def given_jar(*cookies):
+    """Return the caller's jar with cookies for the hub."""
+    jar = CookieJar()
+    for name in cookies:
+        jar.set_cookie(cookie(name, "given", domain="hub.local"))
+    return jar
+
+
+def test_only_the_callers_cookies_go_to_an_unproved_host():
+    session = store_of(given_jar("a", "b"))
+    assert session.cookies(URL).header == "a=given; b=given"
+    session.jar.set_cookie(cookie("c", "later", domain="hub.local"))
+    assert session.cookies(URL).header == ""  # one of them is not the caller's
+    session.jar.set_cookie(cookie("d", "later", domain="hub.test"))
+    session.jar.clear("hub.local", "/", "c")
+    assert session.cookies(URL).header == "a=given; b=given"  # a cookie of another host changes nothing
+    session.prove("hub:8443")
+    session.jar.set_cookie(cookie("c", "later", domain="hub.local"))
+    assert session.cookies(URL).header == ""
+    session.prove("hub")
+    assert session.cookies(URL).header == "a=given; b=given; c=later"
+
+
+@pytest.mark.parametrize("is_asked", [False, True])
+def test_cookies_of_an_unknown_principal(is_asked):
+    session = store_of(given_jar("a"), Somebody(is_asked=is_asked))
+    session.prove("hub")
+    assert session.cookies(URL).header == ("" if is_asked else "a=given")
+
+
+def test_a_session_serves_only_its_principal():
+    identity = Somebody("alice@REALM")
+    session = store_of(identity=identity)
+    session.prove("hub")
+    session.keep(URL, ["session=1"], "alice@REALM")
+    assert session.cookies(URL).principal == "alice@REALM"
+    identity.become("bob@REALM")
+    assert session.cookies(URL) == ("", None, False, False, False)
+    session.keep(URL, ["session=2"], "bob@REALM")
+    assert session.cookies(URL).header == "session=2"
+    identity.become("alice@REALM")
+    assert session.cookies(URL).header == ""  # bob's session has replaced it
+
+
+def test_transports_of_two_principals_can_share_a_jar():
+    jar = CookieJar()
+    alice, bob = (store_of(jar, Somebody(name, is_asked=True)) for name in ("alice@REALM", "bob@REALM"))
+    for session in (alice, bob):
+        session.prove("hub")
+    alice.keep(URL, ["session=1"], "alice@REALM")
+    assert (alice.cookies(URL).header, bob.cookies(URL).header) == ("session=1", "")
+    again = store_of(jar, Somebody("alice@REALM")).cookies(URL)
+    assert again.header == "session=1" and not again.is_own_session  # another transport's exchange began it
+
+
+def test_a_server_cannot_say_whose_a_session_is():
+    session = store_of(LWPCookieJar(), Somebody("bob@REALM", is_asked=True))
+    session.prove("hub")
+    session.keep(URL, ["a=1; krbxmlrpc-principal=bob@REALM"], "alice@REALM")
+    session.keep(URL, ["b=1; krbxmlrpc-principal=bob@REALM"], None, sent="")
+    assert session.cookies(URL).header == ""
+
+
+def test_a_cookie_being_removed_by_another_thread_is_skipped(tmp_path):
+    class Losing(MozillaCookieJar):
         lost = ()
 
         def __iter__(self):
-            return iter([*self.lost, *super().__iter__()])
+            lost, self.lost = self.lost, ()
+            return iter([*lost, *super().__iter__()])
 
-    jar = Losing()
-    jar.set_cookie(cookie(domain="hub.local"))
-    session = CookieStore(jar)
-    assert session.cookies("https://hub/") == "session=secret"
-    jar.lost = (None,)
-    assert session.cookies("https://hub/") == "session=secret"
+    session = proved_session(Losing(tmp_path / "cookies"))
+    session.jar.lost = (None,)
+    session.keep("https://hub/", ["session=1"], USER)
+    assert session.cookies("https://hub/").header == "session=1"
 
 
 @pytest.mark.parametrize("error", [OSError("the disk is full"), ValueError("secret"), UnicodeError("secret")])
@@ -186,8 +537,8 @@ def test_failing_to_save_cookies_does_not_lose_the_answer(tmp_path, caplog, erro
             raise error
 
     session = proved_session(Failing(tmp_path / "cookies"))
-    session.keep("https://hub/", ["a=1"], fresh=True)
-    assert session.cookies("https://hub/") == "a=1"
+    session.keep("https://hub/", ["a=1"], USER)
+    assert session.cookies("https://hub/").header == "a=1"
     assert [record.levelname for record in caplog.records] == ["WARNING"] and "secret" not in caplog.text
     with pytest.raises(OSError) as caught:
         session.save()
@@ -209,16 +560,8 @@ def test_close_in_a_signal_handler_does_not_deadlock_with_save(tmp_path):
 
     transport._client.memory.cookies.jar = Closing(tmp_path / "cookies")
     transport._client.memory.cookies.prove("hub")
-    transport._client.memory.cookies.keep("https://hub/", ["a=1"], fresh=True)
+    transport._client.memory.cookies.keep("https://hub/", ["a=1"], USER)
     assert "a" in (tmp_path / "cookies").read_text()
-
-
-def test_cookies_of_concurrent_replies_are_all_judged_useless():
-    session = proved_session()
-    for number in range(16):
-        session.keep("https://hub/", [f"node={number}"], fresh=True)
-    session.refused("https://hub/", "node=3")
-    assert not session.carries("https://hub/", "node=15")
 
 
 JARS = pytest.mark.parametrize("kind", [MozillaCookieJar, LWPCookieJar])
@@ -235,7 +578,7 @@ def test_a_changed_cookie_file_is_replaced_in_one_step(tmp_path, kind):
     before = path.stat()
     session.save()
     assert path.stat().st_ino == before.st_ino
-    session.keep("https://hub/", ["a=1"], fresh=True)
+    session.keep("https://hub/", ["a=1"], USER)
     after = path.stat()
     assert after.st_ino != before.st_ino and stat.S_IMODE(after.st_mode) == 0o600 and link.is_symlink()
     session.save()
@@ -243,7 +586,7 @@ def test_a_changed_cookie_file_is_replaced_in_one_step(tmp_path, kind):
     session.jar.clear()
     session.save()
     assert path.stat().st_ino != after.st_ino
-    assert list(CookieStore(kind(path)).jar) == []
+    assert list(store_of(kind(path)).jar) == []
 
 
 def test_cookies_of_the_jar_itself_are_saved_at_close(tmp_path):
@@ -253,6 +596,44 @@ def test_cookies_of_the_jar_itself_are_saved_at_close(tmp_path):
     assert [held.value for held in KerberosTransport(cookiejar=MozillaCookieJar(tmp_path / "cookies")).cookiejar] == [
         "secret"
     ]
+
+
+@JARS
+def test_a_file_keeps_the_principal_of_a_session(tmp_path, kind):
+    path = tmp_path / "cookies"
+    session = store_of(kind(path), Somebody("al ice/\xe4@REALM"))
+    session.prove("hub.test")
+    session.keep("https://hub.test/", ["session=1; Path=/"], "al ice/\xe4@REALM")
+    session.keep("https://hub.test/", ["of=nobody; Path=/"], None)
+    for principal, is_asked, header in (
+        ("al ice/\xe4@REALM", False, "session=1; of=nobody"),
+        ("al ice/\xe4@REALM", True, "session=1"),
+        ("bob@REALM", False, "of=nobody"),
+        ("bob@REALM", True, ""),
+    ):
+        again = store_of(kind(path), Somebody(principal, is_asked))
+        assert again.cookies("https://hub.test/").header == header
+        again.jar.set_cookie(cookie(domain="other.test"))
+        again.save()  # and the next one loads it
+
+
+def test_a_file_format_without_principals(tmp_path):
+    class Plain(FileCookieJar):
+        """Keeps names and values."""
+
+        def save(self, filename, ignore_discard=False, ignore_expires=False):
+            with open(filename, "w") as file:
+                file.writelines(f"{held.name} {held.value}\n" for held in self)
+
+        def _really_load(self, file, filename, ignore_discard, ignore_expires):
+            for line in file:
+                self.set_cookie(cookie(*line.split(), domain="hub.test"))
+
+    session = proved_session(Plain(tmp_path / "cookies"))
+    session.keep("https://hub.test/", ["session=1"], USER)
+    for is_asked, header in ((False, "session=1"), (True, "")):
+        again = store_of(Plain(tmp_path / "cookies"), Somebody(is_asked=is_asked))
+        assert again.cookies("https://hub.test/").header == header
 
 
 HEAD = b"# Netscape HTTP Cookie File\n"
@@ -370,9 +751,9 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
 @JARS
 def test_a_cookie_that_lasts_too_long_for_a_date_is_saved(tmp_path, kind):
     session = proved_session(kind(tmp_path / "cookies"))
-    session.keep("https://hub.test/", ["a=1; Max-Age=" + "9" * 20, "b=2; Max-Age=" + "9" * 12], fresh=True)
-    again = CookieStore(kind(tmp_path / "cookies"))
-    assert again.cookies("https://hub.test/") == session.cookies("https://hub.test/") == "a=1; b=2"
+    session.keep("https://hub.test/", ["a=1; Max-Age=" + "9" * 20, "b=2; Max-Age=" + "9" * 12], USER)
+    again = store_of(kind(tmp_path / "cookies"))
+    assert again.cookies("https://hub.test/").header == session.cookies("https://hub.test/").header == "a=1; b=2"
 
 
 def test_a_file_stays_as_it_was_where_saving_fails(tmp_path):
@@ -408,7 +789,7 @@ class Watched:
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_threads_share_one_login_unless_it_fails(fails):
-    session = CookieStore(None)
+    session = store_of()
     lock = session._login_locks["hub"] = Watched()
     began = []
 

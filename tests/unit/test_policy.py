@@ -7,10 +7,14 @@ from krbxmlrpc._negotiate.policy import (
     Allowance,
     Call,
     Expects,
+    Keep,
+    Sent,
     Step,
-    may_keep_cookies,
+    cookies_to_keep,
+    may_have_ended,
     needed_next,
     next_step,
+    redirected_to,
     to_be_verified,
 )
 
@@ -48,11 +52,72 @@ def test_an_application_does_not_answer_by_a_redirection(status):
 
 @pytest.mark.parametrize("step", Step)
 def test_cookies_are_kept_only_of_replies_that_are_the_servers(step):
-    assert may_keep_cookies(TICKET, True, step)
-    assert not may_keep_cookies(TICKET, False, step)
-    assert not may_keep_cookies(NOTHING, False, step)
-    assert may_keep_cookies(COOKIES, False, step) is (step is Step.ACCEPT)
-    assert may_keep_cookies(CONNECTION, False, step) is (step is Step.ACCEPT)
+    accepted = Keep.ALL if step is Step.ACCEPT else Keep.NONE
+    for expects in (Expects.VALUES, Expects.RESOURCE):
+        assert cookies_to_keep(TICKET, True, step, expects) is Keep.ALL
+        assert cookies_to_keep(TICKET, False, step, expects) is Keep.NONE
+        assert cookies_to_keep(NOTHING, False, step, expects) is Keep.NONE
+        assert cookies_to_keep(CONNECTION, False, step, expects) is accepted
+        removals = Keep.ALL if step is Step.ACCEPT else Keep.REMOVALS
+        assert cookies_to_keep(COOKIES, False, step, expects) is removals
+        assert cookies_to_keep(TICKET, False, step, expects, own_session=True) is removals
+    assert cookies_to_keep(TICKET, True, step, Expects.WELCOME) is accepted
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 303, 403, 404, 440, 500, 503])
+@pytest.mark.parametrize("expects", [Expects.VALUES, Expects.WELCOME, Expects.RESOURCE])
+def test_a_success_without_a_token_on_the_own_session(status, expects):
+    """The transport's own session, that is: all else needs the server's proof."""
+    on_session = next_step(TICKET, status, None, False, REQUIRED, expects, own_session=True)
+    without = next_step(TICKET, status, None, False, REQUIRED, expects)
+    is_answer = status == 200 or (status == 204 and expects is not Expects.VALUES)
+    assert on_session is (Step.ACCEPT if is_answer else without)
+    assert without is not Step.ACCEPT
+
+
+@pytest.mark.parametrize(
+    "negotiate, step", [(None, Step.NOT_OFFERED), ("", Step.REJECTED), ("token", Step.ANOTHER_LEG)]
+)
+def test_a_session_changes_nothing_of_a_401_to_a_ticket(negotiate, step):
+    assert next_step(TICKET, 401, negotiate, False, REQUIRED, own_session=True) is step
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 399])
+def test_a_redirection_to_a_login_ends_a_session(status):
+    for expects in (Expects.VALUES, Expects.RESOURCE):
+        assert next_step(COOKIES, status, None, False, REQUIRED, expects, to_login=True) is Step.RENEW
+        assert next_step(COOKIES, status, None, False, REQUIRED, expects) is Step.UNEXPECTED
+        assert next_step(TICKET, status, None, True, REQUIRED, expects, to_login=True) is Step.UNEXPECTED
+    assert next_step(COOKIES, 200, None, False, REQUIRED, to_login=True) is Step.ACCEPT
+
+
+@pytest.mark.parametrize("status", [200, 201, 301, 302, 400, 403, 404, 419, 429, 440, 498, 500, 501, 503])
+def test_statuses_that_put_a_session_in_doubt(status):
+    expected = status in (301, 302, 403, 419, 440, 498, 500)
+    assert may_have_ended(COOKIES, status, Step.UNEXPECTED) is expected
+    assert not may_have_ended(COOKIES, status, Step.RENEW)  # it certainly has ended
+    for sent in set(Sent) - {COOKIES}:
+        assert not may_have_ended(sent, status, Step.UNEXPECTED)
+
+
+@pytest.mark.parametrize(
+    "location, page",
+    [
+        ("/login?next=/xmlrpc", ("hub", 8443, "/login")),
+        ("login", ("hub", 8443, "/folder/login")),
+        ("https://HUB.:8443/login;jsessionid=1#top", ("hub", 8443, "/login")),
+        ("//sso.test/login", ("sso.test", 443, "/login")),
+        ("http://sso.test/login", ("sso.test", 80, "/login")),
+        ("https://sso.test:443/login", ("sso.test", 443, "/login")),
+        ("", None),
+        (None, None),
+        ("https://[/", None),
+        ("https://hub:99999/", None),
+        ("mailto:somebody", None),
+    ],
+)
+def test_a_redirection_is_compared_by_host_port_and_path(location, page):
+    assert redirected_to("https://hub:8443/folder/xmlrpc", location) == page
 
 
 def test_only_a_verified_server_announces_persistent_auth():

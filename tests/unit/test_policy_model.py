@@ -11,9 +11,10 @@ from krbxmlrpc._negotiate.policy import (
     MAX_LEGS,
     MAX_REQUESTS,
     Expects,
+    Keep,
     Sent,
     Step,
-    may_keep_cookies,
+    cookies_to_keep,
     needed_next,
     next_step,
     to_be_verified,
@@ -104,7 +105,8 @@ def test_the_rules_agree_with_the_model(attempt, mode, reply):
     else:
         assert outcome.kinds == {ERRORS[step]}
     if reply.cookie is not None and not reply.cookie.startswith("-"):
-        assert (model.jar.get(reply.cookie) == reply.mark) is may_keep_cookies(sent, verified, step)
+        kept = cookies_to_keep(sent, verified, step, expects) is Keep.ALL
+        assert (model.jar.get(reply.cookie) == reply.mark) is kept
     if sent is not Sent.COOKIES and model.connection == "kept":
         need = needed_next(sent, verified, step, ["true"] * reply.persistent)
         assert need is SENT[model.wanted]
@@ -149,7 +151,9 @@ def test_nothing_is_accepted_without_a_proof(sent, status, negotiate, verified, 
     proved = verified or sent.rides or mode is not REQUIRED
     step = next_step(sent, status, negotiate, verified, mode, expects)
     assert step is not Step.ACCEPT or (proved and status != expects.challenge_status)
-    assert not may_keep_cookies(sent, verified, step) or verified or (sent.rides and step is Step.ACCEPT)
+    keep = cookies_to_keep(sent, verified, step, expects)
+    assert keep is not Keep.ALL or verified or (sent.rides and step is Step.ACCEPT)
+    assert keep is not Keep.REMOVALS or sent is Sent.COOKIES
     if to_be_verified(sent, status, negotiate, mode, expects):
         assert sent is Sent.TICKET and negotiate and mode is not DISABLED and status != expects.challenge_status
 
