@@ -438,14 +438,14 @@ def _domains(host: str) -> tuple[str, ...]:
 
 
 def _url_for_own_jar(url: str) -> str:
-    """Return a URL under which the default jar keeps the cookies of a host without dots.
+    """Return a URL under which the default jar keeps the cookies of a host like ``hub.local``.
 
-    http.cookiejar adds ``.local`` to such a host, so that ``hub`` and ``hub.local`` would share cookies. A dot at the
-    end prevents this.
+    http.cookiejar adds ``.local`` to a host without dots, so that ``hub`` and ``hub.local`` would share cookies. A dot
+    at the end prevents this.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if "." in host or ":" in host:
+    if not host.endswith(".local") or host.count(".") > 1:
         return url
     port = f":{parts.port}" if parts.port else ""
     return parts._replace(netloc=f"{host}.{port}").geturl()

