@@ -34,6 +34,7 @@ from ._http.www_authenticate import TOKEN
 from ._kerberos.channel_bindings import require_cryptography
 from ._kerberos.credentials import STORE, holder, is_store, ticket_maker
 from ._kerberos.identity import Identity
+from ._kerberos.service_names import CANONICALIZE, Canonicalize, ServiceNames
 from ._kerberos.ticket import MECHANISMS, PRINCIPAL, SERVICE, Ticket, is_principal, is_service
 from ._negotiate.policy import MutualAuthentication
 from ._negotiate.proxy import ENVIRONMENT, Proxies
@@ -279,7 +280,7 @@ class Settings:
 
     Attributes:
         scheme: the scheme, as passed.
-        new_ticket: a function that makes a ticket for a service (and takes the other arguments of `KerberosTicket`).
+        new_ticket: a function that makes a ticket for exactly a service (and takes the options of `KerberosTicket`).
         identity: tells whose tickets those are.
         proxies: chooses the proxy for a server.
 
@@ -291,10 +292,30 @@ class Settings:
     service = Setting[Optional[str]](
         None,
         SERVICE,
-        "the service to get tickets for; default: ``HTTP@`` and the host of the URL.",
+        'the service to get tickets for: ``"HTTP@host"``, ``"HTTP/host@REALM"``, or ``"HTTP/host@"`` in the realm of '
+        "the host; default: ``HTTP@`` and the host of the URL.",
         _TEXT,
         lambda service: service is None or is_service(service),
         option=Option("Kerberos", "service to get tickets for (default: HTTP@ and the host of URL)", "NAME"),
+    )
+    canonicalize = Setting[Optional[Canonicalize]](
+        None,
+        Hint("'never', 'fallback', 'always', or {phrase.none}"),
+        "whether the canonical name that DNS gives for the host may take the place of the host's name in the service. "
+        '``"never"``: the ticket is for exactly the host of the URL, or for ``service``. ``"fallback"``: the canonical '
+        'name is tried if the KDC does not know the first one, for aliases and load balancers. ``"always"``: only the '
+        'canonical name. None means ``"fallback"``; but it means ``"never"`` with ``delegate``, with '
+        "``channel_bindings``, over plain HTTP, and for the ticket that a proxy gets. A principal "
+        '(``service="HTTP/host@REALM"``) is never replaced. The settings of krb5.conf have no effect on this.',
+        (str, type(None)),
+        lambda value: value is None or value in CANONICALIZE,
+        option=Option(
+            "Kerberos",
+            "whether the name that DNS gives for the host may take its place: 'never', 'fallback' (if the KDC does not "
+            "know the host) or 'always'",
+            kind="choice",
+            value=list(CANONICALIZE),
+        ),
     )
     principal = Setting[Optional[str]](
         None,
@@ -526,7 +547,7 @@ class Settings:
         self.new_ticket = ticket_maker(self.principal, self.mechanism, self.ccache, self.keytab)
         whose = self.principal, self.ccache, self.keytab
         self.identity = Identity(*whose, functools.partial(_asked_holder, *whose))
-        self.proxies = Proxies(self.proxy, "https_proxy" if scheme == "https" else None, self.new_ticket)
+        self.proxies = Proxies(self.proxy, "https_proxy" if scheme == "https" else None, self._names("never").ticket)
 
     @property
     def mode(self) -> MutualAuthentication:
@@ -539,8 +560,13 @@ class Settings:
 
     def ticket_for_servers(self) -> Callable[..., Ticket]:
         """Return a function that makes a ticket for a server from a service and channel bindings."""
+        is_strict = self.delegate or self.channel_bindings is not None or self.scheme == "http"
+        names = self._names("never" if is_strict else "fallback")
         mutual = self.mode is not MutualAuthentication.DISABLED
-        return functools.partial(self.new_ticket, delegate=self.delegate, mutual=mutual)
+        return functools.partial(names.ticket, delegate=self.delegate, mutual=mutual)
+
+    def _names(self, default: Canonicalize) -> ServiceNames:
+        return ServiceNames(self.new_ticket, self.canonicalize or default)
 
 
 def _asked_holder(principal: str | None, ccache: str | None, keytab: str | None) -> str | None:

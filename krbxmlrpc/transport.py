@@ -21,6 +21,7 @@ from ._http.connection import Connection, Pieces
 from ._http.pool import Pool
 from ._http.response import Response
 from ._http.verbose import print_headers, shown
+from ._kerberos.service_names import Canonicalize
 from ._negotiate.call import Authentication, Calling, Client, LoginPage, SessionOrTicket
 from ._negotiate.cookies import CookieStore
 from ._negotiate.exchange import Memory
@@ -71,6 +72,7 @@ class _NegotiateTransport(Transport):
         self,
         *,
         service: str | None = None,
+        canonicalize: Canonicalize | None = None,
         principal: str | None = None,
         ccache: str | None = None,
         keytab: str | None = None,
@@ -304,6 +306,11 @@ class _NegotiateTransport(Transport):
         The argument ``principal`` chooses the ticket to use. This attribute is the principal that the server accepted.
         """
         return self._client.memory.authenticated_as
+
+    @property
+    def proved_service(self) -> str | None:
+        """The principal of the service that last proved its identity (`str`, ``"HTTP/host@REALM"``), or None."""
+        return self._client.memory.proved_service
 
     @property
     def principal(self) -> str | None:

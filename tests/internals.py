@@ -96,13 +96,14 @@ def session_locks(transport, netloc):
 
 def make_next_ticket(transport, make):
     """Have a transport get its next ticket by ``make(usual, service, ...)``; it gets later ones as usual."""
-    usual = transport._client.tickets.new_ticket
+    names = transport._client.tickets.new_ticket.func.__self__
+    usual = names.new_ticket
 
     def once(*arguments, **options):
-        transport._client.tickets.new_ticket = usual
+        names.new_ticket = usual
         return make(usual, *arguments, **options)
 
-    transport._client.tickets.new_ticket = once
+    names.new_ticket = once
 
 
 def set_login_path(transport, path):
@@ -117,7 +118,7 @@ def settings_of(transport):
 
 def turn_of(transport):
     """Return the lock by which the tickets of a transport with credentials of its own take turns."""
-    return transport._client.tickets.new_ticket.args[0].turn()
+    return transport._client.tickets.new_ticket.func.__self__.new_ticket.args[0].turn()
 
 
 # -- what tests replace -----------------------------------------------------------------------------------------------

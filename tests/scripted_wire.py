@@ -39,6 +39,8 @@ class ScriptedTicket:
         spnego: whether the exchange can have a second leg.
     """
 
+    service_principal = "HTTP/hub@REALM"
+
     def __init__(self, mutual=True, spnego=True):
         self.principal = None
         self.auth_header = "Negotiate 1"

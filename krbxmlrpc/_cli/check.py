@@ -29,6 +29,8 @@ from .._http.www_authenticate import www_auth
 from .._kerberos import krb5_conf
 from .._kerberos.ccache import cache_file, cache_owner, ticket_end
 from .._kerberos.credentials import holder
+from .._kerberos.principals import asked_name, shown
+from .._kerberos.service_names import canonical_name
 from .._kerberos.ticket import Ticket
 from .._negotiate.http_errors import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference, redirect_target
 from .._negotiate.proxy import ENVIRONMENT, Proxy
@@ -121,7 +123,7 @@ class Examination:
         self._transport = kind(**arguments)
 
         # Steps leave these values for later steps.
-        self._configuration = krb5_conf.read(os.environ.get("KRB5_CONFIG"))
+        self._configuration = krb5_conf.current()
         self._refused: KerberosXMLRPCError | None = None  # the reason for a missing ticket
         self._ticket: Ticket | None = None
         self._proxy: Proxy | None = None
@@ -148,7 +150,7 @@ class Examination:
     # -- this machine -------------------------------------------------------------------------------------------------
 
     def _look_at_configuration(self) -> Finding:
-        files, missing, libdefaults = self._configuration
+        files, missing, libdefaults, _ = self._configuration
         realm = libdefaults.get("default_realm")
         facts = {"files": files, "default_realm": realm}
         where = "KRB5_CONFIG names it" if os.environ.get("KRB5_CONFIG") else "KRB5_CONFIG is not set"
@@ -222,50 +224,44 @@ class Examination:
 
     def _resolve(self) -> Finding:
         host = self._address.host
-        facts: dict[str, Any] = {"host": host, "addresses": [], "canonical_name": None, "service": self._service}
+        service = asked_name(self._service)
+        facts: dict[str, Any] = {"host": host, "addresses": [], "canonical_name": None, "service": service}
         try:
             found = socket.getaddrinfo(
                 self._address.dns_name, self._address.port, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME
             )
         except (OSError, UnicodeError) as error:
             if self._proxy is not None:
-                words = f"{host} does not resolve here, but the proxy will resolve it; service {self._service}"
+                words = f"{host} does not resolve here, but the proxy will resolve it; service {service}"
                 return Finding(State.OK, words, None, facts)
             remedy = "check the host name in the URL, and this machine's DNS"
             return Finding(State.FAILED, f"{host} does not resolve: {error}", remedy, facts)
         addresses = list(dict.fromkeys(str(where[0]) for *_, where in found))
-        facts.update(addresses=addresses, canonical_name=found[0][3] or None)
+        canonical = canonical_name(host)
+        facts.update(addresses=addresses, canonical_name=canonical)
         words = f"{host} is {', '.join(addresses)}"
         if self._settings.service is None and _is_address(host):
             remedy = Hint("use the server's host name in the URL, or pass it with {args.service:HTTP@name}")
             return Finding(State.WARNING, f"{words}: Kerberos knows servers by name, not by address", remedy, facts)
-        return Finding(State.OK, f"{words}; service {self._service}{self._renamed(found[0][3])}", None, facts)
-
-    def _renamed(self, canonical: str) -> str:
-        """Return words on how Kerberos may change the service's name (dns_canonicalize_hostname in krb5.conf)."""
-        setting = self._configuration.libdefaults.get("dns_canonicalize_hostname", "true").lower()
-        named = self._service.partition("@")[2]
-        if "/" in self._service or setting in ("false", "no", "0", "off", "f", "n", "nil"):
-            return ""
-        if named != self._address.host or canonical.lower() in ("", named):
-            return ""
-        condition = " if the KDC does not know it" if setting == "fallback" else ""
-        return f", which dns_canonicalize_hostname changes to HTTP/{canonical}{condition}"
+        if canonical not in (None, host):
+            words += f", and the DNS also calls it {canonical}"
+        return Finding(State.OK, f"{words}; service {service}", None, facts)
 
     def _look_at_ticket(self) -> Finding:
         if self._ticket is None:
             assert self._refused is not None
             return _failed(self._refused)
         size = len(self._ticket.auth_header)
-        facts = {"service": self._service, "header_bytes": size}
+        service = shown(self._ticket.service_principal)
+        facts = {"service": service, "header_bytes": size}
         if size > LARGE_HEADER:
             return Finding(
                 State.WARNING,
-                f"there is one for {self._service}, but it makes the Authorization header {size} bytes long",
+                f"there is one for {service}, but it makes the Authorization header {size} bytes long",
                 "the server has to accept that: Apache's LimitRequestFieldSize is 8190 by default",
                 facts,
             )
-        return Finding(State.OK, f"there is one for {self._service}", None, facts)
+        return Finding(State.OK, f"there is one for {service}", None, facts)
 
     # -- the way to the server ----------------------------------------------------------------------------------------
 
@@ -412,16 +408,17 @@ class Examination:
         except (Fault, KerberosXMLRPCError, ValueError) as error:
             self._failure = error
         who = self._transport.authenticated_as
-        facts = {"principal": who, "service": self._service}
+        service = shown(self._transport.proved_service or asked_name(self._service))
+        facts = {"principal": who, "service": service}
         if self._failure is not None and not self._is_of_application(self._failure):
             return _failed(self._failure, facts)
         if who is None:
-            words = f"it answers, but does not prove that it is {self._service}"
+            words = f"it answers, but does not prove that it is {service}"
             remedy = Hint(
                 "pass {args.mutual_authentication:required} to demand proof; now at most TLS vouches for the server"
             )
             return Finding(State.WARNING, words, remedy, facts)
-        return Finding(State.OK, f"both sides are verified: it is {self._service}, and you are {who}", None, facts)
+        return Finding(State.OK, f"both sides are verified: it is {service}, and you are {who}", None, facts)
 
     def _is_of_application(self, failure: Exception) -> bool:
         """Say whether a call failed only after the authentication."""

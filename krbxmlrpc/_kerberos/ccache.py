@@ -12,11 +12,11 @@ import struct
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
+from .principals import shown, unparsed
+
 _VERSION = 0x0504
 _OLDER = (b"\5\1", b"\5\2", b"\5\3")
 """The first bytes of caches of older versions. GSSAPI reads such a cache; this module does not."""
-
-_ESCAPES = str.maketrans({"/": "\\/", "@": "\\@", "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\b": "\\b", "\0": "\\0"})
 
 _SETTINGS = b"X-CACHECONF:"
 """The realm of those entries of a cache that are settings, not tickets."""
@@ -78,11 +78,6 @@ def cache_state(path: str) -> str | None:
     return f"{path} is empty; its principal is {owner}" if empty else f"{path} has tickets of {owner}"
 
 
-def shown(principal: str) -> str:
-    """Return a principal for a message. If it is ASCII, it can be pasted into ``principal=``."""
-    return principal if principal.isascii() and principal.isprintable() else ascii(principal)[1:-1]
-
-
 def is_forbidden(path: str) -> bool:
     """Say whether this user lacks the permission to read a file, or to look into its directory."""
     try:
@@ -106,12 +101,7 @@ def _owner(fields: _Fields) -> str:
         raise ValueError("not a credential cache of version 4")
     fields.skip(*fields.numbers(">H"))
     realm, components = fields.principal()
-    return f"{'/'.join(map(_quoted, components))}@{_quoted(realm)}"
-
-
-def _quoted(part: bytes) -> str:
-    """Return a part of a principal with the escapes of MIT's krb5_unparse_name, so that the name can be read again."""
-    return part.decode("utf-8", "replace").translate(_ESCAPES)
+    return unparsed(realm, components)
 
 
 def _tickets(fields: _Fields) -> Iterator[tuple[tuple[bytes, list[bytes]], int]]:

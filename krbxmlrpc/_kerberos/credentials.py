@@ -174,10 +174,10 @@ class StoreTicket(Ticket):
         bindings = None
         if self._channel_bindings is not None:
             bindings = raw.ChannelBindings(application_data=self._channel_bindings)
-        kind = raw.NameType.kerberos_principal if "/" in self.service else raw.NameType.hostbased_service
+        kind = raw.NameType.hostbased_service if self.is_by_host else raw.NameType.kerberos_principal
         try:
             with no_fork, self._store.turn():
-                target = raw.import_name(self.service.encode(), kind)
+                target = raw.import_name(self._target.encode(), kind)
                 credentials, oid = self._store.credentials(mechanism)
                 context = _Context(raw, target, creds=credentials, mech=oid, flags=flags, channel_bindings=bindings)
                 return context, context.step("")[1]

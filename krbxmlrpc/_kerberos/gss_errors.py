@@ -25,6 +25,7 @@ from ..errors import (
 )
 from . import krb5_conf
 from .ccache import cache_file, cache_state, is_forbidden, ticket_end
+from .principals import asked_name
 
 # RFC 2744, section 3.9.1: bits 16 to 23 of the major code hold the routine error.
 _GSS_S_NO_CRED = 7 << 16
@@ -108,7 +109,7 @@ def no_ticket(
         kind = KDCUnreachable  # the KDC does not know the way to the service's realm
     if minor.code == errno.EACCES and _configuration_trouble():
         kind = KDCUnreachable  # GSSAPI could not read krb5.conf
-    message = f"no ticket for {service}{f' as {principal}' if principal else ''}: {failure}"
+    message = f"no ticket for {asked_name(service)}{f' as {principal}' if principal else ''}: {failure}"
     facts: dict[str, Any] = {"service": service, "principal": principal, "major": major, "minor": minor}
     cache = cache_file(source.cache)
     if kind is TicketExpired:
@@ -123,10 +124,15 @@ def no_ticket(
     return kind(f"{message}; {more}" if more else message, hint=_hint(kind, service, source, minor), **facts)
 
 
+def is_unknown_service(error: KerberosXMLRPCError) -> bool:
+    """Say whether there is no ticket because the KDC does not know the service, or the way to the realm of its host."""
+    return error.minor is not None and error.minor.code == _UNKNOWN_TO_KDC
+
+
 def other_mechanism(service: str, principal: str | None, source: Source) -> NoCredentials:
     """Return the error for a GSSAPI token of another mechanism than Kerberos."""
     return NoCredentials(
-        f"no ticket for {service}: GSSAPI would use another mechanism than Kerberos",
+        f"no ticket for {asked_name(service)}: GSSAPI would use another mechanism than Kerberos",
         hint=source.remedy,
         service=service,
         principal=principal,
@@ -160,13 +166,15 @@ def _hint(kind: type[KerberosXMLRPCError], service: str, source: Source, minor: 
     if kind is TicketExpired:
         return source.renewal
     if kind is ServiceUnknown:
-        return Hint("the KDC was asked for {service}: {remedy}", service=service, remedy=_service_hint(service))
+        return Hint(
+            "the KDC was asked for {service}: {remedy}", service=asked_name(service), remedy=_service_hint(service)
+        )
     if kind is KDCUnreachable:
         return _realm_hint(minor.code)
     if minor.code == _TYPE_NOT_AT_KDC:
         return (
-            f"the KDC probably has no key of {service} with an allowed encryption type (permitted_enctypes and "
-            "allow_weak_crypto in krb5.conf, on this machine and on the KDC, set the allowed types): ask the KDC's "
+            f"the KDC probably has no key of {asked_name(service)} with an allowed encryption type (permitted_enctypes "
+            "and allow_weak_crypto in krb5.conf, on this machine and on the KDC, set the allowed types): ask the KDC's "
             "administrator for a new key, of aes256-cts, and with it a new keytab for the server"
         )
     if minor.code in _TYPE_NOT_HERE:
@@ -194,9 +202,8 @@ def _service_hint(service: str) -> str:
     if name != "HTTP" and name.upper() == "HTTP":
         return Hint("write HTTP in capitals in {args.service}")
     return Hint(
-        "if the host is an alias or behind a load balancer, pass the name from the server's keytab ('klist -k' on the "
-        "server shows it) with {args.service}; krb5.conf's dns_canonicalize_hostname, rdns and qualify_shortname "
-        "change the name before the request"
+        "'klist -k' on the server shows the names in its keytab: pass one of them with {args.service}; for an alias or "
+        "a load balancer, the keytab often has another name"
     )
 
 

@@ -195,5 +195,5 @@ def is_same(named: str, principal: str) -> bool:
     """
     if _REALM.search(named):
         return principal == named
-    realm = krb5_conf.read(os.environ.get("KRB5_CONFIG")).libdefaults.get("default_realm")
+    realm = krb5_conf.current().libdefaults.get("default_realm")
     return realm is not None and principal == f"{named}@{realm}"

@@ -1,4 +1,4 @@
-"""Reads the section ``[libdefaults]`` of ``krb5.conf``, to show it to a person.
+"""Reads the sections ``[libdefaults]`` and ``[domain_realm]`` of ``krb5.conf``.
 
 Kerberos reads ``krb5.conf`` for everything else, but does not report its contents. Source: MIT Kerberos documentation,
 "krb5.conf".
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 DEFAULT = "/etc/krb5.conf"
@@ -29,6 +30,12 @@ class Configuration(NamedTuple):
     missing: list[str]
     """The unreadable files."""
     libdefaults: dict[str, str]
+    domain_realm: dict[str, str]
+    """Realms by hosts and domains."""
+
+
+_TRUE = ("y", "yes", "true", "t", "1", "on")
+_known: dict[tuple[str, ...], tuple[list[tuple[str, object]], Configuration]] = {}
 
 
 def paths(names: str | None) -> list[str]:
@@ -37,15 +44,60 @@ def paths(names: str | None) -> list[str]:
 
 
 def read(names: str | None) -> Configuration:
-    """Read the files that KRB5_CONFIG names. None means that KRB5_CONFIG is not set."""
-    found = Configuration([], [], {})
-    for path in paths(names):
-        (found.files if _read_file(path, found.libdefaults, 0) else found.missing).append(path)
+    """Read the files that KRB5_CONFIG names. None means that KRB5_CONFIG is not set.
+
+    The result is kept until one of the files changes, because each ticket needs it.
+    """
+    key = tuple(paths(names))
+    versions, found = _known.get(key, ([], None))
+    if found is None or any(_version(path) != version for path, version in versions):
+        found = Configuration([], [], {}, {})
+        versions = []
+        for path in key:
+            (found.files if _read_file(path, found, versions, 0) else found.missing).append(path)
+        _known[key] = versions, found
     return found
 
 
-def _read_file(path: str, libdefaults: dict[str, str], depth: int) -> bool:
-    """Add a file's settings, except those that are set already. Return whether the file can be read."""
+def current() -> Configuration:
+    """Read the files that the environment names."""
+    return read(os.environ.get("KRB5_CONFIG"))
+
+
+def is_true(value: str) -> bool:
+    """Return a value of krb5.conf as a bool."""
+    return value.lower() in _TRUE
+
+
+def realm_of(host: str, domain_realm: Mapping[str, str]) -> str:
+    """Return the realm of a host by ``[domain_realm]``; ``""`` if the section does not name one.
+
+    Kerberos looks for the host, then for its domain with a dot before it and without, then for the domain above.
+    """
+    name = host.lower().rstrip(".")
+    while name:
+        if name in domain_realm:
+            return domain_realm[name]
+        name = name[1:] if name.startswith(".") else f".{name.partition('.')[2]}".rstrip(".")
+    return ""
+
+
+def _version(path: str) -> object:
+    """Return a value that changes when a file or folder changes; None if it cannot be looked at."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _read_file(path: str, found: Configuration, versions: list[tuple[str, object]], depth: int) -> bool:
+    """Add a file's settings, except those that are set already. Return whether the file can be read.
+
+    Args:
+        versions: the files and folders that have been looked at, and their versions.
+    """
+    versions.append((path, _version(path)))
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()
@@ -59,12 +111,19 @@ def _read_file(path: str, libdefaults: dict[str, str], depth: int) -> bool:
         heading = _SECTION.match(line)
         relation = _RELATION.fullmatch(line)
         if line.startswith(("include ", "includedir ")) and depth < MAX_DEPTH:
-            for included in _included(*line.split(None, 1)):
-                _read_file(included, libdefaults, depth + 1)
+            directive, target = line.split(None, 1)
+            if directive == "includedir":
+                versions.append((target, _version(target)))
+            for included in _included(directive, target):
+                _read_file(included, found, versions, depth + 1)
         elif heading is not None:
             section, nested = heading[1], 0
-        elif relation is not None and section == "libdefaults" and not nested:
-            libdefaults.setdefault(*relation.groups())
+        elif relation is not None and section in ("libdefaults", "domain_realm") and not nested:
+            name, value = relation.groups()
+            if section == "libdefaults":
+                found.libdefaults.setdefault(name, value)
+            else:
+                found.domain_realm.setdefault(name.lower(), value)
         nested += line.endswith("{") - line.startswith("}")
     return True
 

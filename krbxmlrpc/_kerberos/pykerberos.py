@@ -30,7 +30,7 @@ class PykerberosTicket(Ticket):
         try:
             with no_fork:
                 _, context = kerberos.authGSSClientInit(
-                    self.service, principal=self._asked_principal, gssflags=flags, mech_oid=_MECHANISMS[mechanism]
+                    self._target, principal=self._asked_principal, gssflags=flags, mech_oid=_MECHANISMS[mechanism]
                 )
         except kerberos.GSSError as error:
             raise _failure(error) from error

@@ -8,31 +8,40 @@ from __future__ import annotations
 
 import binascii
 import re
+from contextlib import suppress
 from typing import Any
 
 from .._checks import checked
 from .._hints import Hint
 from ..errors import GSSStatus, KerberosXMLRPCError, MutualAuthenticationError, NoCredentials
-from .gss_errors import GSSFailure, Source, no_ticket, other_mechanism
+from . import krb5_conf
+from .gss_errors import GSSFailure, Source, is_unknown_service, no_ticket, other_mechanism
+from .principals import asked_name, has_no_realm, host_based_name, is_ticket_for, principal_name, shown
 from .tokens import Offer, check_reply, decode_token, read_offer
 
 MECHANISMS = ("spnego", "krb5")
 
-SERVICE = "'HTTP@host' or 'HTTP/host@REALM'"
+SERVICE = "'HTTP@host', 'HTTP/host@REALM' or 'HTTP/host@' (the host's realm)"
 PRINCIPAL = Hint("a name like 'user' or 'user@REALM', or {phrase.left_out}")
 """The accepted values of ``service`` and ``principal``, for errors."""
 
-_SERVICE = re.compile(r"[^@/\s]+(?:@[^@/\s]+|/[^@/\s]+@[^@/\s]+)")
+_SERVICE = re.compile(r"[^@/\s]+(?:@[^@/\s]+|/[^@/\s]+@[^@/\s]*)")
 
 
 class Ticket:
     """One ticket for one service, to be sent once, and the check that the reply comes from that service.
+
+    The ticket is for exactly the service that was asked for: DNS has no say in the name.
+
+    Attributes:
+        is_by_host: whether GSSAPI was asked by a host-based name.
 
     A subclass begins a GSSAPI context (`_begin`), takes its steps (`_step`), and reads its principal (`_client`).
     """
 
     auth_header: str
     principal: str | None
+    service_principal: str
 
     def __init__(
         self,
@@ -43,6 +52,7 @@ class Ticket:
         mutual: bool = True,
         mechanism: str = "spnego",
         channel_bindings: bytes | None = None,
+        _by_host: bool = False,
     ) -> None:
         check_ticket_arguments(service, principal, delegate, mechanism)
         checked("mutual", mutual, "True or False", (bool,))
@@ -54,16 +64,48 @@ class Ticket:
         self._asked_principal = principal
         self._delegate = delegate
         self._channel_bindings = channel_bindings
+        self.is_by_host = _by_host
         try:
-            self._check_principal(mechanism)
-            context, token, self._offer = self._opened(mechanism)
-        except GSSFailure as failure:
-            raise self._no_ticket(failure, mechanism) from failure
+            context, token, self._offer = self._found(mechanism)
         except ValueError as error:
             raise other_mechanism(service, principal, self._source()) from error
+        self.service_principal = self._offer.service
+        if not is_ticket_for(service, self.service_principal):
+            raise self._other_service()
         self.auth_header = f"Negotiate {token}"
         # A list, because taking its only element is atomic: no two threads can take the same GSSAPI context.
         self._context: list[Any] = [context]
+
+    def _found(self, mechanism: str) -> tuple[Any, str, Offer]:
+        """Do the same as `_opened`, but raise the error that says why there is no ticket.
+
+        If the KDC does not know the principal, try the host-based name as well. MIT's KDC refers clients to the realm
+        of a host only if they ask by that name. libkrb5 may look that name up in the DNS, so the ticket counts only if
+        it is for the very service that was asked for.
+        """
+        try:
+            self._check_principal(mechanism)
+            return self._opened(mechanism)
+        except GSSFailure as failure:
+            error = self._no_ticket(failure, mechanism)
+            error.__cause__ = failure
+        try:
+            if not self.is_by_host and has_no_realm(self.service) and is_unknown_service(error):
+                self.is_by_host = True
+                with suppress(GSSFailure):
+                    found = self._opened(mechanism)
+                    if is_ticket_for(self.service, found[2].service):
+                        return found
+            raise error
+        finally:
+            del error  # its traceback holds this frame
+
+    @property
+    def _target(self) -> str:
+        """The name to ask GSSAPI for: a principal, or a host-based name (``HTTP@host``)."""
+        if self.is_by_host:
+            return host_based_name(self.service)
+        return principal_name(self.service, krb5_conf.current().domain_realm)
 
     def _opened(self, mechanism: str) -> tuple[Any, str, Offer]:
         """Return a new GSSAPI context, its first token and its offer. Raise ValueError if it is no Kerberos token."""
@@ -177,12 +219,26 @@ class Ticket:
         self, reason: str, *, major: GSSStatus | None = None, minor: GSSStatus | None = None
     ) -> MutualAuthenticationError:
         return MutualAuthenticationError(
-            f"{self.service} has not proved its identity: {reason}",
+            f"{self.service_principal} has not proved its identity: {reason}",
             reason=reason,
-            service=self.service,
+            service=self.service_principal,
             principal=self._asked_principal,
             major=major,
             minor=minor,
+        )
+
+    def _other_service(self) -> KerberosXMLRPCError:
+        """Return the error for a ticket of another service than the one that was asked for. It must not be sent."""
+        return KerberosXMLRPCError(
+            f"the ticket that was found for {asked_name(self.service)} is for {shown(self.service_principal)}: it was "
+            "not sent",
+            hint=Hint(
+                "if you mean {ticket}, pass {args.service:{ticket}}; if not, somebody may have changed the credential "
+                "cache: run kdestroy and kinit",
+                ticket=shown(self.service_principal),
+            ),
+            service=self.service,
+            principal=self._asked_principal,
         )
 
     def _no_ticket(self, failure: GSSFailure, mechanism: str) -> KerberosXMLRPCError:
@@ -212,7 +268,7 @@ def check_ticket_arguments(service: object, principal: object, delegate: object,
 
 
 def is_service(name: str) -> bool:
-    """Say whether a text is a service: ``"HTTP@host"`` or ``"HTTP/host@REALM"``."""
+    """Say whether a text is a service: ``"HTTP@host"``, ``"HTTP/host@REALM"`` or ``"HTTP/host@"``."""
     return bool(_SERVICE.fullmatch(name)) and name.isprintable()
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import binascii
 from typing import NamedTuple, TypeVar
 
+from .principals import unparsed
+
 Key = TypeVar("Key")
 Read = TypeVar("Read")
 
@@ -25,8 +27,10 @@ _AP_REP = b"\x02\x00"
 
 # DER tags.
 _INTEGER, _OCTETS, _OID, _ENUMERATED, _SEQUENCE = 0x02, 0x04, 0x06, 0x0A, 0x30
+_STRING = 0x1B  # GeneralString, RFC 4120, section 5.2.1
 _FRAME = 0x60  # RFC 2743, section 3.1
 _NEG_TOKEN_RESP = 0xA1  # RFC 4178, section 4.2
+_APPLICATION_1 = 0x61  # Ticket, RFC 4120, section 5.3
 _APPLICATION_14, _APPLICATION_15 = 0x6E, 0x6F  # AP-REQ and AP-REP, RFC 4120, section 5.5
 
 _ACCEPT_COMPLETED, _ACCEPT_INCOMPLETE, _REQUEST_MIC = b"\x00", b"\x01", b"\x03"  # negState, RFC 4178, section 4.2.2
@@ -39,6 +43,8 @@ class Offer(NamedTuple):
     """The mechanisms that SPNEGO offers; empty if the token is a bare Kerberos token."""
     enctype: bytes
     """The encryption type of the session key, which encrypts the server's proof, as the bytes of a DER integer."""
+    service: str
+    """The principal for which the ticket was issued, as the ticket says in clear text. GSSAPI displays it like this."""
 
 
 def decode_token(token: str) -> bytes:
@@ -112,12 +118,29 @@ def _parsed_offer(token: bytes) -> tuple[_Frame, Offer]:
         init.take_optional(0xA1)
         krb5 = init.take(0xA2).take(_OCTETS)
     request = _kerberos_message(krb5, _AP_REQ).take(_APPLICATION_14).take(_SEQUENCE)
-    for tag in (0xA0, 0xA1, 0xA2, 0xA3):  # version, type, options, ticket
+    for tag in (0xA0, 0xA1, 0xA2):  # version, type, options
         request.take(tag)
+    service = _service_in(request.take(0xA3))
     authenticator = request.take(0xA4).take(_SEQUENCE)
-    offer = Offer(mechanisms, authenticator.take(0xA0).take(_INTEGER).rest)
+    offer = Offer(mechanisms, authenticator.take(0xA0).take(_INTEGER).rest, service)
     authenticator.take_optional(0xA1)
     return authenticator.take(0xA2).take(_OCTETS).frame(), offer
+
+
+def _service_in(field: _Fields) -> str:
+    """Return the principal that a ticket is for (RFC 4120, sections 5.2.2 and 5.3)."""
+    ticket = field.take(_APPLICATION_1).take(_SEQUENCE)
+    field.end()
+    _expect(ticket.take(0xA0), _INTEGER, (b"\x05",))  # tkt-vno
+    realm = ticket.take(0xA1).take(_STRING).rest
+    name = ticket.take(0xA2).take(_SEQUENCE)
+    name.take(0xA0)  # name-type: only a hint
+    listed = name.take(0xA1).take(_SEQUENCE)
+    name.end()
+    components = []
+    while listed.has_more():
+        components.append(listed.take(_STRING).rest)
+    return unparsed(realm, components)
 
 
 def _parsed_reply(token: bytes, offer: Offer, final: bool) -> _Frame:

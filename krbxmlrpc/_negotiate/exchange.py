@@ -207,12 +207,14 @@ class Memory:
         identity: tells whose tickets the transport uses now.
         authenticated_as: the client principal of the last verified exchange, or of the last session that was used, or
             None.
+        proved_service: the principal of the service that last proved its identity, or None.
     """
 
     def __init__(self, cookies: CookieStore, identity: Identity) -> None:
         self.cookies = cookies
         self.identity = identity
         self.authenticated_as: str | None = None
+        self.proved_service: str | None = None
         self._known: weakref.WeakKeyDictionary[Any, _Known] = weakref.WeakKeyDictionary()
         self._login_pages: dict[str, tuple[Page, ...]] = {}
 
@@ -423,6 +425,7 @@ class Exchange(Negotiation):
         principal = self._cookies.principal
         if ticket is not None and ticket.principal is not None:
             principal = ticket.principal
+            memory.proved_service = ticket.service_principal
             self._owner.note(principal)
             memory.cookies.prove(call.netloc)
         elif sent is Sent.CONNECTION:
@@ -457,7 +460,7 @@ class Exchange(Negotiation):
             raise lost(self._call, "while the reply was read", error) from error
 
     def _not_proved(self, ticket: Ticket, error: Exception) -> KerberosXMLRPCError:
-        return not_proved(self._call, error)
+        return not_proved(self._call, ticket.service_principal, error)
 
     def _refused(
         self, response: Response, ticket: Ticket | None, error: Exception, hint: str | None = None
@@ -471,4 +474,11 @@ class Exchange(Negotiation):
 def _reply(response: Response, ticket: Ticket | None) -> Reply:
     if ticket is None:
         return Reply(response.status, response.reason, response.headers)
-    return Reply(response.status, response.reason, response.headers, ticket.auth_header, ticket.principal)
+    return Reply(
+        response.status,
+        response.reason,
+        response.headers,
+        ticket.auth_header,
+        ticket.principal,
+        service=ticket.service_principal,
+    )

@@ -56,7 +56,8 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
         hint: a better remedy than the one of this function, if the caller knows one.
     """
     facts = {**_facts(call, reply), **gssapi_facts(error)}
-    what = f"{call.url} answered 401 to a ticket for {call.service}"
+    service = reply.service or call.service
+    what = f"{call.url} answered 401 to a ticket for {service}"
     what += ", and does not say why" if error is None else f" ({reason_of(error)})"
     seconds = clock_difference(reply.headers.get("Date"), datetime.now(timezone.utc))
     if seconds is not None and abs(seconds) > CLOCK_TOLERANCE:
@@ -65,7 +66,6 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
             f"{what}: its clock is {abs(seconds):.0f} seconds {direction} this machine's", seconds=seconds, **facts
         )
     if hint is None:
-        principal = call.service if "/" in call.service else call.service.replace("@", "/")
         lacks = "is missing, is not readable for the server, or lacks" if error is None else "lacks"
         more = ""
         if seconds is not None:
@@ -76,7 +76,7 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
             "most often the server's keytab {lacks} the current key: compare 'kvno {principal}' here with 'klist -k' "
             "there; or the server has another name: see {args.service}; the server's error log gives the reason{more}",
             lacks=lacks,
-            principal=principal,
+            principal=service,
             more=more,
         )
     return AuthenticationRejected(what, hint=hint, **facts)
@@ -85,20 +85,25 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
 def denied(call: Call, reply: Reply) -> AuthenticationRejected:
     """Return the error for a 401 with a token that accepts the ticket: the server refuses only the call."""
     return AuthenticationRejected(
-        f"{call.url} answered 401, though it accepted the ticket for {call.service}: "
+        f"{call.url} answered 401, though it accepted the ticket for {reply.service or call.service}: "
         f"{reply.principal or 'its owner'} may not make this call",
         hint="ask the server's operator for access; in Apache's configuration, Require refuses the call",
         **_facts(call, reply),
     )
 
 
-def not_proved(call: Call, error: Exception) -> MutualAuthenticationError:
-    """Return the error for a reply with a bad token; `error` is the error that the ticket raised."""
+def not_proved(call: Call, service: str, error: Exception) -> MutualAuthenticationError:
+    """Return the error for a reply with a bad token.
+
+    Args:
+        service: the principal of the service that the ticket was for.
+        error: the error that the ticket raised.
+    """
     return MutualAuthenticationError(
-        f"{call.url} sent no proof that it is {call.service}: {reason_of(error)}",
+        f"{call.url} sent no proof that it is {service}: {reason_of(error)}",
         hint="no part of the reply was used; somebody may stand between this machine and the server",
         reason=reason_of(error),
-        **_parties(call),
+        **{**_parties(call), "service": service},
         **gssapi_facts(error),
     )
 
@@ -172,7 +177,7 @@ def login_without_session(call: Call, login: Call, paths: list[str]) -> NoSessio
 def _unproven(call: Call, reply: Reply) -> MutualAuthenticationError:
     why = "its reply has no Negotiate token" if reply.authorization else "it did not ask for a ticket"
     return MutualAuthenticationError(
-        f"{call.url} sent no proof that it is {call.service}: {why}",
+        f"{call.url} sent no proof that it is {reply.service or call.service}: {why}",
         hint=Hint(
             "no part of the reply was used; check that Negotiate protects this path, and that nothing on the way takes "
             "WWW-Authenticate out of replies; if the server cannot prove its identity, and TLS is proof enough, pass "
@@ -215,7 +220,8 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
 def _parties(call: Call, reply: Reply | None = None) -> dict[str, Any]:
     """Return the service, host and principal of a call."""
     principal = reply.principal if reply and reply.principal else call.principal
-    return {"service": call.service, "host": call.host, "principal": principal}
+    service = reply.service if reply and reply.service else call.service
+    return {"service": service, "host": call.host, "principal": principal}
 
 
 def _facts(call: Call, reply: Reply) -> dict[str, Any]:

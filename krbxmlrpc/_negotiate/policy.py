@@ -129,6 +129,8 @@ class Reply(NamedTuple):
     """The client principal, if the server has proved that it sent the reply; else None."""
     on_session: bool = False
     """Whether the request relied on a session."""
+    service: str | None = None
+    """The principal of the service that the ticket of the request was for; None if there was none."""
 
     @property
     def verified(self) -> bool:

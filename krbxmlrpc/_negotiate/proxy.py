@@ -25,6 +25,7 @@ from .._http.address import Address, authority, parse_address
 from .._http.connection import Connection
 from .._http.response import MalformedReply, Response
 from .._http.www_authenticate import www_auth
+from .._kerberos.principals import asked_name
 from .._kerberos.ticket import Ticket
 from ..errors import (
     KDCUnreachable,
@@ -182,6 +183,7 @@ def refusal(
     status: int,
     challenges: Sequence[str],
     error: Exception | None = None,
+    service: str | None = None,
 ) -> KerberosXMLRPCError:
     """Return the error for a reply that opens no tunnel. The error does not quote the proxy's own words.
 
@@ -190,6 +192,7 @@ def refusal(
         status: the HTTP status of the reply.
         challenges: the reply's ``Proxy-Authenticate`` values.
         error: the fault in the reply's token or in the exchange; None if there is none.
+        service: the principal of the service that the ticket was for; None if there was no ticket.
     """
     schemes = tuple(www_auth(challenges))
     what = f"the proxy {proxy} answered {status} {responses.get(status, '')}".rstrip()
@@ -200,7 +203,7 @@ def refusal(
             hint=f"check host and port of the URL: the proxy resolves the name; {_BYPASS}",
         )
     if status == 407:
-        what += _sent(proxy, authorization)
+        what += _sent(authorization, service)
         what += f" ({reason_of(error)})" if error else f" (it offers: {', '.join(schemes)[:200] or 'nothing'})"
     return ProxyRefused(
         f"{what}; {authority(server)} was not reached",
@@ -213,12 +216,10 @@ def refusal(
     )
 
 
-def _sent(proxy: Proxy, authorization: str | None) -> str:
-    if authorization is None:
-        return ""
-    if authorization.startswith("Basic "):
-        return " to user and password"
-    return f" to a ticket for {service_of(proxy)}"
+def _sent(authorization: str | None, service: str | None) -> str:
+    if service is not None:
+        return f" to a ticket for {service}"
+    return "" if authorization is None else " to user and password"
 
 
 def _hint(status: int, schemes: tuple[str, ...], authorization: str | None, server: Address) -> str:
@@ -280,30 +281,30 @@ class TunnelNegotiation(Negotiation):
             target, seconds = authority(self._server), time.monotonic() - started
             logger.debug("CONNECT %s by the proxy %s %s %.3f s", target, self._proxy, status, seconds)
 
-    def refusal(
-        self, response: Response, authorization: str | None, error: Exception | None = None
-    ) -> KerberosXMLRPCError:
+    def refusal(self, response: Response, ticket: Ticket | None, error: Exception | None = None) -> KerberosXMLRPCError:
         """Return the error for a reply that opens no tunnel."""
         challenges = response.values(self._expects.challenge_header)
-        return refusal(self._proxy, self._server, authorization, response.status, challenges, error)
+        authorization = self._proxy.credentials if ticket is None else ticket.auth_header
+        service = None if ticket is None else ticket.service_principal
+        return refusal(self._proxy, self._server, authorization, response.status, challenges, error, service)
 
     def _not_proved(self, ticket: Ticket, error: Exception) -> KerberosXMLRPCError:
         return MutualAuthenticationError(
-            f"the proxy {self._proxy} has not proved that it is {ticket.service}: {reason_of(error)}",
+            f"the proxy {self._proxy} has not proved that it is {ticket.service_principal}: {reason_of(error)}",
             hint="somebody may stand between this machine and the proxy",
             reason=reason_of(error),
-            service=ticket.service,
+            service=ticket.service_principal,
             host=self._proxy.address.host,
         )
 
     def _refused(
         self, response: Response, ticket: Ticket | None, error: Exception, hint: str | None = None
     ) -> KerberosXMLRPCError:
-        return self.refusal(response, None if ticket is None else ticket.auth_header, error)
+        return self.refusal(response, ticket, error)
 
     def _denied(self, response: Response, ticket: Ticket) -> KerberosXMLRPCError:
         why = ValueError("it accepted the ticket, and does not let its owner pass")
-        return self.refusal(response, ticket.auth_header, why)
+        return self.refusal(response, ticket, why)
 
 
 class Tunnel(Connection):
@@ -365,7 +366,7 @@ class Tunnel(Connection):
         if step is Step.RENEW:
             self._negotiate(wire.is_reusable())
         elif step is not Step.ACCEPT:
-            raise negotiation.refusal(response, credentials)
+            raise negotiation.refusal(response, None)
 
     def _negotiate(self, kept: bool) -> None:
         """Make the proxy open the tunnel with a ticket. All legs of the exchange go over one connection.
@@ -387,7 +388,7 @@ class Tunnel(Connection):
             self._dial()
             step, response = negotiation.negotiate(Sent.TICKET, ticket, MAX_LEGS)
         if step is not Step.ACCEPT:
-            raise negotiation.refusal(response, ticket.auth_header)
+            raise negotiation.refusal(response, ticket)
 
     def _new_exchange(self) -> tuple[ProxyWire, TunnelNegotiation]:
         wire = ProxyWire(self, self._proxy, self._new_ticket)
@@ -437,7 +438,7 @@ class ProxyWire:
                 error.hint = Hint(
                     "the KDC was asked for {service}: name the proxy, in {named_by}, as its keytab does; "
                     "or put user:password@ there, if the proxy takes Basic",
-                    service=service,
+                    service=asked_name(service),
                     named_by=_NAMED_BY,
                 )
             raise

@@ -16,7 +16,8 @@ class KerberosTicket(PykerberosTicket):
         ticket.verify_response(response.headers.get("www-authenticate"))
 
     Args:
-        service: ``"HTTP@host"`` or ``"HTTP/host@REALM"``.
+        service: ``"HTTP@host"``, ``"HTTP/host@REALM"``, or ``"HTTP/host@"`` in the realm of the host. The ticket is for
+            exactly this name: DNS has no say in it.
         principal: the client principal to use, from the collection of credential caches. Default: the principal of the
             default cache.
         delegate: whether the server receives a ticket that lets it act as the user (RFC 4120, section 2.8). Delegation
@@ -28,6 +29,7 @@ class KerberosTicket(PykerberosTicket):
 
     Attributes:
         service, mutual: the arguments.
+        service_principal: the principal that the ticket is for, ``"HTTP/host@REALM"``.
         auth_header: the value of the ``Authorization`` header to send, ``"Negotiate …"``.
         principal: the client's principal after the server has proved its identity, else None.
 

@@ -7,8 +7,9 @@ from krbxmlrpc._kerberos.tokens import Offer, check_reply, decode_token, read_of
 
 KRB5 = bytes.fromhex("2a864886f712010202")
 AES256 = b"\x12"
-SPNEGO = Offer((KRB5,), AES256)
-BARE = Offer((), AES256)
+SERVICE = "HTTP/hub@REALM"
+SPNEGO = Offer((KRB5,), AES256, SERVICE)
+BARE = Offer((), AES256, SERVICE)
 
 
 def der(tag, *parts):

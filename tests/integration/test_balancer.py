@@ -112,7 +112,7 @@ def test_a_ticket_for_the_balancer_works_at_each_apache(call, apaches, user, cas
 
 
 def test_the_error_for_an_unknown_service_says_what_to_do(call, apaches, case):
-    with pytest.raises(AuthenticationRejected, match="401 to a ticket for HTTP@localhost.*another name: see service="):
+    with pytest.raises(AuthenticationRejected, match="401 to a ticket for HTTP/localhost@.*another name: see service="):
         call("/session", service=None).whoami()
     assert sorted(served(apaches, case, 1)) == [[], [(401, True, "-")]]
 

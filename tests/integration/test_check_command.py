@@ -98,9 +98,9 @@ def test_all_is_well(check, hub, realm, user, case):
     assert facts["proxy"] == {"proxy": None}
     assert facts["name"].pop("canonical_name")
     assert "127.0.0.1" in facts["name"].pop("addresses")
-    assert facts["name"] == {"host": "localhost", "service": "HTTP@localhost"}
+    assert facts["name"] == {"host": "localhost", "service": "HTTP/localhost"}
     assert facts["ticket"].pop("header_bytes") > 500
-    assert facts["ticket"] == {"service": "HTTP@localhost"}
+    assert facts["ticket"] == {"service": "HTTP/localhost@EXAMPLE.TEST"}
     assert facts["tcp"] == {"address": "127.0.0.1", "port": hub.ports["https"]}
     assert facts["tls"].pop("days_left") > 300
     assert facts["tls"].pop("issuer").startswith("trustme")
@@ -108,7 +108,7 @@ def test_all_is_well(check, hub, realm, user, case):
     assert facts["tls"] == {"version": "TLSv1.3", "names": ["localhost", "127.0.0.1", "0:0:0:0:0:0:0:1"]}
     assert facts["offer"] == {"path": "/xmlrpc", "status": 401, "schemes": ["negotiate"]}
     assert abs(facts["clock"]["seconds"]) < 60
-    assert facts["call"] == {"principal": user, "service": "HTTP@localhost"}
+    assert facts["call"] == {"principal": user, "service": "HTTP/localhost@EXAMPLE.TEST"}
     assert facts["session"] == {"cookies": []}
     assert facts["xmlrpc"] == {"methods": 13}
     assert [(line.status, line.ticket) for line in hub.logged(case, 2)] == [(401, False), (200, True)]
@@ -286,29 +286,20 @@ def test_an_address_as_name(check, hub):
     assert check(f"https://127.0.0.1:{hub.ports['https']}/xmlrpc", "--service", "HTTP@localhost").status == 0
 
 
-@pytest.mark.parametrize(
-    "setting, words",
-    [
-        ("", ", which dns_canonicalize_hostname changes to HTTP/web1.example.test"),
-        ("dns_canonicalize_hostname = fallback", " to HTTP/web1.example.test if the KDC does not know it"),
-        ("dns_canonicalize_hostname = false", None),
-    ],
-)
-def test_an_alias(check, monkeypatch, tmp_path, setting, words):
-    """What DNS says is not ours to arrange; so here, and only here, it is the resolver that is played."""
+def test_other_names_in_the_dns(monkeypatch, tmp_path):
+    """What DNS says is not ours to arrange; so here it is the resolver that is played."""
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "web1.example.test", ("127.0.0.1", 443))]
-    conf = tmp_path / "krb5.conf"
-    conf.write_text(f"[libdefaults]\ndefault_realm = EXAMPLE.TEST\n{setting}\n")
-    monkeypatch.setenv("KRB5_CONFIG", str(conf))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: found)
-    finding = finding_of_name("hub.example.test")
-    assert finding.state.value == "ok" and finding.facts["canonical_name"] == "web1.example.test"
-    if words is None:
-        assert finding.found == "hub.example.test is 127.0.0.1; service HTTP@hub.example.test"
-    else:
-        assert words in finding.found
-    named = finding_of_name("hub.example.test", service="HTTP@other")
-    assert named.found == "hub.example.test is 127.0.0.1; service HTTP@other"
+    monkeypatch.setattr(socket, "getnameinfo", lambda *arguments: ("node1.example.test", "443"))
+    conf = tmp_path / "krb5.conf"
+    monkeypatch.setenv("KRB5_CONFIG", str(conf))
+    for rdns, canonical in (("true", "node1.example.test"), ("false", "web1.example.test")):
+        conf.write_text(f"[libdefaults]\ndefault_realm = EXAMPLE.TEST\nrdns = {rdns}\n")
+        finding = finding_of_name("hub.example.test")
+        assert finding.state.value == "ok" and finding.facts["canonical_name"] == canonical
+        also = f"hub.example.test is 127.0.0.1, and the DNS also calls it {canonical}; service HTTP/"
+        assert finding.found == f"{also}hub.example.test"
+        assert finding_of_name("hub.example.test", service="HTTP@other").found == f"{also}other"
 
 
 def test_a_service_that_the_kdc_does_not_know(check):
@@ -642,7 +633,7 @@ def test_all_is_well_for_a_person(hub, user, capsys):
     assert run_command(["check", "--cafile", hub.cafile, hub.url()]) == 0
     printed = capsys.readouterr().out
     assert printed.endswith("\n\nNothing failed.\n")
-    assert f"both sides are verified: it is HTTP@localhost, and you are {user}\n" in printed
+    assert f"both sides are verified: it is HTTP/localhost@EXAMPLE.TEST, and you are {user}\n" in printed
 
 
 def test_a_pipe_that_is_closed(words):

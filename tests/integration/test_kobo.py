@@ -276,7 +276,7 @@ def test_service_and_realm(connect, changes, service):
 
 
 def test_a_service_that_is_not_known(connect):
-    with pytest.raises(ServiceUnknown, match="nobody@localhost") as caught:
+    with pytest.raises(ServiceUnknown, match="nobody/localhost") as caught:
         connect(KRB_SERVICE="nobody")
     assert "with KRB_SERVICE, KRB_REALM or transport_args['service'];" in caught.value.hint
     assert "service=" not in caught.value.hint

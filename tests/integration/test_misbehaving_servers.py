@@ -93,7 +93,8 @@ def test_a_missing_token_is_no_proof(call, server, preemptive):
         call(preemptive=preemptive)
     assert call.transport.parsed == b""
     assert "'optional'" in caught.value.hint
-    assert (caught.value.service, caught.value.host) == ("HTTP@localhost", "localhost")
+    service = "HTTP/localhost@EXAMPLE.TEST" if preemptive else "HTTP@localhost"  # that of the ticket, if there is one
+    assert (caught.value.service, caught.value.host) == (service, "localhost")
     assert call(preemptive=True) == "an honest answer"
     assert server.requests[-1].connection == 1  # the first one was dropped
 

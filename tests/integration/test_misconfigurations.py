@@ -320,7 +320,7 @@ def weak_service(realm):
 @MECHANISMS
 def test_encryption_type_that_the_kdc_does_not_allow(call_hub, trouble, weak_service, mechanism):
     error = trouble(call_hub(service=weak_service, mechanism=mechanism).whoami)
-    assert weak_service in error.message and weak_service in error.hint
+    assert "HTTP/weak.example.test" in error.message and "HTTP/weak.example.test" in error.hint
     assert error.minor.code - KRB5 == 14  # KRB5KDC_ERR_ETYPE_NOSUPP
 
 
@@ -332,7 +332,7 @@ def test_encryption_type_that_the_kdc_does_not_allow(call_hub, trouble, weak_ser
 def test_service_that_the_kdc_does_not_know(call_hub, trouble, mechanism):
     error = trouble(call_hub(service="HTTP@alias.example.test", mechanism=mechanism).whoami)
     assert "HTTP/alias.example.test@EXAMPLE.TEST" in error.message
-    assert "HTTP@alias.example.test" in error.hint
+    assert "asked for HTTP/alias.example.test: " in error.hint and "service=" in error.hint
     assert error.minor.code - KRB5 == 7  # KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN
 
 
@@ -340,7 +340,7 @@ def test_service_that_the_kdc_does_not_know(call_hub, trouble, mechanism):
 @pytest.mark.parametrize("service", ["HTTP@localhost:443", "HTTP/localhost:443@EXAMPLE.TEST", "HTTP@[::1]:443"])
 def test_service_with_a_port(call_hub, trouble, service):
     error = trouble(call_hub(service=service).whoami)
-    assert service in error.message
+    assert service.replace("HTTP@", "HTTP/") in error.message
     assert "leave :443 out" in error.hint
 
 
@@ -548,7 +548,7 @@ def said(hub):
 @MECHANISMS
 def test_server_without_a_keytab(call_hub, trouble, hub, case, said, mechanism):
     error = trouble(call_hub("/no-keytab", mechanism=mechanism).whoami)
-    assert (error.errcode, error.service) == (401, "HTTP@localhost")
+    assert (error.errcode, error.service) == (401, "HTTP/localhost@EXAMPLE.TEST")
     assert "kvno HTTP/localhost" in error.hint
     assert [line.status for line in hub.logged(case)] == [401]
     assert re.search("failed to get server creds: .*Keytab FILE:.*/no.keytab is nonexistent or empty", said())
@@ -558,7 +558,7 @@ def test_server_without_a_keytab(call_hub, trouble, hub, case, said, mechanism):
 @MECHANISMS
 def test_server_whose_key_has_changed(call_hub, trouble, hub, case, said, mechanism):
     error = trouble(call_hub("/stale-keytab", mechanism=mechanism).whoami)
-    assert (error.errcode, error.service) == (401, "HTTP@localhost")
+    assert (error.errcode, error.service) == (401, "HTTP/localhost@EXAMPLE.TEST")
     assert "kvno HTTP/localhost" in error.hint and "clocks" in error.hint
     assert [line.status for line in hub.logged(case)] == [401]
     assert "found in keytab but cannot decrypt ticket" in said()
@@ -575,7 +575,7 @@ def other_service(realm):
 @MECHANISMS
 def test_server_whose_keytab_has_another_name(call_hub, trouble, other_service, said, mechanism):
     error = trouble(call_hub(service=other_service, mechanism=mechanism).whoami)
-    assert (error.errcode, error.service) == (401, other_service)
+    assert (error.errcode, error.service) == (401, "HTTP/other.example.test@EXAMPLE.TEST")
     assert "kvno HTTP/other.example.test" in error.hint
     assert "Request ticket server HTTP/other.example.test@EXAMPLE.TEST not found in keytab" in said()
 
@@ -599,7 +599,7 @@ def test_clock_of_the_server_is_off(trouble, realm, user):
 @MECHANISMS
 def test_user_who_is_not_let_in(call_hub, trouble, user, said, mechanism):
     error = trouble(call_hub("/others", mechanism=mechanism).whoami)
-    assert f"accepted the ticket for HTTP@localhost: {user} may not" in error.message
+    assert f"accepted the ticket for HTTP/localhost@EXAMPLE.TEST: {user} may not" in error.message
     assert error.principal == user
     assert "keytab" not in error.hint
     assert f'AH01631: user {user}: authorization failure for "/others"' in said()

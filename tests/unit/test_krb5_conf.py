@@ -1,5 +1,7 @@
 """Reading krb5.conf."""
 
+import pytest
+
 from krbxmlrpc._kerberos import krb5_conf
 
 
@@ -33,4 +35,41 @@ def test_krb5_conf_that_includes_itself(tmp_path):
 
 def test_krb5_conf_of_the_system(monkeypatch, tmp_path):
     monkeypatch.setattr(krb5_conf, "DEFAULT", f"{tmp_path}/none")
-    assert krb5_conf.read(None) == ([], [f"{tmp_path}/none"], {})
+    assert krb5_conf.read(None) == ([], [f"{tmp_path}/none"], {}, {})
+
+
+def test_a_changed_file_is_read_again(tmp_path):
+    conf, part = tmp_path / "krb5.conf", tmp_path / "conf.d"
+    part.mkdir()
+    conf.write_text(f"includedir {part}\n[libdefaults]\n default_realm = ONE\n")
+    found = krb5_conf.read(str(conf))
+    assert krb5_conf.read(str(conf)) is found
+    (part / "new.conf").write_text("[libdefaults]\n rdns = false\n")
+    assert krb5_conf.read(str(conf)).libdefaults == {"default_realm": "ONE", "rdns": "false"}
+    (part / "new.conf").write_text("[libdefaults]\n rdns = true \n")
+    assert krb5_conf.read(str(conf)).libdefaults["rdns"] == "true"
+    conf.unlink()
+    assert krb5_conf.read(str(conf)).libdefaults == {}
+
+
+@pytest.mark.parametrize(
+    "host, realm",
+    [
+        ("hub.one.test", "HUB"),
+        ("HUB.one.test.", "HUB"),
+        ("other.one.test", "DOMAIN"),
+        ("one.test", "BARE"),
+        ("x.two.test", "BARE2"),
+        ("two.test", "BARE2"),
+        ("one.test.other", ""),
+        ("localhost", ""),
+        ("", ""),
+    ],
+)
+def test_the_realm_of_a_host(tmp_path, host, realm):
+    conf = tmp_path / "krb5.conf"
+    conf.write_text(
+        "[domain_realm]\n hub.one.test = HUB\n .one.test = DOMAIN\n one.test = BARE\n Two.test = BARE2\n"
+        "[libdefaults]\n three.test = NONE\n"
+    )
+    assert krb5_conf.realm_of(host, krb5_conf.read(str(conf)).domain_realm) == realm

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 from fuzz import CORPUS
-from fuzz.tokens import AES256, BARE, KRB5, SPNEGO, answer, der, mechanism, one_input, proof, state, verdict
+from fuzz.tokens import AES256, BARE, KRB5, SERVICE, SPNEGO, answer, der, mechanism, one_input, proof, state, verdict
 from hypothesis import given, strategies as st
 
 from krbxmlrpc._kerberos import tokens
@@ -51,7 +51,7 @@ def test_what_the_standards_allow(token, offer, final):
         (answer(state(0), mechanism(KRB5), PROOF), SPNEGO, False),
         (answer(state(0), mechanism(NTLM), PROOF), SPNEGO, True),
         (answer(state(0), mechanism(MICROSOFT), PROOF), SPNEGO, True),
-        (answer(state(0), mechanism(KRB5), PROOF), Offer((NTLM,), AES256), True),
+        (answer(state(0), mechanism(KRB5), PROOF), Offer((NTLM,), AES256, SERVICE), True),
         (answer(mechanism(KRB5), state(0), PROOF), SPNEGO, True),
         (answer(state(0), state(0), PROOF), SPNEGO, True),
         (answer(state(0), PROOF, PROOF), SPNEGO, True),

@@ -1,0 +1,135 @@
+"""Decides by which name the KDC is asked for a service. DNS has no say in it, unless the caller allows that.
+
+libkrb5 looks host-based names (``HTTP@host``) up in the DNS under its own defaults, so that whoever controls the DNS
+chooses which service has to prove its identity. So this module makes a principal of each name, and libkrb5 takes it as
+it is. If the realm is left out, it is the host's: by ``[domain_realm]`` of krb5.conf, or else by referral (RFC 6806).
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Callable, Literal, NamedTuple
+
+from .._forks import no_fork
+from .._hints import Hint
+from ..errors import KerberosXMLRPCError
+from . import krb5_conf
+from .gss_errors import is_unknown_service
+from .principals import asked_name
+from .ticket import Ticket
+
+Canonicalize = Literal["never", "fallback", "always"]
+
+CANONICALIZE = ("never", "fallback", "always")
+"""The accepted values of ``canonicalize``."""
+
+NewTicket = Callable[..., Ticket]
+"""Makes a ticket for a service. It takes the options of `KerberosTicket`, too."""
+
+
+class _Known(NamedTuple):
+    """The name by which the KDC knows a service."""
+
+    service: str
+    by_host: bool
+    """Whether GSSAPI has to be asked by a host-based name."""
+
+
+class ServiceNames:
+    """Gets tickets for services by the names that a transport allows, and remembers the name that the KDC knows.
+
+    Args:
+        new_ticket: makes a ticket.
+        canonicalize: whether the canonical name in the DNS may take the place of a host's name: never; if the KDC does
+            not know the host's name; or always.
+        lookup: returns the canonical name of a host; None if there is none.
+    """
+
+    def __init__(
+        self, new_ticket: NewTicket, canonicalize: Canonicalize, lookup: Callable[[str], str | None] | None = None
+    ) -> None:
+        self.new_ticket = new_ticket
+        self._canonicalize = canonicalize
+        self._lookup = lookup or canonical_name
+        self._known: dict[str, _Known] = {}
+
+    def ticket(self, service: str, **options: Any) -> Ticket:
+        """Return a ticket for a service. The options are those of `KerberosTicket`.
+
+        Raises:
+            KerberosXMLRPCError: there is no ticket.
+        """
+        known = self._known.get(service)
+        if known is not None:
+            try:
+                return self.new_ticket(known.service, _by_host=known.by_host, **options)
+            except KerberosXMLRPCError as error:
+                if not is_unknown_service(error):
+                    raise
+            self._known.pop(service, None)  # the KDC has forgotten it: begin anew
+        if self._canonicalize == "always":
+            return self._remembered(service, self._canonical(service) or service, options)
+        try:
+            return self._remembered(service, service, options)
+        except KerberosXMLRPCError as error:
+            canonical = self._canonical(service) if is_unknown_service(error) else None
+            if canonical is None:
+                raise
+            if self._canonicalize == "never":
+                error.hint = offered(service, canonical)
+                raise
+            unknown = error
+        try:
+            return self._remembered(service, canonical, options)
+        except KerberosXMLRPCError as error:
+            if not is_unknown_service(error):
+                raise
+            unknown.message += f"; nor does the KDC know {asked_name(canonical)}, the name in the DNS"
+            raise unknown from error
+        finally:
+            del unknown  # its traceback holds this frame
+
+    def _remembered(self, service: str, name: str, options: dict[str, Any]) -> Ticket:
+        """Return a ticket for a name of a service. If that name differs from the usual one, remember it."""
+        ticket = self.new_ticket(name, **options)
+        if ticket.is_by_host or name != service:
+            self._known[service] = _Known(name, ticket.is_by_host)
+        return ticket
+
+    def _canonical(self, service: str) -> str | None:
+        """Return the service at the canonical name of its host; None if that is the same, or the service is exact."""
+        kind, at, host = service.partition("@")
+        if "/" in kind or not at:
+            return None
+        name = self._lookup(host)
+        return None if name is None or name == host.lower() else f"{kind}@{name}"
+
+
+def offered(service: str, canonical: str) -> Hint:
+    """Return the hint for a name that the KDC does not know, while the DNS has another name for the host."""
+    return Hint(
+        "the KDC was asked for {asked}. The DNS has another name for this host: if you trust that name, pass "
+        "{args.service:{canonical}}; {args.canonicalize:fallback} allows any name that the DNS gives",
+        asked=asked_name(service),
+        canonical=canonical,
+    )
+
+
+def canonical_name(host: str) -> str | None:
+    """Return the canonical name of a host as libkrb5 finds it; None if the host does not resolve.
+
+    libkrb5 also looks up the name of the address, unless krb5.conf says ``rdns = false``. Source: MIT Kerberos
+    documentation, "Principal names and DNS".
+    """
+    try:
+        with no_fork:  # the resolver has locks of its own
+            first = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)[0]
+            name = first[3]
+            if krb5_conf.is_true(krb5_conf.current().libdefaults.get("rdns", "true")):
+                try:
+                    name = socket.getnameinfo(first[4], socket.NI_NAMEREQD)[0]
+                except OSError:  # no reverse lookup: the forward one counts
+                    pass
+    except (OSError, UnicodeError):
+        return None
+    return name.rstrip(".").lower() or None
