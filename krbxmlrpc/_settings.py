@@ -420,10 +420,11 @@ class Settings:
         None,
         Hint("an http.cookiejar.CookieJar, or {phrase.left_out}"),
         "the jar for cookies; default: a jar of the transport's own, in which each cookie is for its own host. A jar "
-        'with a file (``MozillaCookieJar("cookies.txt")``) is loaded when the transport is built, and saved when cookies '
-        "change, session cookies included. Only the owner can read the file (mode 0600). The file records the principal "
-        "of each session. Another principal does not use the session. Cookies that are in the jar when the transport is "
-        "built count as sessions. Other cookies go only to hosts that have proved their identity to this transport.",
+        'with a file (``MozillaCookieJar("cookies.txt")``) is loaded when the transport is built. It is saved when '
+        "cookies change, session cookies included. Only the owner can read the file (mode 0600). The file records the "
+        "principal of each session. Another principal does not use the session. Cookies that are in the jar when the "
+        "transport is built count as sessions. Other cookies go only to hosts that have proved their identity to this "
+        "transport.",
         check=_checked_jar,
         option=Option(
             "session",

@@ -163,7 +163,7 @@ class ProxyRefused(KerberosXMLRPCError, ConnectionError):
     Attributes:
         proxy: the proxy, ``host:port``.
         status: the HTTP status of the proxy's reply.
-        schemes: the authentication schemes that the proxy offers, in lower case.
+        schemes: the known authentication schemes that the proxy offers, in lower case.
 
     Source: RFC 9110, sections 9.3.6 and 15.5.8.
     """
@@ -212,7 +212,7 @@ class UnexpectedStatus(KerberosXMLRPCError, ProtocolError):
         errmsg: the reason phrase. If the server has proved its identity, the phrase is the server's own. If not, the
             phrase is HTTP's standard one.
         headers: the reply's headers. Lookup ignores the case of names, and repeated headers are kept.
-        location: the target of a redirection (without query), or None.
+        location: the target of a redirection (without query; only host and path if unverified), or None.
 
     Source: RFC 9110, section 15.
     """
@@ -249,7 +249,7 @@ class NegotiateNotOffered(UnexpectedStatus):
     """The server answered 401 and does not offer Negotiate.
 
     Attributes:
-        schemes: the authentication schemes that the server offers, in lower case.
+        schemes: the known authentication schemes that the server offers, in lower case.
 
     Source: RFC 9110, section 11.6.1.
     """

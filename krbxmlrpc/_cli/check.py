@@ -25,14 +25,14 @@ from .._hints import Hint
 from .._http.address import parse_address
 from .._http.connection import Connection
 from .._http.response import Response
-from .._http.www_authenticate import www_auth
+from .._http.www_authenticate import known_schemes, offered
 from .._kerberos import krb5_conf
 from .._kerberos.ccache import cache_file, cache_owner, ticket_end
 from .._kerberos.credentials import holder
 from .._kerberos.principals import asked_name, shown
 from .._kerberos.service_names import canonical_name
 from .._kerberos.ticket import Ticket
-from .._negotiate.http_errors import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference, redirect_target
+from .._negotiate.http_errors import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference, pointing, redirect_target
 from .._negotiate.proxy import ENVIRONMENT, Proxy
 from .._settings import Settings, tls_context
 from ..errors import (
@@ -353,25 +353,26 @@ class Examination:
             return Finding(State.FAILED, words, remedy)
         self._arrived = datetime.now(timezone.utc)
         status = self._reply.status
-        schemes = list(www_auth(self._reply.values("www-authenticate")))
+        challenges = self._reply.values("www-authenticate")
+        schemes = list(known_schemes(challenges))
         facts = {"path": (login or self._handler).partition("?")[0], "status": status, "schemes": schemes}
         log_in = Hint("; if sessions begin at a login page, pass its path with {args.login_path}")
         said = f"without a ticket it answers {status} {responses.get(status, '')}".rstrip()
         if status == 401 and "negotiate" in schemes:
-            return Finding(State.OK, f"{said} and offers {', '.join(schemes)}", None, facts)
+            return Finding(State.OK, f"{said} and offers {offered(challenges)}", None, facts)
         if status == 401:
             return Finding(
                 State.FAILED,
-                f"{said} and offers {', '.join(schemes)[:200] or 'nothing'}: Negotiate is missing",
+                f"{said} and offers {offered(challenges)}: Negotiate is missing",
                 Hint(
                     "check the path of the URL; on the server, AuthType GSSAPI has to cover it{log_in}",
                     log_in="" if login else log_in,
                 ),
                 facts,
             )
-        where = redirect_target(self._reply.getheader("Location", "")) if 300 <= status < 400 else None
+        where = redirect_target(self._reply.getheader("Location", ""), False) if 300 <= status < 400 else None
         if where is not None:
-            said += f" and points to {where}"
+            said += pointing(where, False)
         remedy = Hint("Negotiate does not protect this path: check the path{log_in}", log_in="" if login else log_in)
         return Finding(State.WARNING, said, remedy, facts)
 

@@ -101,6 +101,29 @@ def www_auth(headers: HeaderValues) -> dict[str, str]:
     return found
 
 
+SCHEMES = frozenset(
+    "basic bearer digest dpop gnap hoba kerberos mutual negotiate ntlm oauth privatetoken scram-sha-1 scram-sha-256 "
+    "vapid".split()
+)
+"""The schemes that messages name, in lower case: those of IANA's registry, and two that are common without being in it.
+A server, or somebody in its place, could write anything into the name of a scheme."""
+
+
+def known_schemes(headers: HeaderValues) -> tuple[str, ...]:
+    """Return the schemes of the challenges that are in `SCHEMES`."""
+    return tuple(scheme for scheme in www_auth(headers) if scheme in SCHEMES)
+
+
+def offered(headers: HeaderValues) -> str:
+    """Return the schemes of the challenges for a message: the known ones by their names, the others by their number."""
+    known = known_schemes(headers)
+    unknown = len(www_auth(headers)) - len(known)
+    named = ", ".join(known)
+    if not unknown:
+        return named or "nothing"
+    return f"{named}{' and ' if named else ''}{unknown} unknown {'scheme' if unknown == 1 else 'schemes'}"
+
+
 def negotiate_details(headers: HeaderValues) -> str | None:
     """Return the details of ``Negotiate`` (RFC 4559, section 4.1): a token, or ``""``; None without Negotiate."""
     if isinstance(headers, list) and len(headers) == 1 and isinstance(headers[0], str):

@@ -1,8 +1,8 @@
 """Turns a reply that ends a call without values into an error that gives the reason and a remedy.
 
 Plain functions on a call, and on the status and headers of the reply; no I/O. If a reply has not been verified, the
-error quotes only the parts that the standards define: the status, the names of authentication schemes, the clock, and
-the target of a redirection.
+error names only facts that the standards define: the status, the known ones of the authentication schemes, the clock,
+and, marked as unverified, the host and path of a redirection.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from .._hints import Hint
 from .._http.response import MalformedReply
-from .._http.www_authenticate import www_auth
+from .._http.www_authenticate import known_schemes, offered
 from ..errors import (
     AuthenticationRejected,
     BrokenReply,
@@ -189,11 +189,11 @@ def _unproven(call: Call, reply: Reply) -> MutualAuthenticationError:
 
 
 def _not_offered(call: Call, reply: Reply) -> NegotiateNotOffered:
-    schemes = tuple(www_auth(reply.headers.get_all("WWW-Authenticate", [])))
+    challenges = reply.headers.get_all("WWW-Authenticate", [])
     return NegotiateNotOffered(
-        f"{call.url} answered 401 and does not offer Negotiate (it offers: {', '.join(schemes)[:200] or 'nothing'})",
+        f"{call.url} answered 401 and does not offer Negotiate (it offers: {offered(challenges)})",
         hint="check the path of the URL; on the server, AuthType GSSAPI has to cover it",
-        schemes=schemes,
+        schemes=known_schemes(challenges),
         **_facts(call, reply),
     )
 
@@ -203,13 +203,16 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
     what = f"{call.url} answered {reply.status} {facts['errmsg']}".rstrip()
     if reply.on_session:
         what += " to a call on a session"
-    location = redirect_target(reply.headers.get("Location")) if 300 <= reply.status < 400 else None
+    is_redirection = 300 <= reply.status < 400
+    location = redirect_target(reply.headers.get("Location"), reply.verified) if is_redirection else None
     hint = _status_hint(reply)
     if location is not None:
-        what += f" and points to {location}"
+        what += pointing(location, reply.verified)
+        follow = "call that URL if you trust it" if reply.verified else "check the URL with the server's operator"
         hint = Hint(
-            "redirections are not followed, because a ticket is for one server only; call that URL if you trust it; if "
-            "it is a login page that takes tickets, name its path by {args.login_path}"
+            "redirections are not followed, because a ticket is for one server only; {follow}; if the server has a "
+            "login page that takes tickets, name its path by {args.login_path}",
+            follow=follow,
         )
     if reply.on_session and may_have_ended(Sent.COOKIES, reply.status, Step.UNEXPECTED):
         again = "the session may have ended: the next call begins a new one"
@@ -287,10 +290,16 @@ def clock_difference(date: str | None, now: datetime) -> float | None:
     return (then - now).total_seconds()
 
 
-def redirect_target(location: str | None) -> str | None:
+def pointing(location: str, verified: bool) -> str:
+    """Return the words of a message on the target of a redirection."""
+    return f" and points to {location}" if verified else f"; unverified: it points to {location}"
+
+
+def redirect_target(location: str | None, verified: bool) -> str | None:
     """Return a ``Location`` as one short line of ASCII for a message; None if it cannot be shown.
 
-    User, password, parameters, query and fragment are left out, because a server may put its secrets there.
+    User, password, parameters, query and fragment are left out, because a server may put its secrets there. If the
+    reply is not verified, only host and path are shown.
     """
     try:
         parts = urlsplit(location or "")
@@ -300,5 +309,6 @@ def redirect_target(location: str | None) -> str | None:
     netloc = parts.netloc.rpartition("@")[2].partition(";")[0]
     if (parts.scheme and not parts.netloc) or "@" in path or "\\" in path:
         return None  # some programs read a user and a password from these
-    shown = urlunsplit((parts.scheme, netloc, path, "", ""))
+    shown = urlunsplit((parts.scheme if verified else "", netloc, path, "", ""))
+    shown = shown if verified else shown.removeprefix("//")
     return ascii(shown[:200])[1:-1] or None

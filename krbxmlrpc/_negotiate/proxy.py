@@ -24,7 +24,7 @@ from .._hints import Hint, subject
 from .._http.address import Address, authority, parse_address
 from .._http.connection import Connection
 from .._http.response import MalformedReply, Response
-from .._http.www_authenticate import www_auth
+from .._http.www_authenticate import known_schemes, offered
 from .._kerberos.principals import asked_name
 from .._kerberos.ticket import Ticket
 from ..errors import (
@@ -194,7 +194,8 @@ def refusal(
         error: the fault in the reply's token or in the exchange; None if there is none.
         service: the principal of the service that the ticket was for; None if there was no ticket.
     """
-    schemes = tuple(www_auth(challenges))
+    values = list(challenges)
+    schemes = known_schemes(values)
     what = f"the proxy {proxy} answered {status} {responses.get(status, '')}".rstrip()
     if status >= 500:
         return ServerUnreachable(
@@ -204,7 +205,7 @@ def refusal(
         )
     if status == 407:
         what += _sent(authorization, service)
-        what += f" ({reason_of(error)})" if error else f" (it offers: {', '.join(schemes)[:200] or 'nothing'})"
+        what += f" ({reason_of(error)})" if error else f" (it offers: {offered(values)})"
     return ProxyRefused(
         f"{what}; {authority(server)} was not reached",
         proxy=str(proxy),

@@ -90,11 +90,37 @@ def test_failures_name_both_sides_and_quote_nothing_unverified(step, status):
     ],
 )
 def test_redirect_target(location, shown):
-    assert redirect_target(location) == shown
+    assert redirect_target(location, True) == shown
+    assert redirect_target(location, False) == (shown and shown.removeprefix("https://"))
 
 
-def test_redirect_target_is_short():
-    assert len(redirect_target("/" + "x" * 10_000)) == 200
+@pytest.mark.parametrize("verified", [True, False])
+def test_redirect_target_is_short(verified):
+    assert len(redirect_target("/" + "x" * 10_000, verified)) == 200
+
+
+@pytest.mark.parametrize("on_session", [True, False])
+@pytest.mark.parametrize("principal", [None, "user@REALM"])
+def test_an_unverified_target_is_marked_and_no_advice(principal, on_session):
+    found = reply(302, Location="https://your-account-is-locked.test/call-us?now")
+    error = failure(Step.UNEXPECTED, CALL, found._replace(principal=principal, on_session=on_session))
+    if principal is None:
+        assert "; unverified: it points to your-account-is-locked.test/call-us" in error.message
+        assert "call that URL" not in error.hint and error.location == "your-account-is-locked.test/call-us"
+    else:
+        assert " and points to https://your-account-is-locked.test/call-us" in error.message
+        assert "call that URL if you trust it" in error.hint
+
+
+def test_schemes_that_are_not_registered_are_only_counted():
+    words = "your-account-is-locked.call-0123"
+    for more, told in (([], "1 unknown scheme"), (["Basic", "x-y z"], "basic and 2 unknown schemes")):
+        message = HTTPMessage()
+        for value in [words, *more]:
+            message["WWW-Authenticate"] = value
+        error = failure(Step.NOT_OFFERED, CALL, Reply(401, "", message))
+        assert f"(it offers: {told})" in error.message
+        assert "locked" not in f"{error}{error.schemes}"
 
 
 DATES = st.lists(
