@@ -25,6 +25,7 @@ from ._kerberos.service_names import Canonicalize
 from ._negotiate.call import Authentication, Calling, Client, LoginPage, SessionOrTicket
 from ._negotiate.cookies import CookieStore
 from ._negotiate.exchange import Memory
+from ._negotiate.logins import Logins
 from ._negotiate.policy import Allowance, Call, Expects, MutualAuthentication
 from ._negotiate.proxy import ENVIRONMENT
 from ._negotiate.retries import NEVER, Idempotent
@@ -108,6 +109,8 @@ class _NegotiateTransport(Transport):
             # The source does not refer to the transport: a connection must not keep the transport alive.
             tickets=TicketSource(settings.ticket_for_servers(), bound=settings.channel_bindings is not None),
             memory=Memory(CookieStore(settings.cookiejar, settings.identity), settings.identity),
+            logins=Logins(),
+            timeout=settings.timeout,
         )
         self._authentication = self.make_authentication(settings.login_path, settings.preemptive)
         self._last_url: tuple[str, str] | None = None

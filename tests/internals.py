@@ -90,7 +90,7 @@ def cookies_may_be_session(transport):
 def session_locks(transport, netloc):
     """Return the locks of a transport's session with this host and port, in the order in which they are taken."""
     store = cookie_store(transport)
-    login = store._login_locks.setdefault(netloc, threading.Lock())
+    login = transport._client.logins._locks.setdefault(netloc, threading.RLock())
     return store._keeping, store.jar._cookies_lock, login
 
 
@@ -109,6 +109,11 @@ def make_next_ticket(transport, make):
 def set_login_path(transport, path):
     """Have a transport log in at another path from now on."""
     transport._authentication.path = path
+
+
+def wait_for_logins(transport, seconds):
+    """Have the calls of a transport wait this long at most for the login of another thread."""
+    transport._client = transport._client._replace(timeout=seconds)
 
 
 def settings_of(transport):

@@ -17,13 +17,17 @@ from .._xmlrpc.calls import method_name
 from ..errors import CallOutcomeUnknown, KerberosXMLRPCError
 from .cookies import Cookies
 from .exchange import Exchange, Memory
-from .http_errors import failure, login_without_session, session_refused
+from .http_errors import failure, login_goes_on, login_without_session, session_refused
+from .logins import Logins
 from .policy import Allowance, Call, Expects, MutualAuthentication, Sent, Step
 from .retries import Retries, is_answer
 from .wire import BlockingWire, Hooks, TicketSource
 
 MAX_SESSIONS = 2
 """The most sessions that a call tries before it carries a ticket. An exchange can take all requests that are left."""
+
+LOGIN_PATIENCE = 300.0
+"""Wait this many seconds for the login of another thread, if the transport has no timeout."""
 
 SessionEnded = Callable[[Fault, "LoginSession"], object]
 
@@ -37,6 +41,9 @@ class Client(NamedTuple):
     pool: Pool
     tickets: TicketSource
     memory: Memory
+    logins: Logins
+    timeout: float | None
+    """Seconds that each socket operation may take, and the wait for another thread's login; None: no limit."""
 
 
 class Authentication:
@@ -272,10 +279,16 @@ class Calling:
     def log_in(self, login: Call, seen: int) -> None:
         """Log in with a ticket, unless a login has succeeded since the count of logins was `seen`.
 
-        A login carries no cookies: a server that looks at the cookies first would answer on the old session.
+        A login carries no cookies: a server that looks at the cookies first would answer on the old session. The wait
+        for the login of another thread is bounded, because a server can send its reply to that login without end.
+
+        Raises:
+            ServerUnreachable: the login of another thread has not ended in time.
         """
+        patience = LOGIN_PATIENCE if self._client.timeout is None else self._client.timeout
         try:
-            self._client.memory.cookies.log_in_once(login.netloc, seen, lambda: self.authenticated(Cookies(), login))
+            if not self._client.logins.once(login.netloc, seen, lambda: self.authenticated(Cookies(), login), patience):
+                raise login_goes_on(login, patience)
         except KerberosXMLRPCError as error:
             error.at_login = True
             raise
@@ -306,7 +319,7 @@ class Calling:
 
     def logins(self) -> int:
         """Return the count of logins at the server."""
-        return self._client.memory.cookies.logins(self.call.netloc)
+        return self._client.logins.count(self.call.netloc)
 
     def cookie_paths(self) -> list[str]:
         """Return the paths of the server for which there are cookies."""

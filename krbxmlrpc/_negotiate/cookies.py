@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Iterable, Sequence
 from http.client import HTTPMessage
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy, FileCookieJar
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 from urllib.parse import urlsplit
 from urllib.request import Request
 
@@ -132,8 +132,6 @@ class CookieStore:
         self._identity = identity
         self._places: dict[str, _Place] = {}
         self._hosts: dict[str, _Host] = {}
-        self._logins: dict[str, int] = {}
-        self._login_locks: dict[str, threading.Lock] = {}
         self._keeping = threading.RLock()  # reentrant: a signal handler may close the transport meanwhile
         self._file: str | None = None
         if isinstance(self.jar, FileCookieJar) and self.jar.filename:
@@ -374,17 +372,6 @@ class CookieStore:
         domains = ((cookie.domain.lstrip("."), cookie.path) for cookie, _ in self._content_of(self.jar))
         return sorted({path for domain, path in domains if domain in names or host.endswith(f".{domain}")})
 
-    def logins(self, host: str) -> int:
-        """Return the count of logins at a host."""
-        return self._logins.get(host, 0)
-
-    def log_in_once(self, host: str, seen: int, log_in: Callable[[], object]) -> None:
-        """Log in, unless another thread has logged in since the count of logins was `seen`."""
-        with self._login_locks.setdefault(host, threading.Lock()):
-            if self.logins(host) == seen:
-                log_in()
-                self._logins[host] = seen + 1
-
     # -- the file -----------------------------------------------------------------------------------------------------
 
     def save(self) -> None:
@@ -409,7 +396,6 @@ class CookieStore:
     def after_fork(self) -> None:
         """Make new locks in a child process: the child lacks the other threads, and one may have held a lock."""
         self._keeping = threading.RLock()
-        self._login_locks = {}
         if hasattr(self.jar, "_cookies_lock"):
             self.jar._cookies_lock = threading.RLock()
 

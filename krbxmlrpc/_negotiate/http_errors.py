@@ -161,6 +161,18 @@ def session_refused(call: Call, reply: Reply, login_path: str | None) -> Authent
     )
 
 
+def login_goes_on(login: Call, seconds: float) -> ServerUnreachable:
+    """Return the error for a call that needs a session while the login of another thread does not end."""
+    return ServerUnreachable(
+        f"the login of another thread at {login.url} has not ended after {seconds:g} seconds",
+        hint=Hint(
+            "no call has run; the server is slow to answer the login, or sends its reply without end; {args.timeout} "
+            "sets how long a call waits for the login of another thread"
+        ),
+        **_parties(login),
+    )
+
+
 def login_without_session(call: Call, login: Call, paths: list[str]) -> NoSession:
     """Return the error for a login that set no cookies for the call; `paths` are the paths of other cookies."""
     others = f" (there are some for {', '.join(paths)[:200]!a})" if paths else ""

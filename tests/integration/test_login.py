@@ -1,5 +1,6 @@
 """Logging in at a page, and the calls on its session, which are to a URL that Negotiate does not protect."""
 
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -9,7 +10,8 @@ from xmlrpc.client import Fault, ServerProxy, dumps
 import pytest
 from cookie_jars import cookie
 from endless_exchange import MORE, Insatiable
-from internals import cookie_store, set_login_path, use_ticket_class
+from helpers import DEADLINE, Threads
+from internals import cookie_store, set_login_path, use_ticket_class, wait_for_logins
 from servers.scripted import accept, honest, message, say, values
 from servers.two_leg_acceptor import TwoLegs
 
@@ -431,6 +433,60 @@ def test_no_second_login_if_another_thread_has_logged_in(open_server, server):
         renewed.set()
         assert first.result(60) == "on a session"
     assert asked(server) == ["GET /login", "POST /calls"] + ["POST /calls", "GET /login", "POST /calls"]
+
+
+@pytest.mark.parametrize("patience", [0.001, DEADLINE])
+def test_a_login_that_trickles_holds_no_other_thread_for_ever(open_server, server, patience):
+    arrived, over = threading.Event(), threading.Event()
+
+    def trickle(request, send):
+        arrived.set()
+        send(b"HTTP/1.1 200 OK\r\nA-Header: ")
+        while not over.wait(0.01):
+            send(b"-")
+        send(b"\r\n")
+        honest(headers=SESSION)(request, lambda reply: send(reply.partition(b"\r\n")[2]))
+
+    server.play(trickle, CALL, CALL)
+    proxy = open_server()
+    wait_for_logins(proxy("transport"), patience)
+    first = Threads(proxy.method)
+    assert arrived.wait(DEADLINE)
+    if patience == DEADLINE:
+        second = Threads(proxy.method)
+        over.set()
+        assert second.results() == ["on a session"]
+    else:
+        with pytest.raises(ServerUnreachable, match="login of another thread.*/login.*timeout=") as caught:
+            proxy.method()
+        assert caught.value.at_login and caught.value.service
+        over.set()
+    assert first.results() == ["on a session"]
+    assert asked(server).count("GET /login") == 1
+
+
+def test_a_signal_handler_can_call_during_a_login(open_server, server):
+    """Its call does not wait for the login of its own thread."""
+    proxy, called = open_server(), []
+
+    def interrupted(request, send):
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+        assert done.wait(DEADLINE)
+        honest(headers=SESSION)(request, send)
+
+    def on_signal(number, frame):
+        called.append(proxy.method())
+        done.set()
+
+    done = threading.Event()
+    server.play(interrupted, honest(headers=SESSION), CALL, CALL)
+    former = signal.signal(signal.SIGUSR1, on_signal)
+    try:
+        assert proxy.method() == "on a session"
+    finally:
+        signal.signal(signal.SIGUSR1, former)
+    assert called == ["on a session"]
+    assert sorted(asked(server)) == ["GET /login"] * 2 + ["POST /calls"] * 2
 
 
 def test_the_jar_of_the_caller_may_be_emptied(member, logged, user):

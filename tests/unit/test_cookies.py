@@ -2,9 +2,7 @@
 
 import os
 import stat
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import CookieJar, FileCookieJar, LWPCookieJar, MozillaCookieJar
 
 import pytest
@@ -12,7 +10,7 @@ from cookie_jars import USER, Somebody, cookie, store_of
 from fuzz import cookies as fuzz_cookies
 from hypothesis import given, strategies as st
 
-from krbxmlrpc import KerberosTransport, NoCredentials
+from krbxmlrpc import KerberosTransport
 from krbxmlrpc._negotiate.cookies import MAX_COOKIES, MAX_HEADER, MAX_PLACES
 from krbxmlrpc._negotiate.set_cookie import MAX_COOKIE
 
@@ -770,42 +768,3 @@ def test_a_file_stays_as_it_was_where_saving_fails(tmp_path):
         session.save()
     assert path.read_bytes() == HEAD
     assert os.listdir(tmp_path) == ["cookies"]
-
-
-class Watched:
-    """A lock that tells when somebody comes for it."""
-
-    def __init__(self):
-        self.came = threading.Semaphore(0)
-        self._lock = threading.Lock()
-
-    def __enter__(self):
-        self.came.release()
-        self._lock.acquire()
-
-    def __exit__(self, *error):
-        self._lock.release()
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_threads_share_one_login_unless_it_fails(fails):
-    session = store_of()
-    lock = session._login_locks["hub"] = Watched()
-    began = []
-
-    def log_in():
-        began.append(None)
-        if len(began) == 1:
-            for _ in range(8):
-                assert lock.came.acquire(timeout=60)  # all have come before it ends
-            if fails:
-                raise NoCredentials("no ticket")
-
-    with ThreadPoolExecutor(8) as pool:
-        done = [pool.submit(session.log_in_once, "hub", 0, log_in) for _ in range(8)]
-    assert len([each for each in done if each.exception()]) == fails
-    assert len(began) == 1 + fails
-    session.log_in_once("hub", 0, log_in)
-    assert len(began) == 1 + fails
-    session.log_in_once("hub", session.logins("hub"), log_in)
-    assert len(began) == 2 + fails
