@@ -207,7 +207,7 @@ def require_program(monkeypatch, path):
 
 def forks_wait():
     """Say whether this thread is where no fork may happen."""
-    return threading.get_ident() in no_fork._inside
+    return no_fork.is_inside(threading.get_ident())
 
 
 def finding_of_name(host, **arguments):

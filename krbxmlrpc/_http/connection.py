@@ -131,8 +131,7 @@ class Connection:
         sock = self._open()
         try:
             if isinstance(sock, ssl.SSLSocket):
-                with no_fork:  # OpenSSL has locks of its own
-                    sock.do_handshake()
+                no_fork(sock.do_handshake)  # OpenSSL has locks of its own
         except ssl.SSLCertVerificationError as error:
             self.close()
             raise CertificateRejected(
@@ -174,8 +173,8 @@ class Connection:
 
     def _open_socket(self, name: str, port: int) -> socket.socket:
         """Return a connected socket, ready for the TLS handshake. If all addresses fail, raise the last error."""
-        with no_fork:  # the resolver has locks of its own
-            *others, last = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        # The resolver has locks of its own.
+        *others, last = no_fork(socket.getaddrinfo, name, port, type=socket.SOCK_STREAM)
         for address in others:
             with suppress(OSError, ValueError):
                 return self._open_socket_at(*address)

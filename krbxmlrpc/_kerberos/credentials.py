@@ -65,19 +65,22 @@ def holder(principal: str | None, ccache: str | None, keytab: str | None) -> tup
     except ImportError:
         return None
     try:
-        with no_fork:
-            if ccache is None and keytab is None:
-                oid = raw.OID.from_int_seq(_OIDS["krb5"])
-                name = principal and raw.import_name(principal.encode(), raw.NameType.kerberos_principal)
-                credentials = raw.acquire_cred(name or None, mechs=[oid], usage="initiate").creds
-            else:
-                store = CredentialStore(principal, ccache, keytab)
-                with store.turn():
-                    credentials = store.credentials("krb5")[0]
-            found: Any = raw.inquire_cred(credentials, mechs=False, usage=False)
-            return str(raw.display_name(found.name, name_type=False).name, "utf-8"), found.lifetime
+        return no_fork(_holder, raw, principal, ccache, keytab)
     except raw.GSSError:
         return None
+
+
+def _holder(raw: Any, principal: str | None, ccache: str | None, keytab: str | None) -> tuple[str, int | None]:
+    if ccache is None and keytab is None:
+        oid = raw.OID.from_int_seq(_OIDS["krb5"])
+        name = principal and raw.import_name(principal.encode(), raw.NameType.kerberos_principal)
+        credentials = raw.acquire_cred(name or None, mechs=[oid], usage="initiate").creds
+    else:
+        store = CredentialStore(principal, ccache, keytab)
+        with store.turn():
+            credentials = store.credentials("krb5")[0]
+    found: Any = raw.inquire_cred(credentials, mechs=False, usage=False)
+    return str(raw.display_name(found.name, name_type=False).name, "utf-8"), found.lifetime
 
 
 class CredentialStore:
@@ -167,6 +170,12 @@ class StoreTicket(Ticket):
         super().__init__(service, **arguments)
 
     def _begin(self, mechanism: str) -> tuple[Any, str]:
+        try:
+            return no_fork(self._begin_undivided, mechanism)
+        except self._store.gssapi.GSSError as error:
+            raise _failure(error) from error
+
+    def _begin_undivided(self, mechanism: str) -> tuple[Any, str]:
         raw = self._store.gssapi
         flags = [raw.RequirementFlag.transferable]  # has no effect; an empty list would mean python-gssapi's defaults
         flags += [raw.RequirementFlag.mutual_authentication] * self.mutual
@@ -175,20 +184,16 @@ class StoreTicket(Ticket):
         if self._channel_bindings is not None:
             bindings = raw.ChannelBindings(application_data=self._channel_bindings)
         kind = raw.NameType.hostbased_service if self.is_by_host else raw.NameType.kerberos_principal
-        try:
-            with no_fork, self._store.turn():
-                target = raw.import_name(self._target.encode(), kind)
-                credentials, oid = self._store.credentials(mechanism)
-                context = _Context(raw, target, creds=credentials, mech=oid, flags=flags, channel_bindings=bindings)
-                return context, context.step("")[1]
-        except raw.GSSError as error:
-            raise _failure(error) from error
+        with self._store.turn():
+            target = raw.import_name(self._target.encode(), kind)
+            credentials, oid = self._store.credentials(mechanism)
+            context = _Context(raw, target, creds=credentials, mech=oid, flags=flags, channel_bindings=bindings)
+            return context, context.step("")[1]
 
     def _step(self, context: Any, token: str) -> tuple[bool, str]:
         try:
-            with no_fork:
-                stepped: tuple[bool, str] = context.step(token)
-                return stepped
+            stepped: tuple[bool, str] = no_fork(context.step, token)
+            return stepped
         except self._store.gssapi.GSSError as error:
             raise _failure(error) from error
 

@@ -28,10 +28,13 @@ class PykerberosTicket(Ticket):
         flags = kerberos.GSS_C_MUTUAL_FLAG if self.mutual else 0
         flags |= kerberos.GSS_C_DELEG_FLAG if self._delegate else 0
         try:
-            with no_fork:
-                _, context = kerberos.authGSSClientInit(
-                    self._target, principal=self._asked_principal, gssflags=flags, mech_oid=_MECHANISMS[mechanism]
-                )
+            _, context = no_fork(
+                kerberos.authGSSClientInit,
+                self._target,
+                principal=self._asked_principal,
+                gssflags=flags,
+                mech_oid=_MECHANISMS[mechanism],
+            )
         except kerberos.GSSError as error:
             raise _failure(error) from error
         return context, self._step(context, "")[1]
@@ -41,8 +44,7 @@ class PykerberosTicket(Ticket):
         if self._channel_bindings is not None:
             bindings["channel_bindings"] = kerberos.channelBindings(application_data=self._channel_bindings)
         try:
-            with no_fork:
-                state = kerberos.authGSSClientStep(context, token, **bindings)
+            state = no_fork(kerberos.authGSSClientStep, context, token, **bindings)
         except kerberos.GSSError as error:
             raise _failure(error) from error
         return state == kerberos.AUTH_GSS_COMPLETE, kerberos.authGSSClientResponse(context) or ""

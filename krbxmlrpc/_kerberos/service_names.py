@@ -8,6 +8,7 @@ it is. If the realm is left out, it is the host's: by ``[domain_realm]`` of krb5
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import Any, Callable, Literal, NamedTuple
 
 from .._forks import no_fork
@@ -121,15 +122,13 @@ def canonical_name(host: str) -> str | None:
     libkrb5 also looks up the name of the address, unless krb5.conf says ``rdns = false``. Source: MIT Kerberos
     documentation, "Principal names and DNS".
     """
+    options = {"type": socket.SOCK_STREAM, "flags": socket.AI_CANONNAME}
     try:
-        with no_fork:  # the resolver has locks of its own
-            first = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)[0]
-            name = first[3]
-            if krb5_conf.is_true(krb5_conf.current().libdefaults.get("rdns", "true")):
-                try:
-                    name = socket.getnameinfo(first[4], socket.NI_NAMEREQD)[0]
-                except OSError:  # no reverse lookup: the forward one counts
-                    pass
+        first = no_fork(socket.getaddrinfo, host.strip("[]"), None, **options)[0]  # the resolver has locks of its own
+        name = first[3]
+        if krb5_conf.is_true(krb5_conf.current().libdefaults.get("rdns", "true")):
+            with suppress(OSError):  # no reverse lookup: the forward one counts
+                name = no_fork(socket.getnameinfo, first[4], socket.NI_NAMEREQD)[0]
     except (OSError, UnicodeError):
         return None
     return name.rstrip(".").lower() or None
