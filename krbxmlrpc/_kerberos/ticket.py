@@ -93,6 +93,7 @@ class Ticket:
             if not self.is_by_host and has_no_realm(self.service) and is_unknown_service(error):
                 self.is_by_host = True
                 with suppress(GSSFailure):
+                    self._check_principal(mechanism)
                     found = self._opened(mechanism)
                     if is_ticket_for(self.service, found[2].service):
                         return found
