@@ -288,15 +288,22 @@ class MutualAuthenticationError(KerberosXMLRPCError):
 
 
 class InvalidResponse(KerberosXMLRPCError, ResponseError):
-    """The body of the reply is not an XML-RPC response."""
+    """The body of the reply is not an XML-RPC response.
+
+    Attributes:
+        is_cut_off: whether the body ends too early, although the reply is complete according to its head.
+    """
+
+    is_cut_off: bool = False
 
 
 class BrokenReply(CallOutcomeUnknown, InvalidResponse):
     """The reply is not valid HTTP/1.1 or is incomplete. The call may or may not have run on the server.
 
-    The reply's head is cut off or cannot be parsed, its chunks are malformed, or its body is shorter than announced.
+    The reply's head is cut off or cannot be parsed, its chunks are malformed, or its body is shorter than announced. Or
+    the head announces no length, and the connection broke off before the body was certainly complete.
 
-    Source: RFC 9112, sections 4 to 8.
+    Source: RFC 9112, sections 4 to 8, and 9.8.
     """
 
 

@@ -43,7 +43,7 @@ from ._settings import (
     with_arguments,
 )
 from ._version import __version__
-from ._xmlrpc.decoding import body, decode, make_parser
+from ._xmlrpc.decoding import body, decode, make_parser, shows_its_end
 
 _WITH_CONTENT = ("POST", "PUT", "PATCH")
 """Methods that always need a ``Content-Length`` header, even if the body is empty (RFC 9110, section 8.6)."""
@@ -236,6 +236,7 @@ class _NegotiateTransport(Transport):
         """Decode a reply. The reply has already been verified as far as ``mutual_authentication`` requires."""
         pieces = self._pieces(response)
         parser, unmarshaller = self.getparser()
+        response.needs_clean_end = not shows_its_end(parser)
         if getattr(response, "debuglevel", 0):
             pieces = shown(pieces)
         return decode(pieces, parser, unmarshaller, response.getheader("Content-Type", ""))

@@ -56,6 +56,9 @@ BODIES: dict[str, Any] = {
 LONG = ("long", "too long")
 """Bodies that are longer than what is read to keep a connection."""
 
+CUT_OFF = ("empty", "half gzip")
+"""Bodies that end too early: if only the end of the connection ends them, more may have been meant to come."""
+
 WHOLE = ("length", "chunks", "to the end", "a forged reply behind it")
 CUT = ("short", "no last chunk")
 HEADLESS = ("cut head", "no head")
@@ -440,7 +443,7 @@ class Model:
 
     def _decoded(self, reply: Reply) -> Outcome:
         self.trusted.add(reply.number)
-        if reply.framing in CUT:
+        if reply.framing in CUT or (reply.framing == "to the end" and reply.body in CUT_OFF):
             return outcome(None, BrokenReply)
         kind = BODIES[reply.body]
         if reply.is_clean:

@@ -7,6 +7,7 @@ import math
 import select
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -22,7 +23,15 @@ from .._forks import no_fork
 from .._hints import Hint
 from ..errors import CertificateRejected, ServerUnreachable
 from .address import Address, authority, host_header
-from .response import MAX_HEAD, READ, MalformedReply, Response, keep_alive_seconds, without_interim
+from .response import (
+    MAX_HEAD,
+    READ,
+    MalformedReply,
+    Response,
+    is_end_without_notice,
+    keep_alive_seconds,
+    without_interim,
+)
 
 KEEP_ALIVE_MARGIN = 1.0
 """Stop using an idle connection this many seconds before the server's announced idle time ends. A call must not arrive
@@ -187,8 +196,12 @@ class Connection:
             if self._context is not None:
                 # Wrap the socket before it connects. If ssl wrapped a connected socket, and the server had already
                 # closed the connection, ssl would leave the socket open, or without TLS.
+                _report_ends_without_notice(self._context)
                 sock = self.sock = self._context.wrap_socket(
-                    sock, server_hostname=self.address.host, do_handshake_on_connect=False
+                    sock,
+                    server_hostname=self.address.host,
+                    do_handshake_on_connect=False,
+                    suppress_ragged_eofs=False,
                 )
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(self.timeout)
@@ -300,6 +313,10 @@ class Connection:
             return data
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
+        except ssl.SSLError as error:
+            if is_end_without_notice(error):
+                return b""
+            raise
         finally:
             self.sock.settimeout(self.timeout)
 
@@ -398,6 +415,12 @@ class _UntilDeadline:
         self._sock.settimeout(left if self._timeout is None else min(left, self._timeout))
         data: bytes = self._sock.recv(size)
         return data
+
+
+def _report_ends_without_notice(context: ssl.SSLContext) -> None:
+    """Let connections report if they end without TLS's notice. In Python 3.9 with OpenSSL 3, contexts hide that."""
+    if sys.version_info < (3, 10):
+        context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
 
 
 def _pieces(body: Data | Pieces | None) -> tuple[bytes, Iterable[Data] | None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
+import ssl
 from http.client import HTTPException, HTTPMessage, RemoteDisconnected
 from typing import Any
 
@@ -58,6 +59,9 @@ class Response:
     Attributes:
         status, reason, version, headers: as in `http.client.HTTPResponse`.
         persistent: whether the server keeps the connection.
+        ends_with_connection: whether the body ends when the connection ends, because the head announces no length.
+        needs_clean_end: whether such a body needs a clean end of the connection. Set this to False only if the body
+            itself shows whether it is complete.
     """
 
     def __init__(self, sock: Any, debuglevel: int = 0, received: bytes = b"", method: str = "POST") -> None:
@@ -71,8 +75,11 @@ class Response:
         self._between_chunks = False
         self._finished = False
         self._closed = False
+        self._ended_uncleanly = False
         self.debuglevel = debuglevel
         self.persistent = False
+        self.ends_with_connection = False
+        self.needs_clean_end = True
         self.status = 0
         self.reason = ""
         self.version = 11
@@ -86,7 +93,7 @@ class Response:
             OSError: from the socket; `RemoteDisconnected` if the server closed the connection before it sent anything.
             MalformedReply: the head is malformed, or the body could be read in more than one way.
         """
-        if not self._buffer and not self._receive():
+        if not self._buffer and not self._fill():
             raise RemoteDisconnected("the connection was closed without a reply")
         for _ in range(MAX_INTERIM + 1):
             self._read_head()
@@ -105,7 +112,7 @@ class Response:
             if (end or len(self._buffer)) > MAX_HEAD:
                 raise MalformedReply(f"the reply has a head of more than {MAX_HEAD} bytes")
             searched = max(0, len(self._buffer) - 2)
-            if not end and not self._receive():
+            if not end and not self._fill():
                 raise MalformedReply("the connection ended in the middle of the head")
         start, *fields = _split_lines(bytes(self._buffer[:end]))
         del self._buffer[:end]
@@ -147,7 +154,7 @@ class Response:
             self._left = int(length)
             self._finished = not self._left
         else:
-            self.persistent = False
+            self.ends_with_connection, self.persistent = True, False
 
     def _members(self, name: str) -> set[str]:
         """Return the members of a list header, in lower case. Repeated lines make one list."""
@@ -190,7 +197,8 @@ class Response:
 
         Raises:
             OSError: from the socket.
-            MalformedReply: the body ends before its announced end, or its chunks are malformed.
+            MalformedReply: the body ends before its announced end, or its chunks are malformed. Or the body ends with
+                the connection, the connection ended uncleanly, and `needs_clean_end` is set.
         """
         if amt is None:
             return b"".join(iter(lambda: self.read(READ), b""))
@@ -203,8 +211,10 @@ class Response:
             data = bytes(self._buffer[:wanted])
             del self._buffer[:wanted]
         else:
-            data = self._recv(min(wanted, READ))
+            data = self._receive(min(wanted, READ))
         if self._left is None:
+            if self._ended_uncleanly and self.needs_clean_end:
+                raise MalformedReply("the connection broke off, and only its end can show where the body ends")
             self._finished = not data
         elif not data:
             raise MalformedReply("the body ends before its announced end")
@@ -254,8 +264,25 @@ class Response:
 
     # -- the socket ---------------------------------------------------------------------------------------------------
 
-    def _receive(self) -> bool:
-        data = self._recv(READ)
+    def _receive(self, size: int) -> bytes:
+        """Receive up to `size` bytes; no bytes if the connection has ended.
+
+        An unclean end matters only for a body that ends with the connection (RFC 9112, sections 8 and 9.8). All other
+        parts of a reply announce their ends.
+        """
+        try:
+            data: bytes = self._recv(size)
+            return data
+        except (ssl.SSLError, ConnectionResetError) as error:
+            is_reset = isinstance(error, ConnectionResetError)
+            if not (self.ends_with_connection if is_reset else is_end_without_notice(error)):
+                raise
+            self._ended_uncleanly = True
+            return b""
+
+    def _fill(self) -> bool:
+        """Receive more bytes of the reply into the buffer. Return whether any came."""
+        data = self._receive(READ)
         self._buffer += data
         return bool(data)
 
@@ -269,11 +296,20 @@ class Response:
             if end >= 0:
                 break
             searched = len(self._buffer)
-            if not self._receive():
+            if not self._fill():
                 raise MalformedReply("the connection ended in the middle of a line")
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         return line[:-1] if line.endswith(b"\r") else line
+
+
+def is_end_without_notice(error: OSError) -> bool:
+    """Say whether the connection has ended without TLS's notice of its end (RFC 8446, section 6.1: close_notify).
+
+    Many servers send no such notice. But anybody on the network path can also end a connection like that.
+    """
+    # Before Python 3.10, ssl has no class of its own for this error of OpenSSL 3.
+    return isinstance(error, ssl.SSLEOFError) or getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING"
 
 
 def _end_of_head(data: bytearray, start: int) -> int:

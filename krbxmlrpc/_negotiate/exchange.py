@@ -12,12 +12,12 @@ import weakref
 from http.client import HTTPException
 from typing import Any, NamedTuple, Protocol
 
-from .._http.response import Response
+from .._http.response import MalformedReply, Response
 from .._http.verbose import print_headers
 from .._http.www_authenticate import negotiate_details
 from .._kerberos.identity import Identity, Owner
 from .._kerberos.ticket import Ticket
-from ..errors import KerberosXMLRPCError, MutualAuthenticationError
+from ..errors import InvalidResponse, KerberosXMLRPCError, MutualAuthenticationError
 from .cookies import Cookies, CookieStore
 from .http_errors import add_server, closed_early, denied, failure, lost, not_proved, rejected
 from .policy import (
@@ -454,6 +454,9 @@ class Exchange(Negotiation):
         try:
             return self._wire.read_body(response)
         except KerberosXMLRPCError as error:
+            if isinstance(error, InvalidResponse) and error.is_cut_off and response.ends_with_connection:
+                why = MalformedReply(f"the connection ended before the end of the body: {error.message}")
+                raise lost(self._call, "while the reply was read", why) from error
             add_server(self._call, error)
             raise
         except (OSError, HTTPException) as error:

@@ -223,7 +223,7 @@ def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
     except zlib.error as error:
         raise InvalidResponse(f"{what}: {error}") from error
     if unzip is not None and not unzip.eof:
-        raise InvalidResponse("the gzip data of the reply ends too early")
+        raise _cut_off(InvalidResponse("the gzip data of the reply ends too early"))
 
 
 def decode(pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_type: str) -> Any:
@@ -240,7 +240,7 @@ def decode(pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_type
     if content_type and not _XML.fullmatch(content_type):
         raise _not_xmlrpc(content_type, "expected is text/xml, application/xml or one that ends in +xml")
     try:
-        return _parsed(pieces, parser, unmarshaller)
+        return _parsed(pieces, parser, unmarshaller, content_type)
     except (Fault, InvalidResponse):
         raise
     except defusedxml.DefusedXmlException as error:
@@ -249,7 +249,9 @@ def decode(pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_type
             hint="tell the server's operator: this is an attack, or not an XML-RPC server",
         ) from error
     except ExpatError as error:
-        raise _not_xmlrpc(content_type, f"{'it is cut off: ' if error.code in _CUT_OFF else ''}{error}") from error
+        if error.code in _CUT_OFF:
+            raise _cut_off(_not_xmlrpc(content_type, f"it is cut off: {error}")) from error
+        raise _not_xmlrpc(content_type, str(error)) from error
     except ResponseError as error:
         raise _not_xmlrpc(content_type, *error.args or ("it is XML without values",)) from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -257,19 +259,29 @@ def decode(pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_type
         raise _not_xmlrpc(content_type, f"{type(error).__name__}: {error}") from error
 
 
-def _parsed(pieces: Iterable[bytes], parser: Any, unmarshaller: Any) -> Any:
+def _parsed(pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_type: str) -> Any:
     """Do the work of `decode`, with the standard library's errors."""
     empty = True
     for piece in pieces:
         empty = False
         parser.feed(piece)
     if empty:
-        raise ResponseError("it is empty")
+        raise _cut_off(_not_xmlrpc(content_type, "it is empty"))
     parser.close()
     values = unmarshaller.close()
     if unmarshaller.getmethodname() is not None:
         raise ResponseError("it is a method call")
     return values
+
+
+def shows_its_end(parser: Any) -> bool:
+    """Say whether a parser certainly notices if the document is cut off. Parsers of subclasses may not."""
+    return isinstance(parser, _BoundedParser)
+
+
+def _cut_off(error: InvalidResponse) -> InvalidResponse:
+    error.is_cut_off = True
+    return error
 
 
 def _not_xmlrpc(content_type: str, reason: str) -> InvalidResponse:

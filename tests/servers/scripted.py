@@ -4,14 +4,17 @@ Its honest answers are real: pykerberos' server side accepts the ticket, with th
 """
 
 import socket
+import ssl
+import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Callable, Optional
 from xmlrpc.client import dumps
 
 import trustme
 
 from krbxmlrpc.testing import acceptor
-from krbxmlrpc.testing.loopback import LoopbackServer, Request, parse_request, read_head
+from krbxmlrpc.testing.loopback import Hangup, LoopbackServer, Request, parse_request, read_head
 
 Headers = Iterable[tuple[str, str]]
 Answer = Callable[[Request, Callable[[bytes], None]], None]
@@ -58,6 +61,23 @@ def early(answer: Answer) -> Answer:
     return answer
 
 
+def break_off(sock: socket.socket) -> None:
+    """End a connection without TLS's notice, as anybody on the network path can."""
+    sock.shutdown(socket.SHUT_WR)
+
+
+def take_leave(sock: socket.socket) -> None:
+    """End a connection with TLS's notice (close_notify)."""
+    if isinstance(sock, ssl.SSLSocket):
+        with suppress(OSError):  # the client sends no notice
+            sock.unwrap()
+
+
+def reset(sock: socket.socket) -> None:
+    """End a connection by RST."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def honest(
     alter: Callable[[str], str] = lambda token: token,
     status: int = 200,
@@ -70,6 +90,20 @@ def honest(
     def answer(request: Request, send: Callable[[bytes], None]) -> None:
         proof = ("WWW-Authenticate", f"Negotiate {alter(accept(request.token))}")
         send(message(status, [proof, *headers], body, **options))
+
+    return answer
+
+
+def to_the_end(body: bytes, end: Callable[[socket.socket], None] = break_off, headers: Headers = ()) -> Answer:
+    """Accept the ticket, and announce no length: the body ends with the connection, and that ends by `end`."""
+
+    def answer(request: Request, send: Callable[[bytes], None]) -> None:
+        lines = ["HTTP/1.1 200 OK", f"WWW-Authenticate: Negotiate {accept(request.token)}", "Content-Type: text/xml"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        send("\r\n".join([*lines, "", ""]).encode() + body)
+        assert request.sock is not None
+        end(request.sock)
+        raise Hangup
 
     return answer
 

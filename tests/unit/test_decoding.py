@@ -147,6 +147,34 @@ def test_what_is_not_xmlrpc(body, reason):
         assert len(str(caught.value)) < 500
 
 
+WRAPPED = BODY.strip().replace(b"?>", b"?><!-- \xe2\x82\xac -->").replace(b"value<", b"<![CDATA[v]]>&#97;]lue<")
+
+
+@pytest.mark.parametrize("body", [BODY.strip(), WRAPPED, WRAPPED.decode().encode("utf-16")])
+def test_a_document_that_is_cut_off_anywhere_is_marked(body):
+    assert loads(body)
+    for end in range(len(body)):
+        for pieces in ([body[:end]], singly(body[:end])) if end else ([],):
+            with pytest.raises(InvalidResponse) as caught:
+                loads(*pieces)
+            assert caught.value.is_cut_off
+
+
+@pytest.mark.parametrize("body", [b"no XML", b"<html/>", BODY + b"<more/>", BODY.replace(b"<int>5", b"<int>five")])
+def test_a_document_that_is_wrong_is_not_marked_as_cut_off(body):
+    with pytest.raises(InvalidResponse) as caught:
+        loads(body)
+    assert not caught.value.is_cut_off
+
+
+def test_gzip_that_is_cut_off_is_marked():
+    data = gzip.compress(BODY)
+    for wrong, is_cut_off in ((data[:-1], True), (data[:20], True), (data + b"more", False), (BODY, False)):
+        with pytest.raises(InvalidResponse) as caught:
+            list(decompressed([wrong], "gzip"))
+        assert caught.value.is_cut_off is is_cut_off
+
+
 @pytest.mark.parametrize("body", [b"<a>\xe9 </a>", b"<a>\xe2\x82 </a>", b"<a>\xed\xa0\x80</a>", b'<a>\xf0\x9f\x98"'])
 @pytest.mark.parametrize("before", ["", "<?xml version='1.0' encoding='UTF-8'?>", "<!-- \U0001f600 -->\n" * 5000])
 def test_bytes_that_are_not_utf8_are_named(body, before):

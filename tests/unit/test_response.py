@@ -1,6 +1,7 @@
 """Reading replies off the wire: against http.client where that is right, and with anything at all."""
 
 import http.client
+import ssl
 
 import pytest
 from fuzz.http1 import Wire, in_pieces, one_input, read
@@ -106,6 +107,75 @@ def test_a_coding_that_is_named_twice_is_refused():
 def test_an_end_at_the_start_is_a_disconnection():
     with pytest.raises(http.client.RemoteDisconnected):
         read()
+
+
+class BrokenOff(Wire):
+    """A wire at whose end the socket raises an error."""
+
+    def __init__(self, error, *pieces):
+        super().__init__(*pieces)
+        self._error = error
+
+    def recv(self, size):
+        data = super().recv(size)
+        if not data:
+            raise self._error
+        return data
+
+
+def ssl_error(reason):
+    """Return an error as ssl raises it before Python 3.10."""
+    error = ssl.SSLError(1, "an error of OpenSSL")
+    error.reason = reason
+    return error
+
+
+WITHOUT_NOTICE = [ssl.SSLEOFError(8, "EOF"), ssl_error("UNEXPECTED_EOF_WHILE_READING")]
+TO_THE_END = b"HTTP/1.1 200 OK\r\n\r\nabc"
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
+
+
+@pytest.mark.parametrize("error", [*WITHOUT_NOTICE, ConnectionResetError()])
+def test_a_body_that_ends_with_the_connection_needs_a_clean_end(error):
+    response = Response(BrokenOff(error, TO_THE_END))
+    response.begin()
+    for _ in range(2):
+        with pytest.raises(MalformedReply, match="broke off"):
+            response.read()
+    response.needs_clean_end = False
+    assert response.read() == b"" and response.isclosed()
+    assert read(TO_THE_END)[1] == b"abc"
+
+
+@pytest.mark.parametrize("error", [ssl_error("TLSV1_ALERT_INTERNAL_ERROR"), TimeoutError()])
+def test_other_errors_do_not_end_a_body(error):
+    response = Response(BrokenOff(error, TO_THE_END))
+    response.begin()
+    response.needs_clean_end = False
+    with pytest.raises(type(error)):
+        response.read()
+
+
+@pytest.mark.parametrize("error", WITHOUT_NOTICE)
+def test_elsewhere_an_unclean_end_is_like_any_other(error):
+    response = Response(BrokenOff(error, WHOLE))
+    response.begin()
+    assert response.read() == b"abc" and response.reusable
+    response = Response(BrokenOff(error))
+    with pytest.raises(http.client.RemoteDisconnected):
+        response.begin()
+    for end in range(1, len(WHOLE)):
+        response = Response(BrokenOff(error, WHOLE[:end]))
+        with pytest.raises(MalformedReply):
+            response.begin()
+            response.read()
+
+
+def test_a_reset_within_a_body_of_known_length_stays_a_reset():
+    response = Response(BrokenOff(ConnectionResetError(), WHOLE[:-1]))
+    response.begin()
+    with pytest.raises(ConnectionResetError):
+        response.read()
 
 
 @given(BODY, st.booleans(), st.integers(1, 60), st.lists(st.integers(0, 60)))
