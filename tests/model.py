@@ -368,10 +368,11 @@ class Model:
             if reply.end == "unannounced" and reply.framing in ("length", "chunks") and reply.body not in LONG:
                 self.connection = "dead"  # which shows only when something is sent by it
             if not answerable or self.connection not in ("kept", "dead"):  # row 5
-                return self._rejected(reply)
+                denied = reply.token == "good" and not complete and (self._spnego or self._mode != "disabled")
+                return self._rejected(reply) if denied or not reply.token else self._broken_off(reply)
             complete = reply.token == "leg"  # row 4
             proven = complete and self._mode != "disabled"
-        return self._rejected(reply)
+        return self._broken_off(reply)
 
     def _learn(self, method: str, reply: Reply, proven: bool, on_session: bool) -> bool:
         """Note what a reply to a ticket says of cookies and pages; say whether it is believed."""
@@ -403,6 +404,11 @@ class Model:
             return self._unproven(reply)
         return outcome(reply) if method == "GET" else self._decoded(reply)  # rows 1 and 13
 
+    def _broken_off(self, reply: Reply) -> Outcome:
+        """The server may still wait for the next leg."""
+        self.connection = "new"
+        return self._rejected(reply)
+
     def _rejected(self, reply: Reply) -> Outcome:
         self.connection = "new" if self.connection == "dead" else self.connection
         if reply.token == "good" and self._mode != "disabled":
@@ -415,6 +421,7 @@ class Model:
 
     def _send(self, method: str, what: str) -> Generator[Sent, Reply, Reply]:
         if self._sent >= MAX_SENT - (method == "GET"):  # after a login, there is the call
+            self.connection = "new"
             raise Ended(outcome(None, AuthenticationRejected, *[ClockSkew] * self._late))
         if self.connection == "dead":
             self.connection = "new"

@@ -55,7 +55,11 @@ class ScriptedTicket:
         self.principal = USER
 
     def answer_token(self, token):
-        """Prepare the next leg; raise if there is none."""
+        """Prepare the next leg, or say that the exchange is complete; raise if there is no next leg."""
+        if token == GOOD and not self._complete and (self._mutual or self._spnego):
+            self._complete = True
+            self.principal = USER if self._mutual else None
+            return False
         if token == LEG and self._spnego and not self._complete:
             self._complete = True
             self.principal = USER if self._mutual else None
@@ -186,6 +190,10 @@ class Attempt:
     def jar(self):
         """Return the cookies that are kept."""
         return {held.name: held.value for held in self.memory.cookies.jar}
+
+    def keeps_connection(self):
+        """Say whether the next request can go over the same connection."""
+        return self.wire.is_reusable() and not self.wire.is_given_up
 
     def next_cookies(self):
         """Return the cookies that go with the next call."""

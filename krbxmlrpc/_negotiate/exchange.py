@@ -66,6 +66,9 @@ class Wire(Protocol):
     def is_reusable(self) -> bool:
         """Say whether the next request can go over the same connection."""
 
+    def give_up(self) -> None:
+        """Do not use the connection again."""
+
 
 class Negotiation:
     """The Negotiate loop: a request, and one more for each leg of the exchange (RFC 4559, section 4; RFC 4178).
@@ -90,6 +93,8 @@ class Negotiation:
     def negotiate(self, sent: Sent, ticket: Ticket | None, legs: int) -> tuple[Step, Response]:
         """Send requests until the exchange has ended; return the last reply, and the step that follows it.
 
+        If the exchange breaks off, its connection is given up: the other side may still wait for the next leg.
+
         Args:
             sent: the authentication that the requests carry.
             ticket: the ticket, if the requests carry one.
@@ -99,16 +104,23 @@ class Negotiation:
             MutualAuthenticationError: a token does not prove the identity of the server or proxy.
             KerberosXMLRPCError: the exchange cannot continue.
         """
-        for _ in range(legs):
-            response = self._ask(sent, ticket)
-            step = self._judge(sent, ticket, response)
-            if step is not Step.ANOTHER_LEG or ticket is None:
-                return step, response
-            self._wire.drain()
-            self._prepare_leg(ticket, response)
-        why = ValueError(f"the exchange goes on after {legs} requests")
-        hint = "tell the server's operator: Kerberos takes one request, SPNEGO at most three"
-        raise self._refused(response, ticket, why, hint)
+        try:
+            for _ in range(legs):
+                response = self._ask(sent, ticket)
+                step = self._judge(sent, ticket, response)
+                if step is not Step.ANOTHER_LEG or ticket is None:
+                    return step, response
+                self._wire.drain()
+                if not self._prepare_leg(ticket, response):
+                    break
+            else:
+                why = ValueError(f"the exchange goes on after {legs} requests")
+                hint = "tell the server's operator: Kerberos takes one request, SPNEGO at most three"
+                raise self._refused(response, ticket, why, hint)
+        except BaseException:
+            self._wire.give_up()
+            raise
+        raise self._denied(response, ticket)
 
     def _judge(self, sent: Sent, ticket: Ticket | None, response: Response) -> Step:
         """Verify the reply's token if it has to be verified; return the step that follows the reply."""
@@ -139,8 +151,12 @@ class Negotiation:
         except (ValueError, RuntimeError, MutualAuthenticationError) as error:
             raise self._not_proved(ticket, error) from error
 
-    def _prepare_leg(self, ticket: Ticket, response: Response) -> None:
-        """Answer the server's token, so that the ticket holds the next leg; raise if there is no next leg."""
+    def _prepare_leg(self, ticket: Ticket, response: Response) -> bool:
+        """Answer the server's token, so that the ticket holds the next leg. Return False if the exchange is complete.
+
+        Raises:
+            KerberosXMLRPCError: the exchange cannot continue.
+        """
         if not self._wire.is_reusable():
             why = ValueError("the connection ended between two legs of the exchange")
             hint = "the server, or a proxy before it, has to keep connections: KeepAlive On, in Apache"
@@ -148,11 +164,9 @@ class Negotiation:
         if ticket.principal is not None:
             raise self._refused(response, ticket, ValueError("the server asks for more when the exchange is complete"))
         try:
-            answered = ticket.answer_token(self._token)
+            return ticket.answer_token(self._token)
         except (ValueError, RuntimeError, MutualAuthenticationError) as error:
             raise self._refused(response, ticket, error) from error
-        if not answered:
-            raise self._denied(response, ticket)
 
     # -- for subclasses to define -------------------------------------------------------------------------------------
 
@@ -273,9 +287,6 @@ class CallWire(Wire, Protocol):
     def is_usable(self) -> bool:
         """Say whether the connection can still carry a request."""
 
-    def give_up(self) -> None:
-        """Do not use the connection again."""
-
     def read_body(self, response: Response) -> Any:
         """Decode the body of a verified reply."""
 
@@ -336,9 +347,6 @@ class Exchange(Negotiation):
                     return step, self._result(step, response, sent, ticket)
                 self._wire.give_up()
                 closed += self._owner is self._memory.identity.look()
-            except MutualAuthenticationError:
-                self._wire.give_up()
-                raise
             finally:
                 self._wire.close()
         raise closed_early(self._call)

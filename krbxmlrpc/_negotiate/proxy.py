@@ -477,6 +477,10 @@ class ProxyWire:
         """Say whether the reply was read to its end, so that the next reply or the tunnel can follow."""
         return self._kept
 
+    def give_up(self) -> None:
+        """Do not use the connection again."""
+        self._tunnel.close()
+
 
 class _BeforeTLS:
     """The socket of a tunnel, without the TLS layer that is already prepared on this socket.

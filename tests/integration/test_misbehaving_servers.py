@@ -256,7 +256,7 @@ def test_a_leg_that_never_ends(call, server, monkeypatch):
     assert len(server.requests) == len(set(tokens_sent(server))) == 5
     server.play()
     assert call() == "an honest answer"
-    assert {request.connection for request in server.requests} == {0}
+    assert [request.connection for request in server.requests] == [0, 0, 0, 0, 0, 1]
 
 
 @pytest.mark.parametrize("token", ["garbage", "bm8gdG9rZW4=", "!!!"])
@@ -274,6 +274,8 @@ def test_a_401_with_the_token_that_ends_the_exchange(call, server):
     assert len(server.requests) == 1
     assert (caught.value.principal, caught.value.errmsg) == ("user@EXAMPLE.TEST", "so the server says")
     assert "access" in caught.value.hint
+    assert call() == "an honest answer"
+    assert [request.connection for request in server.requests] == [0, 0]  # the exchange has ended
 
 
 @pytest.mark.parametrize("mode", ["required", "optional", "disabled"])
@@ -301,6 +303,30 @@ def test_every_leg_has_to_be_honest(call, server, position):
     with pytest.raises(AuthenticationRejected):
         call()
     assert call() == "an honest answer"
+    assert [request.connection for request in server.requests] == [0, 1]  # the first one waits for the second leg
+
+
+class Interrupted(KerberosTicket):
+    """A ticket during whose second leg the user presses Ctrl-C."""
+
+    def answer_token(self, token):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_exchange_gives_up_its_connection(call, server, monkeypatch):
+    """The server goes on with the exchange on that connection: the next call would be taken for the second leg."""
+    acceptor = TwoLegs()
+
+    def second_leg_or_honest(request, send):
+        (acceptor.second if request.connection == 0 else honest())(request, send)
+
+    server.play(acceptor.first)
+    server.otherwise = second_leg_or_honest
+    use_ticket_class(monkeypatch, Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        call()
+    assert call() == "an honest answer"
+    assert [request.connection for request in server.requests] == [0, 1]
 
 
 def test_no_token_may_come_after_the_exchange_is_complete(call, server):

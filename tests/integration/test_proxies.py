@@ -318,6 +318,24 @@ def test_every_leg_has_to_be_honest(proxy, through, server):
     assert caught.value.major is not None
 
 
+class Interrupted(KerberosTicket):
+    """A ticket during whose second leg the user presses Ctrl-C."""
+
+    def answer_token(self, token):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_exchange_gives_up_its_connection(proxy, through, server, dialled, monkeypatch):
+    proxy.play(ask("Negotiate"), to_proxy(TwoLegs().first), ask("Negotiate"), admit(Tunnel()))
+    use_ticket_class(monkeypatch, Interrupted)
+    call = through().method
+    with pytest.raises(KeyboardInterrupt):
+        call()
+    assert [sock.fileno() for sock in dialled] == [-1]
+    assert call() == "an honest answer"
+    assert [request.connection for request in proxy.requests] == [0, 0, 1, 1]
+
+
 def test_a_ticket_that_is_accepted_and_yet_not_let_through(proxy, through, server):
     proxy.play(ask("Negotiate"), to_proxy(honest(status=401)))
     with pytest.raises(ProxyRefused, match="it accepted the ticket, and does not let its owner pass"):

@@ -8,6 +8,7 @@ from krbxmlrpc import (
     AuthenticationRejected,
     MutualAuthenticationError,
     NegotiateNotOffered,
+    NoCredentials,
     UnexpectedStatus,
 )
 from krbxmlrpc._negotiate.policy import MAX_LEGS, Expects, Sent, Step
@@ -74,6 +75,40 @@ def test_no_token_may_follow_a_complete_exchange(status, token):
     with pytest.raises(MutualAuthenticationError if status == 200 else AuthenticationRejected):
         attempt.run()
     assert len(attempt.wire.sent) == 2
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), NoCredentials("no ticket"), MemoryError()])
+@pytest.mark.parametrize("where", ["drain", "is_reusable", "answer_token", "send"])
+def test_an_exchange_that_breaks_off_gives_up_its_connection(where, error):
+    attempt = Attempt(Sent.TICKET, REQUIRED, [reply(401, challenge(LEG))])
+    send = attempt.wire.send
+
+    def fail(*arguments):
+        raise error
+
+    def send_first_leg(*arguments):
+        attempt.wire.send = fail
+        send(*arguments)
+
+    if where == "send":
+        attempt.wire.send = send_first_leg
+    else:
+        setattr(attempt.wire.get_ticket() if where == "answer_token" else attempt.wire, where, fail)
+    with pytest.raises(type(error)):
+        attempt.run()
+    assert attempt.wire.is_given_up
+
+
+@pytest.mark.parametrize(
+    "tokens, is_given_up",
+    [(["bm8="], True), ([MORE] * MAX_LEGS, True), ([LEG, LEG], True), ([GOOD], False), ([""], False)],
+)
+def test_a_complete_exchange_keeps_its_connection(tokens, is_given_up):
+    attempt = Attempt(Sent.TICKET, REQUIRED, [reply(401, challenge(token)) for token in tokens])
+    with pytest.raises(AuthenticationRejected):
+        attempt.run()
+    assert attempt.wire.is_given_up is is_given_up
+    assert attempt.keeps_connection() is not is_given_up
 
 
 def test_a_login_brings_nothing_but_cookies():
