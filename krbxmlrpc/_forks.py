@@ -179,8 +179,8 @@ def _raise_at_interrupt(interruption: list[BaseException]) -> None:
 
 survives_forks(no_fork)
 # concurrent.futures holds a lock during a fork. If a fork held it while it waits in `before_fork`, a fork in a signal
-# handler of the same thread would wait for it forever. Of the functions `before`, the one registered last runs first. So
-# that module has to be loaded before this point.
+# handler of the same thread would wait for it forever. Of the functions `before`, the one registered last runs first,
+# so that module has to be loaded before this point.
 assert concurrent.futures.thread
 # The functions `before` run in the opposite order, so the entry in `_forks` comes first and also goes first.
 os.register_at_fork(after_in_parent=functools.partial(_forks.__delitem__, slice(-1, None)), after_in_child=_forks.clear)

@@ -98,7 +98,7 @@ class ScriptedWire:
 
     def begin(self, verbose):
         """Begin a request."""
-        self.request_started = True
+        self.request_started = False
 
     # -- what an exchange asks of its wire
 
@@ -114,6 +114,7 @@ class ScriptedWire:
 
     def send(self, authorization, cookies):
         """Send the request."""
+        self.request_started = True
         self.sent.append((authorization, cookies))
 
     def read_head(self):

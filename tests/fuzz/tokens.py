@@ -6,6 +6,7 @@ from krbxmlrpc._kerberos import tokens
 from krbxmlrpc._kerberos.tokens import Offer, check_reply, decode_token, read_offer
 
 KRB5 = bytes.fromhex("2a864886f712010202")
+_SPNEGO_OID = bytes.fromhex("2b0601050502")
 AES256 = b"\x12"
 SERVICE = "HTTP/hub@REALM"
 SPNEGO = Offer((KRB5,), AES256, SERVICE)
@@ -31,6 +32,26 @@ def proof(enctype=AES256, cipher=b"c" * 200, kvno=b""):
 def answer(*fields):
     """Return SPNEGO's token for an answer."""
     return der(0xA1, der(0x30, *fields))
+
+
+def ticket(service=SERVICE, version=b"\x05"):
+    """Return the part of a ticket that is not encrypted, and no more."""
+    name, _, realm = service.partition("@")
+    parts = [der(0x1B, part.encode()) for part in name.split("/")]
+    sname = der(0x30, der(0xA0, der(2, b"\x03")), der(0xA1, der(0x30, *parts)))
+    fields = der(0xA0, der(2, version)), der(0xA1, der(0x1B, realm.encode())), der(0xA2, sname)
+    return der(0x61, der(0x30, *fields, der(0xA3)))
+
+
+def offered(mechanisms=(KRB5,), enctype=AES256, cipher=b"c" * 200, service=SERVICE):
+    """Return a client's first token; a bare one if there are no mechanisms."""
+    fields = [*[der(tag) for tag in (0xA0, 0xA1, 0xA2)], der(0xA3, ticket(service))]
+    authenticator = der(0xA4, der(0x30, der(0xA0, der(2, enctype)), der(0xA2, der(4, cipher))))
+    bare = der(0x60, der(6, KRB5), b"\x01\x00", der(0x6E, der(0x30, *fields, authenticator)))
+    if not mechanisms:
+        return bare
+    listed = der(0xA0, der(0x30, *[der(6, oid) for oid in mechanisms]))
+    return der(0x60, der(6, _SPNEGO_OID), der(0xA0, der(0x30, listed, der(0xA2, der(4, bare)))))
 
 
 def state(value):

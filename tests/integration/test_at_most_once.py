@@ -285,6 +285,42 @@ def test_an_answer_is_not_asked_for_again(call_through, forwarder, hub, case):
     assert len(forwarder.requests) == 3
 
 
+class Hooked(ImpatientTransport):
+    """A transport with a hook that fails, before or after it has sent the request; with `PermissionError`, once."""
+
+    is_sent = False
+    fails = True
+
+    def send_content(self, connection, request_body):
+        if self.is_sent:
+            super().send_content(connection, request_body)
+        if self.fails:
+            self.fails = False
+            raise PermissionError("the hook may not read its file")
+        if not self.is_sent:
+            super().send_content(connection, request_body)
+
+
+def test_a_hook_that_fails_before_the_request_leaves_no_doubt(call_through, forwarder, hub, server_context, case):
+    """Nothing was sent. Its error is the hook's own, and no repetition would mend it."""
+    proxy = call_through(transport=Hooked, retries=3, idempotent=True, context=server_context)
+    with pytest.raises(PermissionError) as caught:
+        proxy.execute(case)
+    assert not isinstance(caught.value, CallOutcomeUnknown)
+    assert len(forwarder.requests) == hub.executed(case) == 0
+    assert_works(proxy, hub, case)
+
+
+def test_a_hook_that_fails_after_the_request_leaves_a_doubt(call_through, forwarder, hub, server_context, case):
+    proxy = call_through(transport=Hooked, context=server_context)
+    proxy("transport").is_sent = True
+    with pytest.raises(CallOutcomeUnknown, match="the hook may not read its file"):
+        proxy.execute(case)
+    again = call_through(transport=Hooked, retries=1, idempotent=True, context=server_context)
+    again("transport").is_sent = True
+    assert again.execute(case) == "done"
+
+
 # -- before the request -----------------------------------------------------------------------------------------------
 
 

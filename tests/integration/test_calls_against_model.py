@@ -346,6 +346,7 @@ def test_whatever_a_server_says_comes_to_what_it_should(server, server_context, 
     [
         (False, [MORE_LEGS] * 6),
         (False, [Reply(401, "leg"), MORE_LEGS]),
+        (False, [*[MORE_LEGS] * 4, Reply(framing="no head"), *[MORE_LEGS] * 4, Reply()]),  # a repetition counts anew
         (False, [SESSION, RENEWED, OVER, SESSION, RENEWED]),
         (True, [*[MORE_LEGS] * 3, SESSION, OVER, *[MORE_LEGS] * 4]),
         (True, [SESSION, Reply(framing="no head"), OVER, Reply(500)]),

@@ -12,7 +12,7 @@ from cookie_jars import cookie
 from endless_exchange import MORE, Insatiable
 from helpers import DEADLINE, Threads
 from internals import cookie_store, set_login_path, use_ticket_class, wait_for_logins
-from servers.scripted import accept, honest, message, say, values
+from servers.scripted import ScriptedServer, accept, honest, message, say, values
 from servers.two_leg_acceptor import TwoLegs
 
 from krbxmlrpc import (
@@ -396,6 +396,28 @@ def test_a_cookie_of_another_reply_is_not_taken_for_a_login(open_server, server)
     server.play(over_when_the_jar_has_changed, honest(headers=[("Set-Cookie", "session=2; Path=/")]), CALL)
     assert proxy.method() == "on a session"
     assert asked(server) == ["GET /login", "POST /calls", "POST /calls", "GET /login", "POST /calls"]
+
+
+def test_a_login_at_another_host_is_for_the_calls_there(open_server, server, ca):
+    """It says nothing of the host of the last call, and no call has yet shown which cookies the other host needs."""
+    proxy = open_server()
+    server.play(honest(headers=SESSION), CALL)
+    assert proxy.method() == "on a session"
+    transport = proxy("transport")
+    transport.cookiejar.clear()  # cookies are for all ports of a host
+    with ScriptedServer(ca) as other:
+        other.play(honest(headers=[("Set-Cookie", "other=1; Path=/elsewhere")]))
+        transport.login(f"localhost:{other.port}")
+        assert asked(other) == ["GET /login"]
+        assert asked(server) == ["GET /login", "POST /calls"]
+        server.play(honest(headers=[("Set-Cookie", "session=2; Path=/")]), CALL)
+        transport.login()  # the host of the last call is still the same
+        assert asked(server)[2:] == ["GET /login"]
+        server.play(honest(headers=[("Set-Cookie", "other=2; Path=/elsewhere")]))
+        transport.cookiejar.clear()
+        with pytest.raises(NoSession):  # here a call has shown it
+            transport.login(f"localhost:{server.port}")
+        transport.close()
 
 
 def test_a_late_reply_on_an_old_session_keeps_the_new_session(open_server, server):

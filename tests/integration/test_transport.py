@@ -189,6 +189,16 @@ def test_what_a_hook_adds_cannot_break_the_request(call_hub, hub, case, value):
     assert len(hub.logged(case, 1)) == 1
 
 
+@pytest.mark.parametrize("name", ["signed/1\rX-Injected: yes", "signed/1\nX-Injected: yes", "signed/1\r"])
+def test_the_user_agent_cannot_break_the_request(call_hub, hub, case, name):
+    class Signed(KerberosTransport):
+        user_agent = name
+
+    with pytest.raises(ValueError, match="a header of the request"):
+        call_hub(transport=Signed).whoami()
+    assert hub.logged(case, 0) == []
+
+
 def test_values_of_a_hook_may_be_anything_that_makes_a_header(call_hub):
     class Odd(KerberosTransport):
         def send_headers(self, connection, headers):

@@ -25,6 +25,76 @@ def test_a_send_error_is_raised_and_not_kept_after_close():
     assert connection._failure is None
 
 
+class Failing:
+    """A socket that takes a part of the data, or nothing, and then fails."""
+
+    def __init__(self, sock, taken, error):
+        self.fileno, self.settimeout, self.recv, self.close = sock.fileno, sock.settimeout, sock.recv, sock.close
+        self._taken = taken
+        self._error = error
+
+    def send(self, data):
+        if not self._taken:
+            raise self._error
+        return self._taken
+
+    def sendall(self, data):
+        raise self._error
+
+
+@pytest.fixture
+def failing():
+    """Begin a request on a connection that fails; give the connection, and the other end: ``failing(5, error)``."""
+    with ExitStack() as ended:
+
+        def begin(taken, error):
+            ours, theirs = socket.socketpair()
+            connection = Connection(parse_address("hub", 80), 5.0, None)
+            connection.use(Failing(ours, taken, error))
+            ended.callback(theirs.close)
+            ended.callback(connection.close)
+            connection.begin()
+            assert not connection.request_started
+            connection.putrequest("POST", "/")
+            return connection, theirs
+
+        yield begin
+
+
+@pytest.mark.parametrize("taken", [0, 5])
+def test_a_request_has_started_even_if_sending_times_out(failing, taken):
+    """Some of it may have arrived: then it must not pass for a call that was not sent."""
+    connection, _ = failing(taken, socket.timeout("timed out"))
+    with pytest.raises(socket.timeout):
+        connection.endheaders(b"call")
+    assert connection.request_started
+
+
+@pytest.mark.parametrize("taken", [0, 5])
+@pytest.mark.parametrize("error", [BrokenPipeError(), ConnectionResetError(), socket.timeout("timed out")])
+def test_a_reply_counts_even_if_sending_failed(failing, taken, error):
+    """It says why the server did not take the request. But the next request cannot go over the connection."""
+    connection, theirs = failing(taken, error)
+    theirs.sendall(b"HTTP/1.1 413 x\r\nContent-Length: 0\r\n\r\n")
+    connection.endheaders(b"call")
+    assert connection.request_started
+    assert connection.getresponse().status == 413
+    assert not connection.is_reusable()
+
+
+@pytest.mark.parametrize("character", ["\r", "\n", "\0", "\r\n", "\u20ac"])
+@pytest.mark.parametrize("where", ["name", "value", "method", "path"])
+def test_no_character_can_break_a_head(failing, where, character):
+    connection, theirs = failing(5, OSError("something is sent"))
+    parts = {"method": "POST", "path": "/", "name": "X-Name", "value": "value"}
+    parts[where] = f"a{character}b"
+    connection.putrequest(parts["method"], parts["path"])
+    connection.putheader(parts["name"], parts["value"])
+    with pytest.raises(ValueError, match="a line break, or another character"):
+        connection.endheaders(b"call")
+    assert not connection.request_started
+
+
 @pytest.fixture
 def upload():
     """Send a request of 32 MB to a server that sends some bytes while it reads: ``connection = upload(early)``."""

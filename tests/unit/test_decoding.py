@@ -1,9 +1,13 @@
 """Decoding bodies, without a network."""
 
+import gc
 import gzip
 import re
+import weakref
 import xmlrpc.client
 import zlib
+from contextlib import suppress
+from xmlrpc.client import Fault, dumps
 
 import pytest
 
@@ -165,6 +169,21 @@ def test_a_document_that_is_wrong_is_not_marked_as_cut_off(body):
     with pytest.raises(InvalidResponse) as caught:
         loads(body)
     assert not caught.value.is_cut_off
+
+
+@pytest.mark.parametrize("body", [BODY, dumps(Fault(4, "no"), methodresponse=True).encode(), BODY[:-20]])
+def test_a_parser_is_gone_with_its_last_reference(body):
+    """Parser and unmarshaller hold each other, and the values of a large reply, until the collector comes."""
+    parser, unmarshaller = make_parser(False, False)
+    watched = weakref.ref(parser), weakref.ref(unmarshaller)
+    gc.disable()
+    try:
+        with suppress(InvalidResponse, Fault):
+            decode([body] if body else [], parser, unmarshaller, "text/xml")
+        del parser, unmarshaller
+        assert [reference() for reference in watched] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_gzip_that_is_cut_off_is_marked():

@@ -6,6 +6,7 @@ from scripted_wire import GOOD, LEG, MORE, USER, VALUE, Attempt, challenge, repl
 
 from krbxmlrpc import (
     AuthenticationRejected,
+    CallOutcomeUnknown,
     MutualAuthenticationError,
     NegotiateNotOffered,
     NoCredentials,
@@ -109,6 +110,21 @@ def test_a_complete_exchange_keeps_its_connection(tokens, is_given_up):
         attempt.run()
     assert attempt.wire.is_given_up is is_given_up
     assert attempt.keeps_connection() is not is_given_up
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_only_a_request_that_began_leaves_the_outcome_open(is_sent):
+    attempt = Attempt(Sent.TICKET, REQUIRED, [])
+    failure = PermissionError("a hook may not read its file")
+
+    def send(*arguments):
+        attempt.wire.request_started = is_sent
+        raise failure
+
+    attempt.wire.send = send
+    with pytest.raises(CallOutcomeUnknown if is_sent else PermissionError) as caught:
+        attempt.run()
+    assert (caught.value.__cause__ if is_sent else caught.value) is failure
 
 
 def test_a_login_brings_nothing_but_cookies():

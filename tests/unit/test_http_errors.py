@@ -73,6 +73,23 @@ def test_failures_name_both_sides_and_quote_nothing_unverified(step, status):
 
 
 @pytest.mark.parametrize(
+    "reason, shown",
+    [
+        ("No such user", "No such user"),
+        ("a\x1b[31mb", "a\\x1b[31mb"),
+        ("a\r\nb\0\x9b", "a\\r\\nb\\x00\\x9b"),
+        ("\u2028é", "\\u2028\\xe9"),
+    ],
+)
+@pytest.mark.parametrize("step", [Step.UNEXPECTED, Step.REJECTED, Step.NOT_OFFERED])
+def test_a_verified_reason_is_quoted_without_control_characters(step, reason, shown):
+    error = failure(step, CALL, reply(404)._replace(reason=reason, principal="user@REALM"))
+    assert error.errmsg == shown
+    assert str(error).isprintable() and repr(error).isprintable()
+    assert failure(step, CALL, reply(404)._replace(reason=reason)).errmsg == "Not Found"
+
+
+@pytest.mark.parametrize(
     "location, shown",
     [
         ("https://other.example.com/path", "https://other.example.com/path"),

@@ -124,14 +124,15 @@ def test_only_a_verified_server_announces_persistent_auth():
     assert needed_next(TICKET, True, Step.ACCEPT, ["True"]) is CONNECTION
     assert needed_next(TICKET, False, Step.ACCEPT, ["true"]) is TICKET
     assert needed_next(NOTHING, False, Step.ACCEPT, ["true"]) is NOTHING
-    for values in ([], ["false"], [""], ["true", "true"], ["true, false"]):
+    for values in ([], ["false"], [""], ["true", "true"], ["true, false"], ["true", "false"], ["false", "true"]):
         assert needed_next(TICKET, True, Step.ACCEPT, values) is TICKET
 
 
 def test_persistent_auth_lasts_until_the_server_ends_it():
     assert needed_next(CONNECTION, False, Step.ACCEPT, []) is CONNECTION
     assert needed_next(CONNECTION, False, Step.UNEXPECTED, ["true"]) is CONNECTION
-    assert needed_next(CONNECTION, False, Step.ACCEPT, ["false"]) is TICKET
+    for values in (["false"], ["true", "false"], ["false", "true"], ["true, false"], [""]):
+        assert needed_next(CONNECTION, False, Step.ACCEPT, values) is TICKET
     assert needed_next(CONNECTION, False, Step.RENEW, ["true"]) is TICKET
 
 

@@ -75,6 +75,23 @@ def test_a_length_that_is_not_one_number_is_refused(length):
         read(b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\nabcde" % length)
 
 
+@pytest.mark.parametrize("start", [b"5", b"5;", b"5" * 100, b"5\r"])
+def test_a_chunk_line_without_an_end_is_refused_early(start):
+    class Endless:
+        taken = 0
+
+        def recv(self, size):
+            data = b"x" * size if self.taken else b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + start
+            self.taken += len(data)
+            assert self.taken < 10 * http1.READ
+            return data
+
+    response = Response(Endless())
+    response.begin()
+    with pytest.raises(MalformedReply, match=f"a line of more than {http1.MAX_CHUNK_LINE} bytes"):
+        response.read()
+
+
 @pytest.mark.parametrize("between", [b"x\r\n", b"x\n", b"xy\r\n", b"\r\r\n", b"\r\n\r\n", b""])
 def test_a_chunk_that_is_longer_than_announced_is_refused(between):
     with pytest.raises(MalformedReply):

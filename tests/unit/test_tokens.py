@@ -3,12 +3,26 @@
 import base64
 
 import pytest
-from fuzz import CORPUS
-from fuzz.tokens import AES256, BARE, KRB5, SERVICE, SPNEGO, answer, der, mechanism, one_input, proof, state, verdict
+from fuzz import CORPUS, tokens as fuzzed
+from fuzz.tokens import (
+    AES256,
+    BARE,
+    KRB5,
+    SERVICE,
+    SPNEGO,
+    answer,
+    der,
+    mechanism,
+    offered,
+    one_input,
+    proof,
+    state,
+    verdict,
+)
 from hypothesis import given, strategies as st
 
 from krbxmlrpc._kerberos import tokens
-from krbxmlrpc._kerberos.tokens import Offer, check_reply, decode_token
+from krbxmlrpc._kerberos.tokens import Offer, check_reply, decode_token, read_offer
 
 MICROSOFT = bytes.fromhex("2a864882f712010202")
 NTLM = bytes.fromhex("2b06010401823702020a")
@@ -68,6 +82,68 @@ def test_what_the_standards_allow(token, offer, final):
 def test_what_they_do_not(token, offer, final):
     with pytest.raises(ValueError):
         check_reply(token, offer, final=final)
+
+
+def wrapped_proof():
+    """Return SPNEGO's answer with all its fields."""
+    fields = fuzzed.der(0xA2, fuzzed.der(4, proof(cipher=b"protected"))), fuzzed.der(0xA3, fuzzed.der(4, b"checksum"))
+    return answer(state(0), mechanism(KRB5), *fields)
+
+
+@pytest.mark.parametrize("extra", [b"\0", der(5), der(0xA3, der(4, b"checksum")), der(0xA9, b"x")])
+@pytest.mark.parametrize("offer, build", [(BARE, lambda: proof(cipher=b"protected")), (SPNEGO, wrapped_proof)])
+def test_no_bytes_may_be_added_inside_any_field(monkeypatch, offer, build, extra):
+    """GSSAPI passes over them. It checks only the encrypted part and the checksum, whatever their lengths."""
+    fields = []
+    chosen = -1
+
+    def extended(tag, *parts):
+        fields.append(parts)
+        return der(tag, *parts, *[extra] * (len(fields) == chosen))
+
+    monkeypatch.setattr(fuzzed, "der", extended)
+    check_reply(build(), offer, final=True)
+    for chosen in range(1, len(fields) + 1):
+        fields.clear()
+        token = build()
+        if fields[chosen - 1] in ((b"protected",), (b"checksum",)):
+            check_reply(token, offer, final=True)
+        else:
+            with pytest.raises(ValueError):
+                check_reply(token, offer, final=True)
+
+
+OFFERS = [
+    Offer((KRB5, MICROSOFT), AES256, SERVICE),
+    Offer((MICROSOFT, KRB5), AES256, SERVICE),
+    Offer((KRB5, MICROSOFT), b"\x11", SERVICE),
+    Offer((KRB5, MICROSOFT), AES256, "HTTP/hub@OTHER"),
+    Offer((KRB5, MICROSOFT), AES256, "HTTP/bus@REALM"),
+]
+
+
+@pytest.mark.parametrize("first", OFFERS)
+@pytest.mark.parametrize("second", OFFERS)
+def test_offers_of_one_length_are_told_apart(first, second):
+    tokens_of = [offered(offer.mechanisms, offer.enctype, service=offer.service) for offer in (first, second)]
+    assert len(set(map(len, tokens_of))) == 1
+    tokens._offers.clear()
+    for _ in range(2):
+        assert [read_offer(token) for token in tokens_of] == [first, second]
+
+
+def test_a_bare_offer_has_no_mechanisms():
+    assert read_offer(offered(())) == BARE
+
+
+@pytest.mark.parametrize("offer", OFFERS)
+def test_answers_of_one_length_are_told_apart_by_their_offers(offer):
+    token = answer(state(0), mechanism(KRB5), PROOF)
+    tokens._replies.clear()
+    for _ in range(2):
+        assert verdict(token, OFFERS[0], True) == "good"
+        assert (verdict(token, offer, True) == "good") is (offer.enctype == AES256)
+        assert verdict(token, OFFERS[0], False) != "good"
 
 
 TOKENS = [path.read_bytes() for path in sorted((CORPUS / "tokens").iterdir())]
