@@ -142,10 +142,12 @@ class _BoundedParser(DefusedExpatParser):
 
     def close(self) -> None:
         """Parse the rest. Raise the errors of `feed`."""
-        try:
-            self._parse(final=True)
-        finally:
-            del self._target, self._parser  # each holds the other
+        self._parse(final=True)
+
+    def release(self) -> None:
+        """Let go of expat's parser and of the unmarshaller. Expat's parser refers back to this object."""
+        self.__dict__.pop("_parser", None)
+        self.__dict__.pop("_target", None)
 
 
 def _check_utf8(data: bytes, start: int, at: int) -> None:
@@ -237,9 +239,9 @@ def decode(pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_type
         UnsafeResponse: the XML has a document type declaration or entities.
         InvalidResponse: the body is not an XML-RPC response. If its type is not XML, the body is not parsed.
     """
-    if content_type and not _XML.fullmatch(content_type):
-        raise _not_xmlrpc(content_type, "expected is text/xml, application/xml or one that ends in +xml")
     try:
+        if content_type and not _XML.fullmatch(content_type):
+            raise _not_xmlrpc(content_type, "expected is text/xml, application/xml or one that ends in +xml")
         return _parsed(pieces, parser, unmarshaller, content_type)
     except (Fault, InvalidResponse):
         raise
@@ -257,6 +259,9 @@ def decode(pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_type
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # The standard unmarshaller raises these for well-formed XML that breaks the XML-RPC specification.
         raise _not_xmlrpc(content_type, f"{type(error).__name__}: {error}") from error
+    finally:
+        if isinstance(parser, _BoundedParser):
+            parser.release()
 
 
 def _parsed(pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_type: str) -> Any:

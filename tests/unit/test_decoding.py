@@ -375,6 +375,59 @@ def test_the_encoding_is_recognized_in_small_pieces(encoding, start):
     assert loads(*singly(body)) == loads(body)
 
 
+def lost(*pieces):
+    """Raise the error of a connection that breaks after these pieces."""
+    yield from pieces
+    raise ConnectionResetError
+
+
+REFUSED = {
+    "not": [BODY],
+    "not XML": [b"<html><p></html>"],
+    "cut off": [BODY[:-10]],
+    "a DTD": [b"<!DOCTYPE a><a/>"],
+    "too deep": [b"<a>" * (MAX_DEPTH + 1)],
+    "no value": [BODY.replace(b"int", b"double").replace(b">5<", b">five<")],
+    "an unknown tag": [BODY.replace(b"array", b"arrow")],
+    "empty": [],
+    "a broken connection": lost(BODY[:100]),
+}
+
+
+def is_freed_at_once(pieces, content_type="text/xml", keep=lambda parser: None):
+    """Say whether a decoded body leaves nothing for the garbage collector."""
+    gc.collect()
+    gc.disable()
+    try:
+        parser, unmarshaller = make_parser(False, False)
+        keep(parser)
+        left = [weakref.ref(parser), weakref.ref(unmarshaller)]
+        try:
+            decode(pieces, parser, unmarshaller, content_type)
+        except (InvalidResponse, ConnectionResetError):
+            pass
+        del parser, unmarshaller
+        return not any(found() for found in left)
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("pieces", REFUSED.values(), ids=REFUSED)
+def test_a_refused_body_leaves_no_reference_cycle(pieces):
+    assert is_freed_at_once(pieces)
+
+
+def test_a_body_of_another_type_leaves_no_reference_cycle():
+    assert is_freed_at_once([BODY], "text/html")
+
+
+def test_a_parser_that_is_not_released_is_a_reference_cycle():
+    def keep(parser):
+        parser.release = lambda: None
+
+    assert not is_freed_at_once(REFUSED["not XML"], keep=keep)
+
+
 def test_faults():
     body = xmlrpc.client.dumps(xmlrpc.client.Fault(4, "no"), methodresponse=True).encode()
     with pytest.raises(xmlrpc.client.Fault, match="no"):
