@@ -206,8 +206,8 @@ class UnexpectedStatus(KerberosXMLRPCError, ProtocolError):
     """The HTTP status of the server's reply is not 200.
 
     Attributes:
-        url: host and path of the call, as in `xmlrpc.client.ProtocolError`, without the query,
-            which may hold secrets.
+        url: host and path of the call, as in `xmlrpc.client.ProtocolError`, without the query and the parameters
+            (``;jsessionid=…``), which may hold secrets.
         errcode: the HTTP status.
         errmsg: the reason phrase. If the server has proved its identity, the phrase is the server's own. If not, the
             phrase is HTTP's standard one.

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import InsecureKerberosTransport, InvalidResponse, KerberosTransport, Resource
 from ._checks import checked
-from ._http.address import parse_address
+from ._http.address import parse_address, shown_path
 
 _JSON = re.compile(r"(?:(?:application|text)/|[^/;]+/[^/;]+\+)json\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 
@@ -77,7 +77,7 @@ class KerberosServerWrapper:
         if content:
             headers["Content-Type"] = "application/json"
         answer = self.transport.fetch(method, self._host, url, content, headers.items())
-        return answer.status, self._value(answer, f"{self._host}{url.partition('?')[0]}")
+        return answer.status, self._value(answer, f"{self._host}{shown_path(url)}")
 
     def close(self) -> None:
         """Close the transport's connections, and save the cookies if they have a file."""

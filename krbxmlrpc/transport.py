@@ -16,7 +16,7 @@ from typing import (
 from xmlrpc.client import SafeTransport, Transport
 
 from ._checks import checked
-from ._http.address import parse_address
+from ._http.address import parse_address, shown_path
 from ._http.connection import Connection, Pieces
 from ._http.pool import Pool
 from ._http.response import Response
@@ -223,7 +223,7 @@ class _NegotiateTransport(Transport):
         if authorization is not None:
             lines.append(("Authorization", authorization))
         if debug:
-            print("send:", f"{method} {handler.partition('?')[0]}, body of {len(request_body)} bytes")
+            print("send:", f"{method} {shown_path(handler)}, body of {len(request_body)} bytes")
             print_headers(lines)
         self.send_headers(on, lines)
         if request_body or method in _WITH_CONTENT:

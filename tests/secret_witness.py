@@ -17,7 +17,7 @@ from krbxmlrpc.testing.loopback import Hangup
 PASSWORD = "pass/word:5ecret"
 QUOTED = quote(PASSWORD, safe="")
 COOKIE, SERVER_COOKIE = "5ecret-cookie-of-the-jar", "5ecret-cookie-of-the-server"
-QUERY, HEADER = "5ecret-of-the-query", "5ecret-of-a-header"
+QUERY, PARAMETER, HEADER = "5ecret-of-the-query", "5ecret-of-the-path", "5ecret-of-a-header"
 WINDOW = 12
 """Characters of a secret that are too many to be shown."""
 
@@ -34,7 +34,7 @@ class Witness:
     def __init__(self):
         self.text = io.StringIO()
         self.errors = []
-        self.secrets = [PASSWORD, QUOTED, COOKIE, SERVER_COOKIE, QUERY, HEADER]
+        self.secrets = [PASSWORD, QUOTED, COOKIE, SERVER_COOKIE, QUERY, PARAMETER, HEADER]
         self.secrets.append(base64.b64encode(f"user:{PASSWORD}".encode()).decode())
 
     def testifies(self, *kinds):

@@ -22,7 +22,7 @@ from urllib.request import Request
 from xmlrpc.client import Fault, dumps
 
 from .._hints import Hint
-from .._http.address import parse_address
+from .._http.address import parse_address, shown_path
 from .._http.connection import Connection
 from .._http.response import Response
 from .._http.www_authenticate import known_schemes, offered
@@ -355,7 +355,7 @@ class Examination:
         status = self._reply.status
         challenges = self._reply.values("www-authenticate")
         schemes = list(known_schemes(challenges))
-        facts = {"path": (login or self._handler).partition("?")[0], "status": status, "schemes": schemes}
+        facts = {"path": shown_path(login or self._handler), "status": status, "schemes": schemes}
         log_in = Hint("; if sessions begin at a login page, pass its path with {args.login_path}")
         said = f"without a ticket it answers {status} {responses.get(status, '')}".rstrip()
         if status == 401 and "negotiate" in schemes:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .._hints import Names, message_of, told
+from .._http.address import shown_path
 from .._settings import Option, definitions, tls_context
 from .._version import __version__
 from .console import Wrong
@@ -248,8 +249,8 @@ class Target(NamedTuple):
 
     @property
     def url(self) -> str:
-        """The URL without its query, because a query may hold secrets."""
-        return f"{self.scheme}://{self.netloc}{self.handler.partition('?')[0]}"
+        """The URL for messages, without the parts that can hold secrets."""
+        return f"{self.scheme}://{self.netloc}{shown_path(self.handler)}"
 
     def transport(self) -> Any:
         """Return a new transport. Raise `Wrong` if an argument is invalid."""

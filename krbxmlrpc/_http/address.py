@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 # digits of other scripts in the port.
 _SERVER = re.compile(r"(?:[^\[\]%:]*|\[[^\[\]]*\])(?::[0-9]*)?")
 
+_PARAMETERS = re.compile(r";[^/]*")
+
 # Load the codec for host names now, because its first use imports a module. If a process forked during that import in
 # another thread, the child would wait forever for the import to end.
 codecs.lookup("idna")
@@ -68,3 +70,11 @@ def host_header(address: Address, default_port: int) -> str:
 def authority(address: Address) -> str:
     """Return ``host:port``, an IPv6 address in brackets (RFC 3986, section 3.2)."""
     return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+
+
+def shown_path(path: str) -> str:
+    """Return a path for messages: without the query and the parameters, because both can hold secrets.
+
+    Java's servlets put their session into a parameter: ``/xmlrpc;jsessionid=…`` (RFC 3986, section 3.3).
+    """
+    return _PARAMETERS.sub("", path.partition("?")[0])

@@ -408,7 +408,7 @@ class Exchange(Negotiation):
                 kept = "kept" if connection.kept else "new"
                 scheme = self._place.partition(":")[0]
                 logger.debug(
-                    "%s %s://%s %s %.3f s, %s connection, %s", call.method, scheme, call.url, status, seconds, kept,
+                    "%s %s://%s %s %.3f s, %s connection, %s", call.method, scheme, call.shown, status, seconds, kept,
                     sent.value,
                 )  # fmt: skip
         if call.verbose:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from .._hints import Hint
+from .._http.address import shown_path
 from .._http.response import MalformedReply
 from .._http.www_authenticate import known_schemes, offered
 from ..errors import (
@@ -57,7 +58,7 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
     """
     facts = {**_facts(call, reply), **gssapi_facts(error)}
     service = reply.service or call.service
-    what = f"{call.url} answered 401 to a ticket for {service}"
+    what = f"{call.shown} answered 401 to a ticket for {service}"
     what += ", and does not say why" if error is None else f" ({reason_of(error)})"
     seconds = clock_difference(reply.headers.get("Date"), datetime.now(timezone.utc))
     if seconds is not None and abs(seconds) > CLOCK_TOLERANCE:
@@ -85,7 +86,7 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
 def denied(call: Call, reply: Reply) -> AuthenticationRejected:
     """Return the error for a 401 with a token that accepts the ticket: the server refuses only the call."""
     return AuthenticationRejected(
-        f"{call.url} answered 401, though it accepted the ticket for {reply.service or call.service}: "
+        f"{call.shown} answered 401, though it accepted the ticket for {reply.service or call.service}: "
         f"{reply.principal or 'its owner'} may not make this call",
         hint="ask the server's operator for access; in Apache's configuration, Require refuses the call",
         **_facts(call, reply),
@@ -100,7 +101,7 @@ def not_proved(call: Call, service: str, error: Exception) -> MutualAuthenticati
         error: the error that the ticket raised.
     """
     return MutualAuthenticationError(
-        f"{call.url} sent no proof that it is {service}: {reason_of(error)}",
+        f"{call.shown} sent no proof that it is {service}: {reason_of(error)}",
         hint="no part of the reply was used; somebody may stand between this machine and the server",
         reason=reason_of(error),
         **{**_parties(call), "service": service},
@@ -113,18 +114,18 @@ def lost(call: Call, when: str, error: Exception) -> KerberosXMLRPCError:
     why = str(error) or type(error).__name__
     if call.is_login:
         return ServerUnreachable(
-            f"the connection to {call.url} failed at the login, {when}: {why}",
+            f"the connection to {call.shown} failed at the login, {when}: {why}",
             hint="no call has run",
             **_parties(call),
         )
     if isinstance(error, MalformedReply):
-        return BrokenReply(f"the reply of {call.url} is broken: {why}", **_parties(call))
-    return CallOutcomeUnknown(f"the connection to {call.url} failed {when}: {why}", **_parties(call))
+        return BrokenReply(f"the reply of {call.shown} is broken: {why}", **_parties(call))
+    return CallOutcomeUnknown(f"the connection to {call.shown} failed {when}: {why}", **_parties(call))
 
 
 def add_server(call: Call, error: KerberosXMLRPCError) -> None:
     """Add the server's identity to the error for a body that cannot be used."""
-    error.message = f"{call.url}: {error.message}"
+    error.message = f"{call.shown}: {error.message}"
     error.service, error.host, error.principal = call.service, call.host, call.principal
 
 
@@ -152,7 +153,7 @@ def not_bindable(call: Call, error: ValueError) -> KerberosXMLRPCError:
 def session_refused(call: Call, reply: Reply, login_path: str | None) -> AuthenticationRejected:
     """Return the error for a call that was refused on a session that has just been renewed."""
     return AuthenticationRejected(
-        f"{call.url} answered {reply.status} on the session of a new login at {login_path}",
+        f"{call.shown} answered {reply.status} on the session of a new login at {shown_path(login_path or '')}",
         hint=Hint(
             "check that {name.login_path} is the login page of this very application, and check on the server that the "
             "user may make this call"
@@ -177,7 +178,7 @@ def login_without_session(call: Call, login: Call, paths: list[str]) -> NoSessio
     """Return the error for a login that set no cookies for the call; `paths` are the paths of other cookies."""
     others = f" (there are some for {', '.join(paths)[:200]!a})" if paths else ""
     return NoSession(
-        f"{login.url} accepted the login for {call.service} and set no cookie for {call.url}{others}",
+        f"{login.shown} accepted the login for {call.service} and set no cookie for {call.shown}{others}",
         hint=Hint(
             "check {name.login_path}; the cookie's Path and Domain have to cover the URL of the calls, a Secure cookie "
             "needs https, and cookies are kept only from a reply with the server's proof"
@@ -189,7 +190,7 @@ def login_without_session(call: Call, login: Call, paths: list[str]) -> NoSessio
 def _unproven(call: Call, reply: Reply) -> MutualAuthenticationError:
     why = "its reply has no Negotiate token" if reply.authorization else "it did not ask for a ticket"
     return MutualAuthenticationError(
-        f"{call.url} sent no proof that it is {reply.service or call.service}: {why}",
+        f"{call.shown} sent no proof that it is {reply.service or call.service}: {why}",
         hint=Hint(
             "no part of the reply was used; check that Negotiate protects this path, and that nothing on the way takes "
             "WWW-Authenticate out of replies; if the server cannot prove its identity, and TLS is proof enough, pass "
@@ -203,7 +204,7 @@ def _unproven(call: Call, reply: Reply) -> MutualAuthenticationError:
 def _not_offered(call: Call, reply: Reply) -> NegotiateNotOffered:
     challenges = reply.headers.get_all("WWW-Authenticate", [])
     return NegotiateNotOffered(
-        f"{call.url} answered 401 and does not offer Negotiate (it offers: {offered(challenges)})",
+        f"{call.shown} answered 401 and does not offer Negotiate (it offers: {offered(challenges)})",
         hint="check the path of the URL; on the server, AuthType GSSAPI has to cover it",
         schemes=known_schemes(challenges),
         **_facts(call, reply),
@@ -212,7 +213,7 @@ def _not_offered(call: Call, reply: Reply) -> NegotiateNotOffered:
 
 def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
     facts = _facts(call, reply)
-    what = f"{call.url} answered {reply.status} {facts['errmsg']}".rstrip()
+    what = f"{call.shown} answered {reply.status} {facts['errmsg']}".rstrip()
     if reply.on_session:
         what += " to a call on a session"
     is_redirection = 300 <= reply.status < 400
@@ -243,7 +244,7 @@ def _facts(call: Call, reply: Reply) -> dict[str, Any]:
     """Return the attributes of all errors about a status."""
     phrase = ascii(reply.reason[:200])[1:-1] if reply.verified else responses.get(reply.status, "")
     return {
-        "url": call.url,
+        "url": call.shown,
         "errcode": reply.status,
         "errmsg": phrase,
         "headers": reply.headers,

@@ -12,6 +12,8 @@ from http.client import HTTPMessage
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+from .._http.address import shown_path
+
 MAX_LEGS = 5
 """The most requests that one exchange may take, including the first. Kerberos takes one, SPNEGO at most three."""
 
@@ -113,8 +115,13 @@ class Call(NamedTuple):
 
     @property
     def url(self) -> str:
-        """The URL for messages, as the standard library's errors show it, without the query: it can hold secrets."""
+        """The URL without the query: it selects cookies, and the knowledge of the server's behaviour."""
         return self.netloc + self.handler.partition("?")[0]
+
+    @property
+    def shown(self) -> str:
+        """The URL for messages, as the standard library's errors show it, without the parts that can hold secrets."""
+        return self.netloc + shown_path(self.handler)
 
 
 class Reply(NamedTuple):

@@ -17,7 +17,7 @@ from krbxmlrpc._negotiate.http_errors import (
 )
 from krbxmlrpc._negotiate.policy import Allowance, Call, Reply, Step
 
-CALL = Call("hub:8443", "/xmlrpc?key=SECRET", b"SECRET", "hub", "HTTP@hub", Allowance(), "user@REALM")
+CALL = Call("hub:8443", "/xmlrpc;jsessionid=SECRET?key=SECRET", b"SECRET", "hub", "HTTP@hub", Allowance(), "user@REALM")
 TICKET = "Negotiate SECRET"
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=timezone.utc)
 QUOTED = ("Date", "Location", "WWW-Authenticate")
@@ -68,7 +68,7 @@ def errors(reply):
         *[failure(step, CALL, reply) for step in Step],
         rejected(CALL, reply, ValueError("why"), "hint"),
         denied(CALL, reply),
-        session_refused(CALL, reply, "/login"),
+        session_refused(CALL, reply, "/login;jsessionid=SECRET?key=SECRET"),
     ]
 
 

@@ -14,6 +14,7 @@ from internals import open_connections, parts
 from secret_witness import (
     COOKIE,
     HEADER,
+    PARAMETER,
     PASSWORD,
     QUERY,
     QUOTED,
@@ -50,7 +51,7 @@ def call(witness, server, server_context):
         except Exception as error:
             witness.note(error)
             return
-        url = url or server.url(f"/xmlrpc?key={QUERY}")
+        url = url or server.url(f"/hub;jsessionid={PARAMETER}/xmlrpc?key={QUERY}")
         witness.hear(lambda: ServerProxy(url, transport=made, verbose=True).method())
         for held in (*parts(made), *open_connections(made)):
             witness.text.write(repr(held))
@@ -69,7 +70,7 @@ def test_whatever_a_server_says(call, witness):
         for mechanism in ("spnego", "krb5"):
             call(ENDED, answer, mechanism=mechanism, max_response_bytes=20_000)
     call(ENDED, honest(headers=SET), say(message(200, SET, values())), login_path="/login")
-    call(ENDED, honest(headers=SET), ENDED, login_path="/login")
+    call(ENDED, honest(headers=SET), ENDED, login_path=f"/login;jsessionid={PARAMETER}?key={QUERY}")
     call(honest(headers=ELSEWHERE), login_path="/login", send_cookie=False)
     witness.testifies(
         *(krbxmlrpc.AuthenticationRejected, krbxmlrpc.BrokenReply, krbxmlrpc.CallOutcomeUnknown),
@@ -185,7 +186,13 @@ def test_every_error_has_been_looked_at():
 def test_the_witness_would_notice(call, witness):
     """What the parts of the library emit is heard, and what is secret is known."""
     call(ENDED, honest(headers=SET))
-    for part in ("send: POST /xmlrpc", "header: Cookie: (", "POST https://localhost", "<KerberosTransport", ", used>"):
+    for part in (
+        "send: POST /hub/xmlrpc",
+        "header: Cookie: (",
+        "POST https://localhost",
+        "<KerberosTransport",
+        ", used>",
+    ):
         assert part in witness.text.getvalue()
     assert len(witness.secrets) > 7 and all(len(secret) >= WINDOW for secret in witness.secrets)
     assert not witness.found()

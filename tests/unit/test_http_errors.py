@@ -9,7 +9,7 @@ from fuzz.replies import check_date, check_location, check_reply
 from hypothesis import given, strategies as st
 
 from krbxmlrpc import AuthenticationRejected, ClockSkewRejected
-from krbxmlrpc._negotiate.http_errors import clock_difference, failure, redirect_target, rejected
+from krbxmlrpc._negotiate.http_errors import clock_difference, failure, redirect_target, rejected, session_refused
 from krbxmlrpc._negotiate.policy import Allowance, Call, Reply, Step
 
 NOON = datetime.datetime(2026, 11, 23, 12, 0, 0, tzinfo=datetime.timezone.utc)
@@ -33,7 +33,7 @@ def test_clock_difference(date, seconds):
     assert clock_difference(date, NOON) == seconds
 
 
-CALL = Call("hub:8443", "/xmlrpc?key=secret", b"", "hub", "HTTP@hub", Allowance(), "user@REALM")
+CALL = Call("hub:8443", "/xmlrpc;jsessionid=secret?key=secret", b"", "hub", "HTTP@hub", Allowance(), "user@REALM")
 
 
 def reply(status=401, authorization="Negotiate YII=", **headers):
@@ -58,6 +58,26 @@ def test_the_clocks_may_differ_by_five_minutes(seconds, kind, sign, direction):
 def test_a_large_ticket_is_named_as_a_possible_cause():
     assert "too large" not in rejected(CALL, reply()).hint
     assert "9000 bytes" in rejected(CALL, reply(authorization="x" * 9000)).hint
+
+
+@pytest.mark.parametrize(
+    "handler, url, shown",
+    [
+        ("/xmlrpc", "hub/xmlrpc", "hub/xmlrpc"),
+        ("/xmlrpc?key=secret", "hub/xmlrpc", "hub/xmlrpc"),
+        ("/a;jsessionid=secret/b;c=d;e?key=;", "hub/a;jsessionid=secret/b;c=d;e", "hub/a/b"),
+        ("/;?", "hub/;", "hub/"),
+    ],
+)
+def test_messages_show_less_of_a_url_than_selects_the_cookies(handler, url, shown):
+    call = CALL._replace(netloc="hub", handler=handler)
+    assert (call.url, call.shown) == (url, shown)
+    assert rejected(call, reply()).url == shown
+
+
+def test_the_query_and_parameters_of_a_login_page_are_not_shown():
+    assert "at /login" in str(session_refused(CALL, reply(), "/login;jsessionid=secret?key=secret"))
+    assert "secret" not in str(session_refused(CALL, reply(), "/login;jsessionid=secret?key=secret"))
 
 
 @pytest.mark.parametrize("step", [step for step in Step if step not in (Step.ACCEPT, Step.RENEW)])
