@@ -13,6 +13,7 @@ from typing import Any
 from . import InsecureKerberosTransport, InvalidResponse, KerberosTransport, Resource
 from ._checks import checked
 from ._http.address import parse_address, shown_path
+from ._xmlrpc.decoding import described_type
 
 _JSON = re.compile(r"(?:(?:application|text)/|[^/;]+/[^/;]+\+)json\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 
@@ -98,7 +99,7 @@ class KerberosServerWrapper:
         why = f" ({type(reason).__name__})" if reason else ""  # the error's text could contain the whole body
         raise InvalidResponse(
             f"{url} answered {answer.status}, and the body is not JSON{why}; its content type is "
-            f"{answer.content_type[:200]!a}",
+            f"{described_type(answer.content_type, is_verified=False)}",
             hint="check the path of the URL: it has to lead to Pulp's API, not to a login or error page",
         ) from reason
 

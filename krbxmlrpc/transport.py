@@ -239,7 +239,8 @@ class _NegotiateTransport(Transport):
         response.needs_clean_end = not shows_its_end(parser)
         if getattr(response, "debuglevel", 0):
             pieces = shown(pieces)
-        return decode(pieces, parser, unmarshaller, response.getheader("Content-Type", ""))
+        content_type, is_verified = response.getheader("Content-Type", ""), getattr(response, "is_verified", False)
+        return decode(pieces, parser, unmarshaller, content_type, is_verified)
 
     def read_resource(self, response: Response) -> Resource:
         """Return the reply to a request of `fetch`."""

@@ -68,6 +68,9 @@ NOTICEABLE = 60.0
 SHOWN_NAMES = 4
 """Show a person at most this many names of a certificate."""
 
+MAX_SHOWN = 200
+"""Show a person at most this many characters of a certificate's names, and of its issuer."""
+
 # OpenSSL's flags from x509_vfy.h. Python's ssl has the first one since 3.10.
 _PARTIAL_CHAIN, _NO_CHECK_TIME = 0x80000, 0x200000
 
@@ -301,17 +304,21 @@ class Examination:
         except CertificateRejected as error:
             self._connection = None
             facts = self._presented()
-            return Finding(State.FAILED, f"{error.message}{_of_certificate(facts)}", error.hint, facts)
+            return Finding(
+                State.FAILED, f"{error.message}{_of_certificate(facts, is_verified=False)}", error.hint, facts
+            )
         except KerberosXMLRPCError as error:
             self._connection = None
             return _failed(error)
         sock = self._connection.sock
         if context.verify_mode is ssl.CERT_NONE:
             facts = self._presented()
-            words = f"{sock.version()}, with a certificate that is not checked{_of_certificate(facts)}"
+            words = (
+                f"{sock.version()}, with a certificate that is not checked{_of_certificate(facts, is_verified=False)}"
+            )
             return Finding(State.WARNING, words, Hint("pass {phrase.cafile} with the CA that signed it"), facts)
         facts = {"version": sock.version(), **_certificate(sock.getpeercert())}
-        words = f"{facts['version']}; the certificate is accepted{_of_certificate(facts)}"
+        words = f"{facts['version']}; the certificate is accepted{_of_certificate(facts, is_verified=True)}"
         left = datetime.fromisoformat(facts["not_after"]) - datetime.now(timezone.utc)
         if left < SOON_FOR_CERTIFICATES:
             return Finding(State.WARNING, words, "tell the server's operator to renew it", facts)
@@ -510,13 +517,13 @@ def _certificate(held: Any) -> dict[str, Any]:
     }
 
 
-def _of_certificate(facts: Mapping[str, Any]) -> str:
+def _of_certificate(facts: Mapping[str, Any], is_verified: bool) -> str:
     if "names" not in facts:
         return ""
     names, days, end = facts["names"], facts["days_left"], facts["not_after"][:10]
-    shown = ", ".join(names[:SHOWN_NAMES]) or "no name"
+    shown = ", ".join(names[:SHOWN_NAMES])[:MAX_SHOWN] or "no name"
     if len(names) > SHOWN_NAMES:
         shown += f" and {len(names) - SHOWN_NAMES} more"
     until = f"good until {end} ({days} days)" if days >= 0 else f"expired on {end}"
-    signed = f", signed by {facts['issuer']}" if facts["issuer"] else ""
-    return f"; it is for {shown}{signed}, {until}"
+    signed = f", signed by {facts['issuer'][:MAX_SHOWN]}" if facts["issuer"] else ""
+    return f"; {'it is' if is_verified else 'it says, unverified: it is'} for {shown}{signed}, {until}"

@@ -62,6 +62,7 @@ class Response:
         ends_with_connection: whether the body ends when the connection ends, because the head announces no length.
         needs_clean_end: whether such a body needs a clean end of the connection. Set this to False only if the body
             itself shows whether it is complete.
+        is_verified: whether the server has proved that it sent the reply. Errors quote only such replies.
     """
 
     def __init__(self, sock: Any, debuglevel: int = 0, received: bytes = b"", method: str = "POST") -> None:
@@ -80,6 +81,7 @@ class Response:
         self.persistent = False
         self.ends_with_connection = False
         self.needs_clean_end = True
+        self.is_verified = False
         self.status = 0
         self.reason = ""
         self.version = 11

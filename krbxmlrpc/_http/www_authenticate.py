@@ -101,24 +101,26 @@ def www_auth(headers: HeaderValues) -> dict[str, str]:
     return found
 
 
-SCHEMES = frozenset(
-    "basic bearer digest dpop gnap hoba kerberos mutual negotiate ntlm oauth privatetoken scram-sha-1 scram-sha-256 "
-    "vapid".split()
+SCHEMES = (
+    *("Basic", "Bearer", "Digest", "DPoP", "GNAP", "HOBA", "Mutual", "Negotiate", "OAuth", "PrivateToken"),
+    *("SCRAM-SHA-1", "SCRAM-SHA-256", "vapid"),  # up to here IANA's registry (RFC 9110, section 16.4.1)
+    *("Kerberos", "NTLM"),
 )
-"""The schemes that messages name, in lower case: those of IANA's registry, and two that are common without being in it.
-A server, or somebody in its place, could write anything into the name of a scheme."""
+"""The schemes that messages name. A server, or somebody in its place, could write anything into another name."""
+
+_SPELLINGS = {name.lower(): name for name in SCHEMES}
 
 
 def known_schemes(headers: HeaderValues) -> tuple[str, ...]:
-    """Return the schemes of the challenges that are in `SCHEMES`."""
-    return tuple(scheme for scheme in www_auth(headers) if scheme in SCHEMES)
+    """Return the schemes of the challenges that are in `SCHEMES`, in lower case."""
+    return tuple(scheme for scheme in www_auth(headers) if scheme in _SPELLINGS)
 
 
 def offered(headers: HeaderValues) -> str:
     """Return the schemes of the challenges for a message: the known ones by their names, the others by their number."""
     known = known_schemes(headers)
     unknown = len(www_auth(headers)) - len(known)
-    named = ", ".join(known)
+    named = ", ".join(_SPELLINGS[scheme] for scheme in known)
     if not unknown:
         return named or "nothing"
     return f"{named}{' and ' if named else ''}{unknown} unknown {'scheme' if unknown == 1 else 'schemes'}"

@@ -129,7 +129,7 @@ class Negotiation:
         self._token = negotiate or ""
         if ticket is not None and to_be_verified(sent, response.status, negotiate, self._mode, self._expects):
             self._verify(ticket)
-        verified = ticket is not None and ticket.principal is not None
+        verified = response.is_verified = ticket is not None and ticket.principal is not None
         step = next_step(
             sent,
             response.status,
@@ -412,7 +412,7 @@ class Exchange(Negotiation):
                     sent.value,
                 )  # fmt: skip
         if call.verbose:
-            print("reply:", response.status)
+            print(f"reply: {response.status} (not verified yet)")
             print_headers(response.getheaders())
         return response
 

@@ -1,12 +1,13 @@
 """Turns a reply that ends a call without values into an error that gives the reason and a remedy.
 
-Plain functions on a call, and on the status and headers of the reply; no I/O. If a reply has not been verified, the
-error names only facts that the standards define: the status, the known ones of the authentication schemes, the clock,
-and, marked as unverified, the host and path of a redirection.
+Plain functions on a call, and on the status and headers of the reply; no I/O. If a reply has not been verified, anybody
+may have written it, so the error has no free text of it. It tells only the status, the known authentication schemes,
+the difference of the clocks and, marked as unverified, host and path of a redirection.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http.client import responses
@@ -36,6 +37,10 @@ CLOCK_TOLERANCE = 300.0
 
 LARGE_HEADER = 8 * 1024
 """A ticket of more bytes may be too large for a server: by default Apache takes header lines of up to 8190 bytes."""
+
+
+_PLACE = re.compile(r"(?:[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])?(?::[0-9]+)?/[A-Za-z0-9\-._~/%+]*")
+"""Host and path, with those characters of RFC 3986 that are usual in paths."""
 
 
 def failure(step: Step, call: Call, reply: Reply) -> KerberosXMLRPCError:
@@ -221,7 +226,8 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
     hint = _status_hint(reply)
     if location is not None:
         what += pointing(location, reply.verified)
-        follow = "call that URL if you trust it" if reply.verified else "check the URL with the server's operator"
+    if is_redirection:
+        follow = "call that URL if you trust it" if reply.verified else "check the URL of the call"
         hint = Hint(
             "redirections are not followed, because a ticket is for one server only; {follow}; if the server has a "
             "login page that takes tickets, name its path by {args.login_path}",
@@ -305,14 +311,14 @@ def clock_difference(date: str | None, now: datetime) -> float | None:
 
 def pointing(location: str, verified: bool) -> str:
     """Return the words of a message on the target of a redirection."""
-    return f" and points to {location}" if verified else f"; unverified: it points to {location}"
+    return f" and points to {location}" if verified else f" and points, unverified, to {location}"
 
 
 def redirect_target(location: str | None, verified: bool) -> str | None:
     """Return a ``Location`` as one short line of ASCII for a message; None if it cannot be shown.
 
     User, password, parameters, query and fragment are left out, because a server may put its secrets there. If the
-    reply is not verified, only host and path are shown.
+    reply is not verified, only host and path are shown, and only if they have the usual form.
     """
     try:
         parts = urlsplit(location or "")
@@ -322,6 +328,7 @@ def redirect_target(location: str | None, verified: bool) -> str | None:
     netloc = parts.netloc.rpartition("@")[2].partition(";")[0]
     if (parts.scheme and not parts.netloc) or "@" in path or "\\" in path:
         return None  # some programs read a user and a password from these
-    shown = urlunsplit((parts.scheme if verified else "", netloc, path, "", ""))
-    shown = shown if verified else shown.removeprefix("//")
-    return ascii(shown[:200])[1:-1] or None
+    if not verified:
+        place = f"{netloc}{path or '/'}"[:200]
+        return place if location and _PLACE.fullmatch(place) else None
+    return ascii(urlunsplit((parts.scheme, netloc, path, "", ""))[:200])[1:-1] or None

@@ -34,6 +34,11 @@ Text has no such limit, because expat passes text on in parts.
 MAX_NAMES = 8 * 1024
 """The most characters in all different names of elements and attributes. XML-RPC has some twenty names."""
 
+_KNOWN_TYPES = (
+    *("application/json", "application/octet-stream", "application/xhtml+xml", "application/xml"),
+    *("text/html", "text/plain", "text/xml"),
+)
+_KNOWN_CODINGS = ("br", "compress", "deflate", "gzip", "x-gzip", "zstd")
 _GZIP = 16 + zlib.MAX_WBITS
 
 _XML = re.compile(r'(?:(?:text|application)/xml|[^/;,\s]+/[^/;,\s]+\+xml)[ \t]*(?:;(?:[^,"]|"[^"]*")*)?', re.IGNORECASE)
@@ -47,6 +52,10 @@ _CUT_OFF = {
         errors.XML_ERROR_UNCLOSED_TOKEN,
     )
 }
+
+
+class _Defect(ResponseError):
+    """The body is not an XML-RPC response. The message has no text of the server, unlike the standard library's."""
 
 
 class _BoundedUnmarshaller(Unmarshaller):
@@ -156,7 +165,7 @@ def _check_utf8(data: bytes, start: int, at: int) -> None:
         data[start : start + 4].decode()
     except UnicodeDecodeError as error:
         if not error.start:
-            raise ResponseError(f"it is not UTF-8, from byte {at} on") from error
+            raise _Defect(f"it is not UTF-8, from byte {at} on") from error
 
 
 def make_parser(use_datetime: bool, use_builtin_types: bool) -> tuple[Any, Unmarshaller]:
@@ -202,7 +211,9 @@ def decompressed(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     elif name in ("gzip", "x-gzip"):
         yield from _gunzipped(pieces)
     else:
-        raise InvalidResponse(f"the body of the reply has Content-Encoding {encoding[:200]!a}; accepted is gzip")
+        is_known = all(coding.strip() in _KNOWN_CODINGS for coding in name.split(","))
+        shown = f"Content-Encoding {name!r}" if is_known else "an unknown Content-Encoding"
+        raise InvalidResponse(f"the body of the reply has {shown}; accepted is gzip")
 
 
 def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -228,21 +239,25 @@ def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
         raise _cut_off(InvalidResponse("the gzip data of the reply ends too early"))
 
 
-def decode(pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_type: str) -> Any:
+def decode(
+    pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_type: str, is_verified: bool = False
+) -> Any:
     """Feed pieces to a parser; return the values from its unmarshaller.
 
     Args:
         content_type: the ``Content-Type`` of the body; ``""`` if there is none. Parameters do not count.
+        is_verified: whether the server has proved that it sent the reply. If not, no error quotes the reply.
 
     Raises:
         xmlrpc.client.Fault: the body holds a Fault.
         UnsafeResponse: the XML has a document type declaration or entities.
         InvalidResponse: the body is not an XML-RPC response. If its type is not XML, the body is not parsed.
     """
+    shown = described_type(content_type, is_verified)
     try:
         if content_type and not _XML.fullmatch(content_type):
-            raise _not_xmlrpc(content_type, "expected is text/xml, application/xml or one that ends in +xml")
-        return _parsed(pieces, parser, unmarshaller, content_type)
+            raise _not_xmlrpc(shown, "expected is text/xml, application/xml or one that ends in +xml")
+        return _parsed(pieces, parser, unmarshaller, shown)
     except (Fault, InvalidResponse):
         raise
     except defusedxml.DefusedXmlException as error:
@@ -252,13 +267,16 @@ def decode(pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_type
         ) from error
     except ExpatError as error:
         if error.code in _CUT_OFF:
-            raise _cut_off(_not_xmlrpc(content_type, f"it is cut off: {error}")) from error
-        raise _not_xmlrpc(content_type, str(error)) from error
+            raise _cut_off(_not_xmlrpc(shown, f"it is cut off: {error}")) from error
+        raise _not_xmlrpc(shown, str(error)) from error
     except ResponseError as error:
-        raise _not_xmlrpc(content_type, *error.args or ("it is XML without values",)) from error
+        words = str(error.args[0]) if error.args else "it is XML without values"
+        if not is_verified and error.args and not isinstance(error, _Defect):
+            words = "it is XML with other elements"
+        raise _not_xmlrpc(shown, words) from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # The standard unmarshaller raises these for well-formed XML that breaks the XML-RPC specification.
-        raise _not_xmlrpc(content_type, f"{type(error).__name__}: {error}") from error
+        raise _not_xmlrpc(shown, f"{type(error).__name__}{f': {error}' if is_verified else ''}") from error
     finally:
         if isinstance(parser, _BoundedParser):
             parser.release()
@@ -275,7 +293,7 @@ def _parsed(pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_typ
     parser.close()
     values = unmarshaller.close()
     if unmarshaller.getmethodname() is not None:
-        raise ResponseError("it is a method call")
+        raise _Defect("it is a method call")
     return values
 
 
@@ -289,9 +307,17 @@ def _cut_off(error: InvalidResponse) -> InvalidResponse:
     return error
 
 
+def described_type(content_type: str, is_verified: bool) -> str:
+    """Return a ``Content-Type`` for a message. If the reply is not verified, only usual types are named."""
+    if is_verified:
+        return ascii(content_type[:200])
+    name = content_type.partition(";")[0].strip(" \t").lower()
+    return repr(name) if name in _KNOWN_TYPES or not name else "an unusual one"
+
+
 def _not_xmlrpc(content_type: str, reason: str) -> InvalidResponse:
     return InvalidResponse(
-        f"the body of the reply is not an XML-RPC response; its content type is {content_type[:200]!a} "
+        f"the body of the reply is not an XML-RPC response; its content type is {content_type} "
         f"({ascii(reason[:200])[1:-1]})",
         hint=Hint(
             "check the path of the URL; the reply may be an error page, or a login form: if the server has a page for "

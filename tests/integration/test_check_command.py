@@ -345,7 +345,10 @@ def test_a_ca_that_is_not_known(check):
 
 def test_a_certificate_for_another_name(check):
     step = check(listener="othername").failed("tls", skipped=["offer", "clock", *BEHIND_TICKET])
-    assert "not valid for" in step["found"] and "it is for other.example.test, signed by trustme" in step["found"]
+    assert (
+        "not valid for" in step["found"]
+        and "unverified: it is for other.example.test, signed by trustme" in step["found"]
+    )
     assert step["facts"]["names"] == ["other.example.test"]
 
 
@@ -372,7 +375,7 @@ def test_a_certificate_that_has_expired_or_soon_will(check, ca, tmp_path, days):
 def test_any_certificate(check):
     report = check("/xmlrpc", "--insecure-any-certificate", listener="othername", trust=False)
     assert (report.status, report.of("warning")) == (0, ["tls"])
-    assert "not checked; it is for other.example.test" in report["tls"]["found"]
+    assert "not checked; it says, unverified: it is for other.example.test" in report["tls"]["found"]
     assert "--cafile" in report["tls"]["remedy"]
 
 
@@ -484,7 +487,7 @@ def test_a_redirection(check_server):
     location = [("Location", f"https://user:{QUOTED}@other.example.test/login?key={SERVER_COOKIE}")]
     report = check_server(say(message(302, location)), honest(status=302, headers=location))
     assert report["offer"]["state"] == "warning"
-    assert "; unverified: it points to other.example.test/login" in report["offer"]["found"]
+    assert " and points, unverified, to other.example.test/login" in report["offer"]["found"]
     assert "--login-path" in report["offer"]["remedy"]
     assert report["call"]["state"] == "ok" and "302" in report["xmlrpc"]["found"]
     assert QUOTED not in report.printed and SERVER_COOKIE not in report.printed

@@ -610,7 +610,7 @@ def test_user_who_is_not_let_in(call_hub, trouble, user, said, mechanism):
 def test_server_that_offers_basic_only(call_hub, trouble, hub, case, said, preemptive):
     error = trouble(call_hub("/basic", preemptive=preemptive).whoami)
     assert error.schemes == ("basic",)
-    assert "it offers: basic" in error.message
+    assert "it offers: Basic" in error.message
     assert len(hub.logged(case)) == 1
     assert ("AH01614: client used wrong authentication scheme: /basic" in said()) is preemptive
 

@@ -454,8 +454,8 @@ PAGE = b"<html>s3cret</html>"
         (say(message(403, body=PAGE)), 403, (), "rules allow CONNECT"),
         (say(message(405, body=PAGE)), 405, (), "rules allow CONNECT"),
         (say(message(499, body=PAGE)), 499, (), "answered 499; localhost"),
-        (ask('Basic realm="s3cret"'), 407, ("basic",), "it offers: basic.*put user:password@"),
-        (ask('Digest realm="s3cret"', "NTLM"), 407, ("digest", "ntlm"), "it offers: digest, ntlm.*Negotiate.*Basic"),
+        (ask('Basic realm="s3cret"'), 407, ("basic",), "it offers: Basic.*put user:password@"),
+        (ask('Digest realm="s3cret"', "NTLM"), 407, ("digest", "ntlm"), "it offers: Digest, NTLM.*Negotiate.*Basic"),
         (say(message(407, body=PAGE)), 407, (), "it offers: nothing"),
     ],
 )

@@ -349,7 +349,7 @@ def test_a_redirection_on_a_session_is_not_followed(open_server, server):
     jar = CookieJar()
     jar.set_cookie(cookie())
     server.play(say(message(302, [("Location", "/login")])))
-    with pytest.raises(UnexpectedStatus, match="points to /login"):
+    with pytest.raises(UnexpectedStatus, match="points, unverified, to /login"):
         open_server(cookiejar=jar).method()
     assert len(server.requests) == 1
 

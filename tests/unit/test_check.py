@@ -9,8 +9,10 @@ from krbxmlrpc._cli import check as doctor
 
 def test_a_certificate_of_many_names():
     facts = {"names": [f"n{number}" for number in range(9)], "issuer": "CA", "days_left": 1, "not_after": "2030-01-01T"}
-    assert "for n0, n1, n2, n3 and 5 more, signed by CA" in doctor._of_certificate(facts)
-    assert "for no name, good until" in doctor._of_certificate({**facts, "names": [], "issuer": None})
+    assert "for n0, n1, n2, n3 and 5 more, signed by CA" in doctor._of_certificate(facts, is_verified=True)
+    nameless = {**facts, "names": [], "issuer": None}
+    assert doctor._of_certificate(nameless, is_verified=True).startswith("; it is for no name, good until")
+    assert doctor._of_certificate(nameless, is_verified=False).startswith("; it says, unverified: it is for no name")
 
 
 @pytest.mark.parametrize(

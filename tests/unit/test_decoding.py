@@ -26,8 +26,8 @@ from krbxmlrpc._xmlrpc.decoding import (
 BODY = xmlrpc.client.dumps((["value", 5, True, {"a": b"bytes"}],), methodresponse=True).encode()
 
 
-def loads(*pieces, content_type="text/xml"):
-    return decode(pieces, *make_parser(False, False), content_type)
+def loads(*pieces, content_type="text/xml", is_verified=True):
+    return decode(pieces, *make_parser(False, False), content_type, is_verified)
 
 
 def singly(data):
@@ -267,7 +267,38 @@ def test_no_other_type_is_looked_at(content_type):
 
     what = f"type is {content_type[:200]!r} (expected is text/xml, application/xml or one that ends in +xml)"
     with pytest.raises(InvalidResponse, match=re.escape(what)):
-        decode(pieces(), *make_parser(False, False), content_type)
+        decode(pieces(), *make_parser(False, False), content_type, is_verified=True)
+
+
+LOCKED = "your-account-is-locked"
+QUOTING = {
+    "a tag": (
+        f"<methodResponse><params><param><value><{LOCKED}/></value></param></params></methodResponse>",
+        "text/xml",
+    ),
+    "a number": (BODY.decode().replace(">5<", f">{LOCKED}<"), "text/xml"),
+    "a type": (BODY.decode(), f"text/{LOCKED}"),
+    "a parameter": ("<html>", f"text/xml; charset={LOCKED}"),
+}
+
+
+@pytest.mark.parametrize("body, content_type", QUOTING.values(), ids=QUOTING)
+@pytest.mark.parametrize("is_verified", [False, True])
+def test_only_a_verified_body_is_quoted(body, content_type, is_verified):
+    with pytest.raises(InvalidResponse, match="not an XML-RPC response") as caught:
+        loads(body.encode(), content_type=content_type, is_verified=is_verified)
+    assert (LOCKED in str(caught.value)) is is_verified
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "TEXT/HTML; charset=x"])
+def test_usual_types_are_named_in_any_case(content_type):
+    with pytest.raises(InvalidResponse, match="its content type is 'text/html'"):
+        loads(BODY, content_type=content_type, is_verified=False)
+
+
+def test_an_unknown_coding_is_not_named():
+    with pytest.raises(InvalidResponse, match="has an unknown Content-Encoding; accepted is gzip"):
+        loads(*decompressed([BODY], LOCKED))
 
 
 # -- what the parser keeps --------------------------------------------------------------------------------------------

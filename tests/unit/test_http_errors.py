@@ -69,7 +69,7 @@ def test_a_large_ticket_is_named_as_a_possible_cause():
         ("/;?", "hub/;", "hub/"),
     ],
 )
-def test_messages_show_less_of_a_url_than_selects_the_cookies(handler, url, shown):
+def test_messages_show_less_of_a_url_than_selects_cookies(handler, url, shown):
     call = CALL._replace(netloc="hub", handler=handler)
     assert (call.url, call.shown) == (url, shown)
     assert rejected(call, reply()).url == shown
@@ -128,7 +128,24 @@ def test_a_verified_reason_is_quoted_without_control_characters(step, reason, sh
 )
 def test_redirect_target(location, shown):
     assert redirect_target(location, True) == shown
-    assert redirect_target(location, False) == (shown and shown.removeprefix("https://"))
+    is_usual = shown is not None and "\\" not in shown
+    assert redirect_target(location, False) == (shown.removeprefix("https://") if is_usual else None)
+
+
+@pytest.mark.parametrize(
+    "location, shown",
+    [
+        ("https://other.example.com", "other.example.com/"),
+        ("https://[::1]:8443/login", "[::1]:8443/login"),
+        ("//host/x", "host/x"),
+        ("/your account is locked: call 0800 99", None),
+        ("https://call 1-800 now/", None),
+        ("https://h/run&kinit", None),
+        ("login.html", None),
+    ],
+)
+def test_an_unverified_target_of_another_form_is_not_shown(location, shown):
+    assert redirect_target(location, False) == shown
 
 
 @pytest.mark.parametrize("verified", [True, False])
@@ -142,7 +159,7 @@ def test_an_unverified_target_is_marked_and_no_advice(principal, on_session):
     found = reply(302, Location="https://your-account-is-locked.test/call-us?now")
     error = failure(Step.UNEXPECTED, CALL, found._replace(principal=principal, on_session=on_session))
     if principal is None:
-        assert "; unverified: it points to your-account-is-locked.test/call-us" in error.message
+        assert " and points, unverified, to your-account-is-locked.test/call-us" in error.message
         assert "call that URL" not in error.hint and error.location == "your-account-is-locked.test/call-us"
     else:
         assert " and points to https://your-account-is-locked.test/call-us" in error.message
@@ -151,7 +168,7 @@ def test_an_unverified_target_is_marked_and_no_advice(principal, on_session):
 
 def test_schemes_that_are_not_registered_are_only_counted():
     words = "your-account-is-locked.call-0123"
-    for more, told in (([], "1 unknown scheme"), (["Basic", "x-y z"], "basic and 2 unknown schemes")):
+    for more, told in (([], "1 unknown scheme"), (["Basic", "x-y z"], "Basic and 2 unknown schemes")):
         message = HTTPMessage()
         for value in [words, *more]:
             message["WWW-Authenticate"] = value

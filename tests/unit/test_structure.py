@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "_cli": LEAVES | {"transport", "_settings", "_negotiate", "_http", "_kerberos", "_xmlrpc"},
     "__main__": {"_cli"},
     "kobo": {"__init__", "errors"},
-    "pulp": {"__init__", "_checks", "_http"},
+    "pulp": {"__init__", "_checks", "_http", "_xmlrpc"},
     "testing": {"__init__", "errors", "_kerberos"},
 }
 """Which parts of the package each part may import. A part is a module, or a folder of modules."""

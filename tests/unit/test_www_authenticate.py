@@ -8,7 +8,7 @@ from helpers import in_child
 from hypothesis import given, strategies as st
 
 from krbxmlrpc import www_auth
-from krbxmlrpc._http.www_authenticate import challenges, negotiate_details
+from krbxmlrpc._http.www_authenticate import challenges, known_schemes, negotiate_details, offered
 
 TOKEN = st.text(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~", min_size=1, max_size=12)
 TOKEN68 = st.from_regex(r"[A-Za-z0-9\-._~+/]{1,40}={0,2}", fullmatch=True)
@@ -108,3 +108,18 @@ def test_a_line_of_its_own_is_not_hidden_by_others(text, token):
 def test_the_negotiate_short_cut_agrees_with_the_full_reading(scheme, details):
     line = f"{scheme} {details}"
     assert negotiate_details([line]) == www_auth(line).get("negotiate")
+
+
+@pytest.mark.parametrize(
+    "values, words",
+    [
+        ([], "nothing"),
+        (["basic"], "Basic"),
+        (["negotiate, basic", "scram-sha-256, VAPID"], "Negotiate, Basic, SCRAM-SHA-256, vapid"),
+        (["call-now"], "1 unknown scheme"),
+        (["call-now, dpop", "basic-"], "DPoP and 2 unknown schemes"),
+    ],
+)
+def test_messages_name_known_schemes_and_count_the_others(values, words):
+    assert offered(values) == words
+    assert known_schemes(values) == tuple(scheme for scheme in www_auth(values) if scheme not in ("call-now", "basic-"))
