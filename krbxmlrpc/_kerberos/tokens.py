@@ -33,7 +33,7 @@ _NEG_TOKEN_RESP = 0xA1  # RFC 4178, section 4.2
 _APPLICATION_1 = 0x61  # Ticket, RFC 4120, section 5.3
 _APPLICATION_14, _APPLICATION_15 = 0x6E, 0x6F  # AP-REQ and AP-REP, RFC 4120, section 5.5
 
-_ACCEPT_COMPLETED, _ACCEPT_INCOMPLETE, _REQUEST_MIC = b"\x00", b"\x01", b"\x03"  # negState, RFC 4178, section 4.2.2
+_ACCEPT_COMPLETED, _REQUEST_MIC = b"\x00", b"\x03"  # negState, RFC 4178, section 4.2.2
 
 
 class Offer(NamedTuple):
@@ -152,7 +152,10 @@ def _parsed_reply(token: bytes, offer: Offer, final: bool) -> _Frame:
     protected = _Fields(token, len(token))  # no bytes are protected, unless there is a proof
     state = answer.take_optional(0xA0)
     if state is not None:
-        _expect(state, _ENUMERATED, (_ACCEPT_COMPLETED,) if final else (_ACCEPT_INCOMPLETE, _REQUEST_MIC))
+        # The client's first token holds a ticket, and Kerberos needs no second message from the client. Only the
+        # checksums of the negotiation (section 5) can still be missing, and a server requests them by request-mic. So
+        # accept-incomplete is never right. GSSAPI would take it for request-mic: the two differ in one bit.
+        _expect(state, _ENUMERATED, (_ACCEPT_COMPLETED if final else _REQUEST_MIC,))
     mechanism = answer.take_optional(0xA1)
     if mechanism is not None:
         _expect(mechanism, _OID, (_KRB5,) if _KRB5 in offer.mechanisms else ())

@@ -100,7 +100,7 @@ def canonical(token, offer, final):
     if not offer.mechanisms:
         yield proof(cipher=cipher)
         return
-    for negotiation in (b"", *map(state, (0,) if final else (1, 3))):
+    for negotiation in (b"", *map(state, (0,) if final else (3,))):
         for picked in (b"", mechanism(KRB5)):
             for proved in (b"", der(0xA2, der(4, proof(cipher=cipher)))):
                 yield answer(negotiation, picked, proved)
