@@ -165,6 +165,11 @@ def drain_for(monkeypatch, seconds):
     monkeypatch.setattr(_connection, "DRAIN_SECONDS", seconds)
 
 
+def close_connections_in_children(monkeypatch):
+    """Have a child process close the connections on which calls are under way."""
+    monkeypatch.setattr(Connection, "disconnect", Connection.close)
+
+
 def limit_header(monkeypatch, size):
     """Have ``krbxmlrpc check`` warn of tickets whose header is longer than this."""
     monkeypatch.setattr(_check, "LARGE_HEADER", size)

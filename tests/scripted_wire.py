@@ -93,7 +93,7 @@ class ScriptedWire:
 
     # -- what an exchange asks of its connection
 
-    kept = False
+    kept = is_disconnected = False
     request_started = False
 
     def begin(self, verbose):

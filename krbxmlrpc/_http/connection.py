@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import os
 import select
 import socket
 import ssl
@@ -106,6 +107,7 @@ class Connection:
     Attributes:
         kept: whether an earlier request has used the connection.
         debuglevel: whether `verbose` is set for the current call.
+        is_disconnected: whether the connection belongs to another process; see `disconnect`.
         sock: the socket; None when the connection is closed.
         timeout: seconds that each socket operation may take.
     """
@@ -115,6 +117,7 @@ class Connection:
         self.timeout = timeout
         self.kept = False
         self.debuglevel = 0
+        self.is_disconnected = False
         self.sock: Any = None
         self._state = State.CLOSED
         self._context = context
@@ -398,6 +401,34 @@ class Connection:
         sock, self.sock = self.sock, None
         if sock is not None:
             sock.close()
+
+    def disconnect(self) -> None:
+        """Cut this process off from the server. Another process that has the connection, too, can go on with it.
+
+        A call may be under way on the connection, so its objects stay as they are. But the socket's descriptor becomes
+        that of a pipe that nobody reads, so that each operation fails.
+        """
+        self.is_disconnected = True
+        if self._response is not None:
+            # TLS reports each failure as the end of the connection, and the body may last until that end.
+            self._response.read_from(_NoSocket())
+        if self.sock is None:
+            return
+        try:
+            ends = os.pipe()
+        except OSError:  # this process has too many open files
+            self.close()
+            return
+        os.dup2(ends[1], self.sock.fileno(), inheritable=False)
+        for end in ends:
+            os.close(end)
+
+
+class _NoSocket:
+    """A socket that receives nothing."""
+
+    def recv(self, size: int) -> bytes:
+        raise ConnectionError("this process is not connected")
 
 
 class _UntilDeadline:

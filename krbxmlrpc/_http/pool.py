@@ -123,10 +123,13 @@ class Pool:
                 self._drop_oldest(idle)
 
     def after_fork(self) -> None:
-        """Drop the parent's connections in a child process. Closing them here leaves them open in the parent."""
-        self._idle = {}
+        """Let a child process go on without the parent's connections, and leave these open in the parent.
+
+        The thread that forked may be making a call. In the child, this call fails.
+        """
+        self._close_idle()
         for connection in list(self._open):
-            self._drop(connection)
+            connection.disconnect()
 
     def __len__(self) -> int:
         return sum(map(len, self._idle.values()))

@@ -400,7 +400,7 @@ class Exchange(Negotiation):
             status = response.status
         except (OSError, HTTPException) as error:
             if connection.request_started:
-                raise lost(call, "while the request was under way", error) from error
+                raise self._lost("while the request was under way", error) from error
             raise
         finally:
             if logger.isEnabledFor(logging.DEBUG):
@@ -468,7 +468,14 @@ class Exchange(Negotiation):
             add_server(self._call, error)
             raise
         except (OSError, HTTPException) as error:
-            raise lost(self._call, "while the reply was read", error) from error
+            raise self._lost("while the reply was read", error) from error
+
+    def _lost(self, when: str, error: Exception) -> KerberosXMLRPCError:
+        if self._wire.connection.is_disconnected:
+            error = ConnectionError(
+                "this process was forked during the call, and only its parent goes on with the call"
+            )
+        return lost(self._call, when, error)
 
     def _not_proved(self, ticket: Ticket, error: Exception) -> KerberosXMLRPCError:
         return not_proved(self._call, ticket.service_principal, error)

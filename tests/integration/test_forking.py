@@ -2,7 +2,10 @@
 
 import gc
 import os
+import pickle
+import socket
 import threading
+import warnings
 import weakref
 from contextlib import ExitStack
 from http.cookiejar import CookieJar
@@ -11,10 +14,17 @@ from xmlrpc.client import ServerProxy
 import kerberos
 import pytest
 from helpers import DEADLINE, Threads, descriptors, in_child, in_threads
-from internals import forks_wait, idle_connections, open_connections, parts, session_locks
-from servers.scripted import honest, message, say, values
+from internals import (
+    close_connections_in_children,
+    forks_wait,
+    idle_connections,
+    open_connections,
+    parts,
+    session_locks,
+)
+from servers.scripted import ScriptedServer, accept, honest, message, say, values
 
-from krbxmlrpc import KerberosTransport
+from krbxmlrpc import CallOutcomeUnknown, InsecureKerberosTransport, KerberosTransport
 
 COOKIE = ("Set-Cookie", "sid=1; Path=/")
 
@@ -73,6 +83,155 @@ def test_no_connection_of_the_parent_stays_open_in_the_child(call_server, server
 
 def _inode(connection):
     return f"socket:[{os.fstat(connection.sock.fileno()).st_ino}]"
+
+
+# -- a fork in the middle of a call -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["https", "http"])
+def open_server(request, ca, server_context, user):
+    """Open a transport for a scripted server: ``open_server(class)``; return both."""
+    is_tls = request.param == "https"
+    options = {"context": server_context} if is_tls else {}
+    with ExitStack() as stack:
+
+        def open_transport(*mixins, **arguments):
+            usual = KerberosTransport if is_tls else InsecureKerberosTransport
+            started = stack.enter_context(ScriptedServer(ca if is_tls else None))
+            transport = type("Transport", (*mixins, usual), {})(timeout=60.0, **options, **arguments)
+            stack.callback(transport.close)
+            return started, transport
+
+        yield open_transport
+
+
+class Fork:
+    """Forks once, when it is called, in the middle of a call. The call then goes on in both processes."""
+
+    def __init__(self):
+        self.parent = os.getpid()
+        self.reading, self.writing = os.pipe()
+        self.child = None
+
+    def __call__(self):
+        if self.child is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads
+                self.child = os.fork()
+
+    def outcomes(self, call):
+        """Make the call. Return what it returns or raises in the parent, and in the child."""
+        try:
+            outcome = self.outcome(call)
+            if self.parent != os.getpid():
+                os.write(self.writing, pickle.dumps(outcome))
+        finally:
+            if self.parent != os.getpid():
+                os._exit(0)
+        os.waitpid(self.child, 0)
+        os.close(self.writing)
+        with open(self.reading, "rb") as pipe:
+            return outcome, pickle.loads(pipe.read())
+
+    def outcome(self, call):
+        try:
+            return call()
+        except Exception as error:
+            return type(error)
+
+
+PIECE = b"x" * 65536
+
+
+class ForkingPieces:
+    """A body that forks before one of its pieces is sent."""
+
+    def __init__(self, fork, number):
+        self.fork, self.number = fork, number
+
+    def __len__(self):
+        return 8 * len(PIECE)
+
+    def __iter__(self):
+        for number in range(8):
+            if number == self.number:
+                self.fork()
+            yield PIECE
+
+
+@pytest.mark.parametrize("number", [0, 1, 7])
+def test_a_fork_while_a_body_is_sent(open_server, number):
+    fork = Fork()
+    server, transport = open_server()
+    call = lambda: transport.fetch("PUT", f"localhost:{server.port}", "/file", ForkingPieces(fork, number))  # noqa: E731
+    resource, in_the_child = fork.outcomes(call)
+    assert in_the_child is CallOutcomeUnknown
+    assert resource.content == values()
+    (request,) = server.requests
+    assert request.body == 8 * PIECE
+    transport.fetch("GET", f"localhost:{server.port}", "/file")
+    assert [request.connection for request in server.requests] == [0, 0]
+
+
+def test_a_child_must_not_close_the_connection_of_its_call(open_server, monkeypatch):
+    close_connections_in_children(monkeypatch)
+    fork = Fork()
+    server, transport = open_server()
+    call = lambda: transport.fetch("PUT", f"localhost:{server.port}", "/file", ForkingPieces(fork, 1))  # noqa: E731
+    assert fork.outcomes(call)[1] is AttributeError
+
+
+def test_a_child_repeats_a_call_that_may_run_twice(open_server):
+    fork = Fork()
+    server, transport = open_server(retries=1, retry_interval=0, idempotent={"PUT"})
+    call = lambda: transport.fetch("PUT", f"localhost:{server.port}", "/file", ForkingPieces(fork, 1))  # noqa: E731
+    resources = fork.outcomes(call)
+    assert [resource.content for resource in resources] == [values()] * 2
+    assert sorted(request.connection for request in server.requests) == [0, 1]
+
+
+def test_a_fork_while_a_body_is_read(open_server):
+    """The body lasts until the end of the connection. The child must not take its part for all of the body."""
+    fork, forked = Fork(), threading.Event()
+
+    class Forking:
+        def read_resource(self, response):
+            fork()
+            if fork.child:
+                forked.set()
+            return super().read_resource(response)
+
+    def in_halves(request, send):
+        proof = f"WWW-Authenticate: Negotiate {accept(request.token)}\r\n"
+        send(f"HTTP/1.1 200 OK\r\n{proof}Connection: close\r\n\r\nhalf".encode())
+        assert forked.wait(DEADLINE)
+        send(b" and half")
+        request.sock.shutdown(socket.SHUT_RDWR)
+
+    server, transport = open_server(Forking)
+    server.play(in_halves)
+    outcomes = fork.outcomes(lambda: transport.fetch("GET", f"localhost:{server.port}", "/file").content)
+    assert outcomes == (b"half and half", CallOutcomeUnknown)
+
+
+@pytest.mark.parametrize("hook", ["make_connection", "send_headers", "send_content"])
+def test_a_fork_in_a_hook(open_server, hook):
+    """A child that forks before there is a connection makes the call itself."""
+    fork = Fork()
+
+    def forking(self, *arguments):
+        fork()
+        return getattr(super(kind, self), hook)(*arguments)
+
+    kind = type("Forking", (), {hook: forking})
+    server, transport = open_server(kind)
+    resource, in_the_child = fork.outcomes(lambda: transport.fetch("PUT", f"localhost:{server.port}", "/file", b"x"))
+    assert resource.content == values()
+    if hook == "make_connection":
+        assert in_the_child.content == values()
+    else:
+        assert in_the_child is CallOutcomeUnknown
+    assert len(server.requests) == 1 + (hook == "make_connection")
 
 
 # -- locks ------------------------------------------------------------------------------------------------------------

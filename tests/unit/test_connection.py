@@ -139,3 +139,32 @@ def test_an_interim_head_during_an_upload_is_passed_over(upload):
 def test_an_interim_head_without_end_ends_an_upload(upload):
     with pytest.raises(MalformedReply, match=f"a head of more than {MAX_HEAD} bytes"):
         upload(b"HTTP/1.1 100 Continue\r\n" + b"X: y\r\n" * 100_000)
+
+
+def test_a_disconnected_connection_fails_and_spares_the_other_process():
+    connection = Connection(parse_address("hub", 80), 5.0, None)
+    ours, theirs = socket.socketpair()
+    with theirs, ours.dup() as of_the_other_process:
+        connection.use(ours)
+        connection.disconnect()
+        assert not connection.is_usable()
+        for step in (lambda: connection.send(b"call"), lambda: connection.sock.recv(1)):
+            with pytest.raises(OSError):
+                step()
+        connection.close()
+        of_the_other_process.sendall(b"call")
+        assert theirs.recv(9) == b"call"
+
+
+def test_a_connection_is_closed_if_it_cannot_be_disconnected(monkeypatch):
+    def no_pipe():
+        raise OSError(24, "Too many open files")
+
+    connection = Connection(parse_address("hub", 80), 5.0, None)
+    connection.disconnect()  # does nothing: it is not open
+    ours, theirs = socket.socketpair()
+    with theirs:
+        connection.use(ours)
+        monkeypatch.setattr("os.pipe", no_pipe)
+        connection.disconnect()
+        assert connection.sock is None
