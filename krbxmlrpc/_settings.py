@@ -30,6 +30,8 @@ from typing import (
 
 from ._checks import checked
 from ._hints import Hint, subject
+from ._http.address import Address
+from ._http.connection import Connection
 from ._http.www_authenticate import TOKEN
 from ._kerberos.channel_bindings import require_cryptography
 from ._kerberos.credentials import STORE, holder, is_store, ticket_maker
@@ -157,6 +159,10 @@ class Setting(Generic[Value]):
 # -- the checks of single arguments -----------------------------------------------------------------------------------
 
 
+def _is_timeout(seconds: float | None) -> bool:
+    return seconds is None or 0 < seconds <= MAX_TIMEOUT
+
+
 def _checked_mode(settings: Settings, mode: Any) -> MutualAuthentication:
     return MutualAuthentication(mode)
 
@@ -268,6 +274,7 @@ def _wrong_type(name: str, value: object, accepted: str) -> Hint:
 # -- the definitions --------------------------------------------------------------------------------------------------
 
 _BOOL = "True or False"
+_SECONDS = Hint("a number of seconds over 0 and up to {most}, or {phrase.none}", most=MAX_TIMEOUT)
 _TEXT = (str, type(None))
 
 
@@ -434,13 +441,28 @@ class Settings:
     )
     timeout = Setting[Optional[float]](
         300.0,
-        Hint("a number of seconds over 0 and up to {most}, or {phrase.none}", most=MAX_TIMEOUT),
-        "seconds that each socket operation may take (connect, TLS setup, each send and receive); None: no limit.",
+        _SECONDS,
+        "seconds that each operation on a connected socket may take (each send and receive); None: no limit.",
         (int, float, type(None)),
-        lambda seconds: seconds is None or 0 < seconds <= MAX_TIMEOUT,
+        _is_timeout,
         option=Option(
             "connection",
-            "how long each socket operation may take (default: 300, for check 30), or 'none'",
+            "how long each send and receive may take (default: 300, for check 30), or 'none'",
+            "SECONDS",
+            "seconds",
+        ),
+    )
+    connect_timeout = Setting[Optional[float]](
+        30.0,
+        _SECONDS,
+        "seconds that the setup of a connection may take over one address of the server or proxy. The tunnel through "
+        "a proxy and the TLS handshake count. If TCP cannot connect to an address in this time, the next address of "
+        "the name is tried. None: no limit.",
+        (int, float, type(None)),
+        _is_timeout,
+        option=Option(
+            "connection",
+            "how long the setup of a connection may take for each address, with proxy and TLS (default: 30), or 'none'",
             "SECONDS",
             "seconds",
         ),
@@ -554,6 +576,10 @@ class Settings:
     def mode(self) -> MutualAuthentication:
         """The argument ``mutual_authentication``."""
         return MutualAuthentication(self.mutual_authentication)
+
+    def new_connection(self, netloc: str, address: Address, context: ssl.SSLContext | None) -> Connection:
+        """Return a new connection to a server, not yet connected; see `Proxies.connection`."""
+        return self.proxies.connection(netloc, address, self.timeout, context, self.connect_timeout)
 
     def new_retries(self) -> Retries:
         """Return the rule for repeating calls."""

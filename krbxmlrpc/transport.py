@@ -85,6 +85,7 @@ class _NegotiateTransport(Transport):
         login_path: str | None = None,
         cookiejar: CookieJar | None = None,
         timeout: float | None = 300.0,
+        connect_timeout: float | None = 30.0,
         proxy: str | None = ENVIRONMENT,
         retries: int = 0,
         retry_interval: float = 1.0,
@@ -265,7 +266,7 @@ class _NegotiateTransport(Transport):
     def make_connection(self, host: Any) -> Any:
         """Return a new ``Connection`` to a server, not yet connected."""
         address = parse_address(host, self._default_port)
-        return self._settings.proxies.connection(host, address, self._settings.timeout, self._tls())
+        return self._settings.new_connection(host, address, self._tls())
 
     def login(self, host: str | None = None) -> None:
         """Log in at ``login_path`` now.

@@ -9,7 +9,7 @@ import threading
 from krbxmlrpc._cli import check as _check, main as _main, options as _options
 from krbxmlrpc._forks import no_fork
 from krbxmlrpc._http import connection as _connection, pool as _pool
-from krbxmlrpc._http.connection import DRAIN_LIMIT, SEND_PIECE, Connection
+from krbxmlrpc._http.connection import DRAIN_LIMIT, KEEPALIVE, SEND_PIECE, Connection
 from krbxmlrpc._http.pool import LOOK_AFTER, MAX_IDLE
 from krbxmlrpc._http.response import READ
 from krbxmlrpc._kerberos import credentials as _credentials, pykerberos as _pykerberos
@@ -24,6 +24,7 @@ from krbxmlrpc.testing import acceptor, software
 __all__ = [
     "CHECK_STEPS",
     "DRAIN_LIMIT",
+    "KEEPALIVE",
     "LOOK_AFTER",
     "MAX_IDLE",
     "MAX_LEGS",

@@ -54,7 +54,7 @@ HARMLESS = "system.listMethods"
 _CALL = dumps((), HARMLESS, encoding="utf-8").encode()
 
 TIMEOUT = 30.0
-"""Default limit in seconds for each socket operation. It is short because a person is waiting."""
+"""Default limit in seconds for each send and receive. It is short because a person is waiting."""
 
 SOON = timedelta(minutes=10)
 """Warn about a ticket that expires within this time."""
@@ -270,7 +270,7 @@ class Examination:
 
     def _new_connection(self, context: ssl.SSLContext | None) -> Connection:
         """Return a connection to the server, made as a transport makes it."""
-        made = self._settings.proxies.connection(self._netloc, self._address, self._settings.timeout, context)
+        made = self._settings.new_connection(self._netloc, self._address, context)
         try:
             made.connect()
         except BaseException:

@@ -33,6 +33,7 @@ from .response import (
     keep_alive_seconds,
     without_interim,
 )
+from .time_limits import Timed, TimeLimit, time_left
 
 KEEP_ALIVE_MARGIN = 1.0
 """Stop using an idle connection this many seconds before the server's announced idle time ends. A call must not arrive
@@ -47,6 +48,16 @@ DRAIN_SECONDS = 5.0
 
 SEND_PIECE = 64 * 1024
 """Send this many bytes of a large request between two checks for an early reply."""
+
+KEEPALIVE = (
+    # Firewalls, NAT and load balancers forget a connection without traffic, some after a few minutes. (RFC 5382, REQ-5,
+    # asks for 124 minutes.) A call can take longer on the server, and its reply would then never arrive.
+    ("TCP_KEEPIDLE", 60),
+    # A peer that is gone is noticed a minute after the first probe: it has not answered four of them.
+    ("TCP_KEEPINTVL", 15),
+    ("TCP_KEEPCNT", 4),
+)
+"""Options of TCP for probes on a connection without traffic (RFC 1122, section 4.2.3.6). The first two are seconds."""
 
 # From OpenSSL's x509_vfy.h.
 _WRONG_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED
@@ -109,12 +120,23 @@ class Connection:
         debuglevel: whether `verbose` is set for the current call.
         is_disconnected: whether the connection belongs to another process; see `disconnect`.
         sock: the socket; None when the connection is closed.
-        timeout: seconds that each socket operation may take.
+        timeout: seconds that each operation on the connected socket may take; None: no limit.
+        connect_timeout: seconds for the whole setup over one address of the server or proxy; None: no limit.
+        limits: the time limits of the call that uses the connection. They also limit the setup.
+        setup_limit: the time limit for the setup over the current address.
     """
 
-    def __init__(self, address: Address, timeout: float | None, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        timeout: float | None,
+        context: ssl.SSLContext | None,
+        connect_timeout: float | None = None,
+    ) -> None:
         self.address = address
         self.timeout = timeout
+        self.connect_timeout = connect_timeout
+        self.limits: tuple[TimeLimit, ...] = ()
         self.kept = False
         self.debuglevel = 0
         self.is_disconnected = False
@@ -123,6 +145,7 @@ class Connection:
         self._context = context
         self._host = host_header(address, 80 if context is None else 443)
         self._where = authority(address)  # for messages
+        self.setup_limit = TimeLimit(connect_timeout)
         self._poll: Any = None
         self._keep_alive: int | None = None  # idle seconds that the server announced
         self._expires = math.inf  # on the monotonic clock
@@ -133,7 +156,7 @@ class Connection:
         self._response: Response | None = None
 
     def connect(self) -> None:
-        """Connect, and set up TLS. The timeout applies to each step.
+        """Connect, and set up TLS. If TCP fails at one address of the server, the next address is tried.
 
         Raises:
             ServerUnreachable: connecting or setting up TLS failed.
@@ -143,7 +166,7 @@ class Connection:
         sock = self._open()
         try:
             if isinstance(sock, ssl.SSLSocket):
-                no_fork(sock.do_handshake)  # OpenSSL has locks of its own
+                no_fork(self._timed_setup().run, sock.do_handshake)  # OpenSSL has locks of its own
         except ssl.SSLCertVerificationError as error:
             self.close()
             raise CertificateRejected(
@@ -159,10 +182,7 @@ class Connection:
             raise ServerUnreachable(
                 f"cannot set up TLS with {self._where}: {'it does not speak TLS: ' if plain else ''}{error}",
                 host=host,
-                hint=f"port {port} speaks another protocol, probably plain HTTP: check the port in the URL; if the URL "
-                "has no port, the port is 443"
-                if plain
-                else f"check that port {port} speaks TLS, in a version and with the ciphers that this machine allows",
+                hint=_tls_hint(error, port, plain),
             ) from error
         self.use(sock)
 
@@ -170,6 +190,7 @@ class Connection:
         """Use this connected socket for the connection."""
         self._enter(State.READY)
         self.sock = sock
+        sock.settimeout(self.timeout)
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
@@ -194,6 +215,7 @@ class Connection:
 
     def _open_socket_at(self, family: int, kind: int, protocol: int, _: str, where: Any) -> socket.socket:
         """Do the same as `_open_socket`, for one address."""
+        self.setup_limit = TimeLimit(self.connect_timeout)
         sock = self.sock = socket.socket(family, kind, protocol)
         try:
             if self._context is not None:
@@ -207,12 +229,24 @@ class Connection:
                     suppress_ragged_eofs=False,
                 )
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(self.timeout)
-            sock.connect(where)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in KEEPALIVE:
+                if hasattr(socket, option):  # not every platform has them all
+                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+            self._timed_setup().run(sock.connect, where)
             return sock
         except (OSError, ValueError):
             self.close()
             raise
+
+    def _timed_setup(self) -> Timed:
+        """Return the socket with the limits of the setup."""
+        return Timed(self.sock, None, self.setup_limits)
+
+    @property
+    def setup_limits(self) -> tuple[TimeLimit, ...]:
+        """The limits for each operation of the setup. ``timeout`` is for the time after it."""
+        return self.setup_limit, *self.limits
 
     def begin(self, debuglevel: int = 0) -> None:
         """Note that a new request starts."""
@@ -270,7 +304,7 @@ class Connection:
                 self._send_until_answered(rest)
         except OSError as error:
             # A server that refuses the request may reply early, and then close or stop reading. Its reply says why.
-            if isinstance(error, socket.timeout) and not self._poll.poll(0):
+            if not self.request_started or (isinstance(error, socket.timeout) and not self._poll.poll(0)):
                 raise
             self._failure = error
             self._enter(State.CUT_SHORT)
@@ -279,19 +313,27 @@ class Connection:
         """Send bytes of a request."""
         if self.sock is None:
             raise NotConnected("the connection is closed")
+        if self.limits:
+            time_left(self.timeout, self.limits)  # if a limit has passed, the request must not count as sent
         self._enter(State.SENDING)
-        sent = self.sock.send(data)  # nearly always sends all, and SSLSocket.sendall is slow
+        sock = self._timed()
+        sent = sock.send(data)  # nearly always sends all, and SSLSocket.sendall is slow
         if sent < len(data):
-            self.sock.sendall(memoryview(data)[sent:])
+            sock.sendall(memoryview(data)[sent:])
+
+    def _timed(self) -> Any:
+        """Return the socket with the limits of the call; without limits, the socket itself, which costs nothing."""
+        return Timed(self.sock, self.timeout, self.limits) if self.limits else self.sock
 
     def _send_until_answered(self, pieces: Iterable[Data]) -> None:
         """Send the rest of a large request. Stop when a final reply comes, because the server then reads no more."""
         ready = select.poll()
         ready.register(self.sock, select.POLLIN | select.POLLOUT)
-        patience = None if self.timeout is None else self.timeout * 1000
         for piece in pieces:
-            events = ready.poll(patience)
+            seconds = time_left(self.timeout, self.limits)
+            events = ready.poll(None if seconds is None else seconds * 1000)
             if not events:
+                time_left(self.timeout, self.limits)  # raises the error of a limit that has passed
                 raise socket.timeout("timed out")
             if events[0][1] != select.POLLOUT and self._has_answered():
                 self._enter(State.CUT_SHORT)
@@ -328,7 +370,7 @@ class Connection:
         if self.sock is None:
             raise NotConnected("the connection is closed")
         received, self._received = self._received, b""
-        response = Response(self.sock, self.debuglevel, received, self._method)
+        response = Response(self._timed(), self.debuglevel, received, self._method)
         try:
             response.begin()
         except (OSError, MalformedReply):
@@ -350,7 +392,7 @@ class Connection:
         response = self._response
         if response is None or not response.persistent:
             return
-        response.read_from(_UntilDeadline(self.sock, self.timeout, time.monotonic() + DRAIN_SECONDS))
+        response.read_from(Timed(self.sock, self.timeout, (*self.limits, TimeLimit(DRAIN_SECONDS))))
         left = DRAIN_LIMIT
         try:
             while left > 0:
@@ -372,8 +414,11 @@ class Connection:
         return self._response is not None and self._response.reusable
 
     def rest(self) -> None:
-        """Note that the connection is idle from now on."""
+        """Note that the connection is idle from now on, and that the call with its limits has ended."""
         self._enter(State.READY)
+        if self.limits:
+            self.limits = ()
+            self.sock.settimeout(self.timeout)
         seconds = math.inf if self._keep_alive is None else self._keep_alive
         self._expires = time.monotonic() + seconds - min(KEEP_ALIVE_MARGIN, seconds / 2)
 
@@ -431,23 +476,6 @@ class _NoSocket:
         raise ConnectionError("this process is not connected")
 
 
-class _UntilDeadline:
-    """A socket that receives nothing after a deadline, even if data comes in small pieces."""
-
-    def __init__(self, sock: Any, timeout: float | None, deadline: float) -> None:
-        self._sock = sock
-        self._timeout = timeout
-        self._deadline = deadline
-
-    def recv(self, size: int) -> bytes:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise socket.timeout("timed out")
-        self._sock.settimeout(left if self._timeout is None else min(left, self._timeout))
-        data: bytes = self._sock.recv(size)
-        return data
-
-
 def _report_ends_without_notice(context: ssl.SSLContext) -> None:
     """Let connections report if they end without TLS's notice. In Python 3.9 with OpenSSL 3, contexts hide that."""
     if sys.version_info < (3, 10):
@@ -501,10 +529,28 @@ def _connect_hint(error: Exception, where: str) -> str:
         return "check the host name in the URL, and this machine's DNS"
     if isinstance(error, socket.timeout):
         return Hint(
-            "check that no firewall blocks the way from this machine to {server}; {args.timeout} sets how long to wait",
+            "check that no firewall blocks the way from this machine to {server}; {waiting}",
             server=where,
+            waiting=waiting_hint(error),
         )
     return f"check the port in the URL, and that the server listens on {where}"
+
+
+def _tls_hint(error: Exception, port: int, plain: bool) -> str:
+    if plain:
+        return (
+            f"port {port} speaks another protocol, probably plain HTTP: check the port in the URL; if the URL has no "
+            "port, the port is 443"
+        )
+    check = f"check that port {port} speaks TLS, in a version and with the ciphers that this machine allows"
+    if isinstance(error, socket.timeout):
+        return Hint("{check}; {waiting}", check=check, waiting=waiting_hint(error))
+    return check
+
+
+def waiting_hint(error: Exception) -> Hint:
+    """Return the part of a hint that names the argument which limits the setup of a connection."""
+    return Hint("{args.connect_timeout} sets how long to wait")
 
 
 def _certificate_hint(code: int) -> str:

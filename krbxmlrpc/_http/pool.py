@@ -14,6 +14,7 @@ from typing import Callable, NamedTuple
 
 from .._forks import survives_forks
 from .connection import Connection
+from .time_limits import Deadline
 
 MAX_IDLE = 32
 """Keep at most this many idle connections for one server."""
@@ -42,16 +43,19 @@ class Pool:
         self._current: weakref.WeakSet[Connection] = weakref.WeakSet()  # those opened since the last `close`
         survives_forks(self)
 
-    def acquire(self, netloc: str, opener: Callable[[str], Connection]) -> Connection:
+    def acquire(self, netloc: str, opener: Callable[[str], Connection], deadline: Deadline | None = None) -> Connection:
         """Return a connection to ``host:port`` that can take a request: the last one released, or a new one.
 
         Args:
             opener: makes a new connection. The pool does not keep the opener, because a reference cycle with the
                 transport would keep both alive.
+            deadline: the deadline of the call, or None. It limits the setup of a new connection, and all operations
+                until the connection is released.
 
         Raises:
             ServerUnreachable, CertificateRejected: a new connection is needed, and connecting failed.
         """
+        limits = () if deadline is None else (deadline,)
         idle = self._idle.get(netloc)
         while idle:
             try:
@@ -59,10 +63,12 @@ class Pool:
             except IndexError:  # another thread was quicker
                 break
             if connection.is_usable():
+                connection.limits = limits
                 return connection
             self._drop(connection)
         current = self._current
         connection = opener(netloc)
+        connection.limits = limits
         self._open.add(connection)
         current.add(connection)
         connection.connect()

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 
 from .._hints import Hint, subject
 from .._http.address import Address, authority, parse_address
-from .._http.connection import Connection
+from .._http.connection import Connection, waiting_hint
 from .._http.response import MalformedReply, Response
 from .._http.www_authenticate import known_schemes, offered
 from .._kerberos.principals import asked_name
@@ -147,21 +147,26 @@ class Proxies:
             self._proxy = parse_proxy("proxy", proxy, accepted)
 
     def connection(
-        self, netloc: str, address: Address, timeout: float | None, context: ssl.SSLContext | None
+        self,
+        netloc: str,
+        address: Address,
+        timeout: float | None,
+        context: ssl.SSLContext | None,
+        connect_timeout: float | None = None,
     ) -> Connection:
         """Return a new connection to a server, not yet connected.
 
         Args:
             netloc: the server, as written in the URL. The rules of ``no_proxy`` apply to this text.
-            address, timeout, context: as for `Connection`.
+            address, timeout, context, connect_timeout: as for `Connection`.
 
         Raises:
             ValueError: the environment's value is not the URL of a proxy.
         """
         proxy = self.proxy_for(netloc)
         if proxy is None:
-            return Connection(address, timeout, context)
-        return Tunnel(address, timeout, context, proxy, self._new_ticket)
+            return Connection(address, timeout, context, connect_timeout)
+        return Tunnel(address, timeout, context, proxy, self._new_ticket, connect_timeout)
 
     def proxy_for(self, netloc: str) -> Proxy | None:
         """Return the proxy for ``host:port``, or None if there is none. Raise the errors of `connection`."""
@@ -318,8 +323,9 @@ class Tunnel(Connection):
         context: ssl.SSLContext | None,
         proxy: Proxy,
         new_ticket: NewTicket,
+        connect_timeout: float | None = None,
     ) -> None:
-        super().__init__(address, timeout, context)
+        super().__init__(address, timeout, context, connect_timeout)
         self._where += f" through the proxy {proxy}"
         self._proxy = proxy
         self._new_ticket = new_ticket
@@ -350,7 +356,7 @@ class Tunnel(Connection):
             raise ServerUnreachable(
                 f"the proxy {self._proxy} opens no tunnel to {authority(self.address)}: {why}",
                 host=self.address.host,
-                hint=Hint("{check}; {args.timeout} sets how long to wait for it", check=_CHECK_PROXY),
+                hint=Hint("{check}; {waiting}", check=_CHECK_PROXY, waiting=waiting_hint(error)),
             ) from error
         finally:
             if not opened:
@@ -402,12 +408,13 @@ class Tunnel(Connection):
         try:
             self._open_socket(address.dns_name, address.port)
         except (OSError, ValueError) as error:
+            hint = Hint(
+                "check {named_by}, and that the proxy listens there; {bypass}", named_by=_NAMED_BY, bypass=_BYPASS
+            )
+            if isinstance(error, socket.timeout):
+                hint = Hint("{hint}; {waiting}", hint=hint, waiting=waiting_hint(error))
             raise ServerUnreachable(
-                f"cannot connect to the proxy {self._proxy}: {error}",
-                host=self.address.host,
-                hint=Hint(
-                    "check {named_by}, and that the proxy listens there; {bypass}", named_by=_NAMED_BY, bypass=_BYPASS
-                ),
+                f"cannot connect to the proxy {self._proxy}: {error}", host=self.address.host, hint=hint
             ) from error
 
 
@@ -423,15 +430,16 @@ class ProxyWire:
         self._tunnel = tunnel
         self._proxy = proxy
         self._new_ticket = new_ticket
-        self._talk = Connection(proxy.address, tunnel.timeout, None)
+        self._talk = Connection(proxy.address, None, None)
         self._kept = False
         self._target = authority(tunnel.address)
 
     def get_ticket(self) -> Ticket:
-        """Get a ticket for the service of the proxy."""
+        """Get a ticket for the service of the proxy. The time for this does not count as setup of the connection."""
         service = service_of(self._proxy)
         try:
-            return self._new_ticket(service)
+            with self._tunnel.setup_limit.paused():
+                return self._new_ticket(service)
         except KerberosXMLRPCError as error:
             error.host = self._proxy.address.host
             error.message = f"the proxy {self._proxy} asks for Negotiate: {error.message}"
@@ -446,7 +454,8 @@ class ProxyWire:
 
     def send(self, authorization: str | None, cookies: str) -> None:
         """Send a CONNECT. A proxy gets no cookies."""
-        self._talk = Connection(self._proxy.address, self._tunnel.timeout, None)
+        self._talk = Connection(self._proxy.address, None, None)
+        self._talk.limits = self._tunnel.setup_limits
         self._talk.use(_BeforeTLS(self._tunnel.sock))
         self._talk.putrequest("CONNECT", self._target, skip_host=True, skip_accept_encoding=True)
         self._talk.putheader("Host", self._target)

@@ -64,7 +64,7 @@ class Impatient:
     def make_connection(self, host):
         self._forwarder.wait(self._silences)  # it could be slower to begin its silence than we to give up
         connection = super().make_connection(host)
-        connection.timeout = MOMENT if self._silence_ahead() in OPENING else LONG
+        connection.connect_timeout = MOMENT if self._silence_ahead() in OPENING else LONG
         self.made.append(connection)
         return connection
 

@@ -394,7 +394,7 @@ def test_plain_http_to_a_tls_port(check, hub):
 def test_a_server_that_is_silent(check):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://localhost:{silent.getsockname()[1]}/"
-        step = check(url, "--timeout", "0.2").failed("tls", skipped=["offer", "clock", *BEHIND_TICKET])
+        step = check(url, "--connect-timeout", "0.2").failed("tls", skipped=["offer", "clock", *BEHIND_TICKET])
     assert "timed out" in step["found"]
 
 

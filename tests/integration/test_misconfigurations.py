@@ -412,7 +412,7 @@ def test_server_that_does_not_take_connections(trouble, user):
                 waiting.append(socket.create_connection(full.getsockname(), 0.2))
         except OSError:
             url = f"https://localhost:{full.getsockname()[1]}/"
-            trouble(ServerProxy(url, transport=KerberosTransport(timeout=0.2)).whoami)
+            trouble(ServerProxy(url, transport=KerberosTransport(connect_timeout=0.2)).whoami)
         finally:
             for sock in waiting:
                 sock.close()
@@ -422,7 +422,7 @@ def test_server_that_is_silent_from_the_start(user):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://localhost:{silent.getsockname()[1]}/"
         with pytest.raises(ServerUnreachable, match="timed out"):
-            ServerProxy(url, transport=KerberosTransport(timeout=0.2)).whoami()
+            ServerProxy(url, transport=KerberosTransport(connect_timeout=0.2)).whoami()
 
 
 def test_server_that_does_not_read(user):

@@ -550,7 +550,7 @@ def test_a_proxy_that_hangs(proxy, through, server, credentials):
     proxy.play(lambda request, send: ended.wait(DEADLINE))
     try:
         with pytest.raises(ServerUnreachable, match=f"localhost:{proxy.port} opens .*timed out.*timeout=") as caught:
-            through(credentials, timeout=0.1).method()
+            through(credentials, connect_timeout=0.1).method()
         assert "s3cret" not in str(caught.value)
     finally:
         ended.set()
