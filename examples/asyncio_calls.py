@@ -7,7 +7,7 @@ CAFILE holds the CA's certificate where the server's is not signed by one that t
 A call is made in a thread (asyncio.to_thread), all on one transport. It cannot be taken back: who awaits it and is
 cancelled, or runs into asyncio.wait_for, goes on at once, but the call runs to its end, and changes what it changes. It
 takes up its place until then, and the program ends when it has ended. What limits the time that a call takes is the
-transport's timeout=, which ends it by CallOutcomeUnknown.
+transport's deadline=, which ends it by CallOutcomeUnknown if the call may have run.
 """
 
 import asyncio

@@ -32,6 +32,7 @@ from ._checks import checked
 from ._hints import Hint, subject
 from ._http.address import Address
 from ._http.connection import Connection
+from ._http.time_limits import Deadline
 from ._http.www_authenticate import TOKEN
 from ._kerberos.channel_bindings import require_cryptography
 from ._kerberos.credentials import STORE, holder, is_store, ticket_maker
@@ -467,6 +468,21 @@ class Settings:
             "seconds",
         ),
     )
+    deadline = Setting[Optional[float]](
+        None,
+        _SECONDS,
+        "seconds that a whole call may take: all requests, logins and repetitions of the call, the waits between them, "
+        "and the wait for the login of another thread. Kerberos and the resolver cannot be interrupted: if they wait "
+        "for a KDC or for DNS, the call ends after that wait. None: no limit.",
+        (int, float, type(None)),
+        _is_timeout,
+        option=Option(
+            "connection",
+            "how long the whole call may take, with logins and repetitions (default: no limit), or 'none'",
+            "SECONDS",
+            "seconds",
+        ),
+    )
     proxy = Setting[Optional[str]](
         ENVIRONMENT,
         "'environment', 'direct', None, or the URL of a proxy",
@@ -580,6 +596,10 @@ class Settings:
     def new_connection(self, netloc: str, address: Address, context: ssl.SSLContext | None) -> Connection:
         """Return a new connection to a server, not yet connected; see `Proxies.connection`."""
         return self.proxies.connection(netloc, address, self.timeout, context, self.connect_timeout)
+
+    def new_deadline(self) -> Deadline | None:
+        """Return the deadline of a call that begins now, or None."""
+        return None if self.deadline is None else Deadline(self.deadline)
 
     def new_retries(self) -> Retries:
         """Return the rule for repeating calls."""

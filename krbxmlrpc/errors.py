@@ -151,9 +151,11 @@ class ClockSkew(KerberosXMLRPCError):
 class ServerUnreachable(KerberosXMLRPCError, ConnectionError):
     """Name resolution, the TCP connection or TLS setup failed, or the connection broke during a login.
 
-    The failure may be the server's or a proxy's. No call has run.
+    It is also the error of a call whose deadline passed before any part of the call was sent, or during a login; and of
+    a call that needs the login of another thread if that login does not end in time. The failure may be the server's or
+    a proxy's. No call has run.
 
-    The ``__cause__`` of the error is the `OSError` that caused it.
+    The ``__cause__`` of the error is the `OSError` that caused it, if there was one.
     """
 
 
@@ -191,7 +193,10 @@ class CertificateRejected(KerberosXMLRPCError, SSLCertVerificationError):
 
 
 class CallOutcomeUnknown(KerberosXMLRPCError, ConnectionError):
-    """The connection failed after the call or a part of it was sent. The call may or may not have run on the server."""
+    """The connection failed, or the deadline passed, after the call or a part of it was sent.
+
+    The call may or may not have run on the server.
+    """
 
     default_hint = Hint(
         "the call may have run: check on the server before you repeat it; krbxmlrpc repeats a call for you if "

@@ -86,6 +86,7 @@ class _NegotiateTransport(Transport):
         cookiejar: CookieJar | None = None,
         timeout: float | None = 300.0,
         connect_timeout: float | None = 30.0,
+        deadline: float | None = None,
         proxy: str | None = ENVIRONMENT,
         retries: int = 0,
         retry_interval: float = 1.0,
@@ -347,8 +348,10 @@ class _NegotiateTransport(Transport):
         host = parse_address(netloc, self._default_port).host
         if not isinstance(handler, str) or not PATH.fullmatch(handler):
             raise ValueError("the path of the URL has to start with / and be printable ASCII: percent-encode the rest")
-        service = self._settings.service or f"HTTP@{host}"
-        return Call(netloc, handler, content, host, service, Allowance(), self._settings.principal, verbose)
+        settings = self._settings
+        service = settings.service or f"HTTP@{host}"
+        call = Call(netloc, handler, content, host, service, Allowance(), settings.principal, verbose)
+        return call._replace(deadline=settings.new_deadline())
 
 
 @with_arguments

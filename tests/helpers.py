@@ -20,6 +20,16 @@ DEADLINE = 60.0
 """Seconds after which something hangs: far more than anything takes."""
 
 
+class Clock:
+    """A clock that a test sets: a function that returns its attribute `now`, in seconds."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
 class Threads:
     """Threads that do some work each; `results` waits for them, and raises what one of them raised."""
 

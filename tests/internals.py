@@ -3,9 +3,11 @@
 All that is used here may change without notice: if it does, this is the place to follow.
 """
 
+import functools
 import os
 import threading
 
+from krbxmlrpc import _settings
 from krbxmlrpc._cli import check as _check, main as _main, options as _options
 from krbxmlrpc._forks import no_fork
 from krbxmlrpc._http import connection as _connection, pool as _pool
@@ -149,6 +151,11 @@ def replace_clock(monkeypatch, clock):
     """Have connections and pools read the time of this clock."""
     monkeypatch.setattr(_connection, "time", clock)
     monkeypatch.setattr(_pool, "time", clock)
+
+
+def replace_deadline_clock(monkeypatch, clock):
+    """Have the deadlines of calls count the time of this clock, a function."""
+    monkeypatch.setattr(_settings, "Deadline", functools.partial(_settings.Deadline, clock=clock))
 
 
 def limit_idle(monkeypatch, count):

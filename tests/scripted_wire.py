@@ -169,15 +169,16 @@ class Attempt:
         expects: the kind of answer.
         cookies: the session that it goes on, of the jar that the caller has given: ``"name=value"``.
         spnego: whether the exchange can have a second leg.
+        deadline: the deadline of the call, or None.
     """
 
-    def __init__(self, sent, mode, replies, expects=Expects.VALUES, cookies="", spnego=True):
+    def __init__(self, sent, mode, replies, expects=Expects.VALUES, cookies="", spnego=True, deadline=None):
         jar = CookieJar()
         if cookies:
             jar.set_cookie(cookie(*cookies.split("="), domain="hub.local"))
         self.memory = Memory(CookieStore(jar, Somebody()), Somebody())
         self.wire = ScriptedWire(replies, ScriptedTicket(mode.value != "disabled", spnego))
-        call = CALL._replace(allowance=Allowance(), expects=expects)
+        call = CALL._replace(allowance=Allowance(), expects=expects, deadline=deadline)
         if expects is Expects.WELCOME:
             call = call._replace(method="GET", body=b"", headers=())
         if sent is Sent.CONNECTION:

@@ -271,12 +271,18 @@ class Examination:
     def _new_connection(self, context: ssl.SSLContext | None) -> Connection:
         """Return a connection to the server, made as a transport makes it."""
         made = self._settings.new_connection(self._netloc, self._address, context)
+        self._limit(made)
         try:
             made.connect()
         except BaseException:
             made.close()
             raise
         return made
+
+    def _limit(self, connection: Connection) -> None:
+        """Begin the deadline of the next operations on a connection anew, if there is a deadline."""
+        deadline = self._settings.new_deadline()
+        connection.limits = () if deadline is None else (deadline,)
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -385,6 +391,7 @@ class Examination:
 
     def _asked(self, connection: Connection, login: str | None) -> Response:
         """Request the login page or, if there is none, make the harmless call. Send no ticket. Return the reply."""
+        self._limit(connection)
         connection.begin()
         if login:
             self._transport.send_request(

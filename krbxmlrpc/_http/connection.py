@@ -33,7 +33,7 @@ from .response import (
     keep_alive_seconds,
     without_interim,
 )
-from .time_limits import Timed, TimeLimit, time_left
+from .time_limits import DeadlinePassed, Timed, TimeLimit, time_left
 
 KEEP_ALIVE_MARGIN = 1.0
 """Stop using an idle connection this many seconds before the server's announced idle time ends. A call must not arrive
@@ -550,6 +550,8 @@ def _tls_hint(error: Exception, port: int, plain: bool) -> str:
 
 def waiting_hint(error: Exception) -> Hint:
     """Return the part of a hint that names the argument which limits the setup of a connection."""
+    if isinstance(error, DeadlinePassed):
+        return Hint("{args.deadline} sets how long a call may take")
     return Hint("{args.connect_timeout} sets how long to wait")
 
 

@@ -27,7 +27,7 @@ MAX_SESSIONS = 2
 """The most sessions that a call tries before it carries a ticket. An exchange can take all requests that are left."""
 
 LOGIN_PATIENCE = 300.0
-"""Wait this many seconds for the login of another thread, if the transport has no timeout."""
+"""Wait this many seconds for the login of another thread, if the transport has neither a deadline nor a timeout."""
 
 SessionEnded = Callable[[Fault, "LoginSession"], object]
 
@@ -43,7 +43,7 @@ class Client(NamedTuple):
     memory: Memory
     logins: Logins
     timeout: float | None
-    """Seconds that each socket operation may take, and the wait for another thread's login; None: no limit."""
+    """Seconds that each send and receive may take, and the wait for another thread's login; None: no limit."""
 
 
 class Authentication:
@@ -224,7 +224,7 @@ class Calling:
         self._place = f"{client.scheme}://{call.url}"
 
     def made(self, make: Callable[[Calling], Any], retries: Retries | None = None) -> Any:
-        """Make the call, and repeat it as often as the rule and the outcome allow; return its values.
+        """Make the call, and repeat it as often as the rule, the outcome and the deadline allow; return its values.
 
         Args:
             make: makes the call once.
@@ -238,7 +238,7 @@ class Calling:
                     return make(self)
                 except KerberosXMLRPCError as error:
                     error.hint = told(error.hint, self._hooks.argument_names)
-                    wait = retries.wait(error, repetitions, _name(self.call))
+                    wait = retries.wait(error, repetitions, _name(self.call), self.call.time_left)
                     if wait is None:
                         if unknown is None or isinstance(error, CallOutcomeUnknown) or is_answer(error):
                             raise
@@ -285,13 +285,19 @@ class Calling:
         Raises:
             ServerUnreachable: the login of another thread has not ended in time.
         """
-        patience = LOGIN_PATIENCE if self._client.timeout is None else self._client.timeout
+        patience = self._login_patience()
         try:
             if not self._client.logins.once(login.netloc, seen, lambda: self.authenticated(Cookies(), login), patience):
                 raise login_goes_on(login, patience)
         except KerberosXMLRPCError as error:
             error.at_login = True
             raise
+
+    def _login_patience(self) -> float:
+        """Return the seconds to wait for the login of another thread."""
+        if self.call.deadline is not None:
+            return max(0.0, self.call.time_left)
+        return LOGIN_PATIENCE if self._client.timeout is None else self._client.timeout
 
     def has_room_for_login(self) -> bool:
         """Say whether the allowance still covers a login and the call itself. A login can take two requests."""

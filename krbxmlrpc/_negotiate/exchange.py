@@ -13,13 +13,14 @@ from http.client import HTTPException
 from typing import Any, NamedTuple, Protocol
 
 from .._http.response import MalformedReply, Response
+from .._http.time_limits import DeadlinePassed
 from .._http.verbose import print_headers
 from .._http.www_authenticate import negotiate_details
 from .._kerberos.identity import Identity, Owner
 from .._kerberos.ticket import Ticket
 from ..errors import InvalidResponse, KerberosXMLRPCError, MutualAuthenticationError
 from .cookies import Cookies, CookieStore
-from .http_errors import add_server, closed_early, denied, failure, lost, not_proved, rejected
+from .http_errors import add_server, closed_early, denied, failure, lost, not_proved, out_of_time, rejected
 from .policy import (
     Call,
     Expects,
@@ -401,6 +402,8 @@ class Exchange(Negotiation):
         except (OSError, HTTPException) as error:
             if connection.request_started:
                 raise self._lost("while the request was under way", error) from error
+            if isinstance(error, DeadlinePassed):
+                raise out_of_time(call, "before the request was sent", error, begun=False) from error
             raise
         finally:
             if logger.isEnabledFor(logging.DEBUG):
@@ -415,6 +418,13 @@ class Exchange(Negotiation):
             print(f"reply: {response.status} (not verified yet)")
             print_headers(response.getheaders())
         return response
+
+    def _prepare_leg(self, ticket: Ticket, response: Response) -> bool:
+        # If the deadline has ended the drain of the reply, the server is not to blame for the lost connection.
+        deadline = self._call.deadline
+        if deadline is not None and deadline.left() <= 0:
+            raise out_of_time(self._call, "between two legs of the exchange", deadline.error(), begun=False)
+        return super()._prepare_leg(ticket, response)
 
     def _is_to_login(self, sent: Sent, response: Response) -> bool:
         if not 300 <= response.status < 400:

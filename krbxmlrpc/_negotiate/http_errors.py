@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 from .._hints import Hint
 from .._http.address import shown_path
 from .._http.response import MalformedReply
+from .._http.time_limits import DeadlinePassed
 from .._http.www_authenticate import known_schemes, offered
 from ..errors import (
     AuthenticationRejected,
@@ -116,6 +117,8 @@ def not_proved(call: Call, service: str, error: Exception) -> MutualAuthenticati
 
 def lost(call: Call, when: str, error: Exception) -> KerberosXMLRPCError:
     """Return the error for a connection that broke after the request, or a part of the request, had been sent."""
+    if isinstance(error, DeadlinePassed):
+        return out_of_time(call, when, error)
     why = str(error) or type(error).__name__
     if call.is_login:
         return ServerUnreachable(
@@ -126,6 +129,30 @@ def lost(call: Call, when: str, error: Exception) -> KerberosXMLRPCError:
     if isinstance(error, MalformedReply):
         return BrokenReply(f"the reply of {call.shown} is broken: {why}", **_parties(call))
     return CallOutcomeUnknown(f"the connection to {call.shown} failed {when}: {why}", **_parties(call))
+
+
+def out_of_time(call: Call, when: str, error: Exception, begun: bool = True) -> KerberosXMLRPCError:
+    """Return the error for a call whose deadline has passed.
+
+    Args:
+        error: the error of the deadline.
+        begun: whether the request, or a part of it, had been sent.
+    """
+    if begun and not call.is_login:
+        return CallOutcomeUnknown(
+            f"{call.shown}: {error} {when}",
+            hint=Hint(
+                "the call may have run: check on the server before you repeat it; {args.deadline} sets how long a call "
+                "may take"
+            ),
+            **_parties(call),
+        )
+    login = "at the login, " if call.is_login else ""
+    return ServerUnreachable(
+        f"{call.shown}: {error} {login}{when}",
+        hint=Hint("no call has run; {args.deadline} sets how long a call may take, with its login"),
+        **_parties(call),
+    )
 
 
 def add_server(call: Call, error: KerberosXMLRPCError) -> None:
@@ -155,6 +182,23 @@ def not_bindable(call: Call, error: ValueError) -> KerberosXMLRPCError:
     )
 
 
+def login_goes_on(login: Call, seconds: float) -> ServerUnreachable:
+    """Return the error for a call that needs a session while the login of another thread does not end."""
+    if login.deadline is None:
+        why, limit = f"it has not ended after {seconds:g} seconds", Hint("{args.timeout}")
+    else:
+        why, limit = str(login.deadline.error()), Hint("{args.deadline}")
+    return ServerUnreachable(
+        f"the call needs the login of another thread at {login.shown}: {why}",
+        hint=Hint(
+            "no call has run; the server is slow to answer the login, or sends its reply without end; {limit} sets how "
+            "long a call waits for the login of another thread",
+            limit=limit,
+        ),
+        **_parties(login),
+    )
+
+
 def session_refused(call: Call, reply: Reply, login_path: str | None) -> AuthenticationRejected:
     """Return the error for a call that was refused on a session that has just been renewed."""
     return AuthenticationRejected(
@@ -164,18 +208,6 @@ def session_refused(call: Call, reply: Reply, login_path: str | None) -> Authent
             "user may make this call"
         ),
         **_facts(call, reply),
-    )
-
-
-def login_goes_on(login: Call, seconds: float) -> ServerUnreachable:
-    """Return the error for a call that needs a session while the login of another thread does not end."""
-    return ServerUnreachable(
-        f"the login of another thread at {login.url} has not ended after {seconds:g} seconds",
-        hint=Hint(
-            "no call has run; the server is slow to answer the login, or sends its reply without end; {args.timeout} "
-            "sets how long a call waits for the login of another thread"
-        ),
-        **_parties(login),
     )
 
 

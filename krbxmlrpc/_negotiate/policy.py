@@ -8,11 +8,13 @@ authentication the next request on a connection needs.
 from __future__ import annotations
 
 import enum
+import math
 from http.client import HTTPMessage
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from .._http.address import shown_path
+from .._http.time_limits import Deadline
 
 MAX_LEGS = 5
 """The most requests that one exchange may take, including the first. Kerberos takes one, SPNEGO at most three."""
@@ -97,6 +99,8 @@ class Call(NamedTuple):
     headers: tuple[Any, ...] = (("Content-Type", "text/xml"),)
     """The headers that describe the body, and the types that the caller accepts."""
     expects: Expects = Expects.VALUES
+    deadline: Deadline | None = None
+    """The call, its login and its repetitions share one deadline; None: there is no deadline."""
 
     @property
     def is_login(self) -> bool:
@@ -112,6 +116,11 @@ class Call(NamedTuple):
     def legs(self) -> int:
         """The most requests that an exchange may take now. A login leaves one request for the call itself."""
         return min(MAX_LEGS, self.allowance.left - self.is_login)
+
+    @property
+    def time_left(self) -> float:
+        """The seconds until the deadline; infinite if there is none."""
+        return math.inf if self.deadline is None else self.deadline.left()
 
     @property
     def url(self) -> str:

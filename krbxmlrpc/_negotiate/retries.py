@@ -6,6 +6,7 @@ it may run twice.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Any, Callable, NamedTuple, Union
 
@@ -40,13 +41,16 @@ class Retries(NamedTuple):
     is_idempotent: Callable[[str | None], object]
     """Says whether a method may run twice. Its argument is the method's name, or None if the name is unknown."""
 
-    def wait(self, error: KerberosXMLRPCError, done: int, name: str | None) -> float | None:
+    def wait(
+        self, error: KerberosXMLRPCError, done: int, name: str | None, time_left: float = math.inf
+    ) -> float | None:
         """Return how many seconds to wait before the call is repeated; None if it must not be repeated.
 
         Args:
             error: the failure of the call.
             done: the number of repetitions so far.
             name: the method's name; None if it is unknown.
+            time_left: seconds until the deadline of the call. No wait is longer.
         """
         if done >= self.most:
             return None
@@ -55,7 +59,8 @@ class Retries(NamedTuple):
         else:
             # The call was not sent. (CertificateRejected is not ServerUnreachable: a repetition would fail again.)
             repeatable = isinstance(error, ServerUnreachable)
-        return min(self.interval * 2.0**done, MAX_WAIT) if repeatable else None
+        seconds = min(self.interval * 2.0**done, MAX_WAIT)
+        return seconds if repeatable and seconds < time_left else None
 
 
 NEVER = Retries(0, 0.0, bool)

@@ -84,7 +84,7 @@ class BlockingWire:
 
     def open(self) -> None:
         """Take a connection that can carry a request."""
-        self.connection = self._pool.acquire(self._call.netloc, self._hooks.make_connection)
+        self.connection = self._pool.acquire(self._call.netloc, self._hooks.make_connection, self._call.deadline)
 
     def close(self) -> None:
         """Give the connection back."""

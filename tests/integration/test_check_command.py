@@ -398,6 +398,15 @@ def test_a_server_that_is_silent(check):
     assert "timed out" in step["found"]
 
 
+@pytest.mark.parametrize(
+    "option, found", [("--deadline", "the deadline of 1.5 seconds passed"), ("--timeout", "timed out")]
+)
+def test_a_server_that_does_not_answer(check_server, option, found):
+    report = check_server(say(), words=[option, "1.5"])
+    assert report.of("failed") == ["offer"]
+    assert report["offer"]["found"].endswith(found)
+
+
 # -- the server -------------------------------------------------------------------------------------------------------
 
 

@@ -364,7 +364,7 @@ def test_options_reach_the_transport(tmp_path, plain):
         *("--service", "HTTP@a", "--principal", "p", "--ccache", "c", "--keytab", "k", "--no-preemptive", "--delegate"),
         *("--mutual-authentication", "optional", "--mechanism", "krb5", "--channel-bindings", "tls-server-end-point"),
         *("--login-path", "/l", "--cookiejar", str(tmp_path / "jar"), "--timeout", "none", "--proxy", "direct"),
-        *("--connect-timeout", "7"),
+        *("--connect-timeout", "7", "--deadline", "8"),
         *("--retries", "2", "--retry-interval", "0.5", "--idempotent", "--max-response-bytes", "9"),
         *("--header", "A: b", "--header", "C:d", "--cafile", plain.cafile),
     ]
@@ -385,6 +385,7 @@ def test_options_reach_the_transport(tmp_path, plain):
         "login_path": "/l",
         "timeout": None,
         "connect_timeout": 7.0,
+        "deadline": 8.0,
         "proxy": "direct",
         "retries": 2,
         "retry_interval": 0.5,

@@ -1,5 +1,6 @@
 """Limits in time: the setup of a connection, and a whole call, end whatever the other side does."""
 
+import logging
 import select
 import socket
 import threading
@@ -7,14 +8,26 @@ from contextlib import ExitStack, contextmanager
 from xmlrpc.client import ServerProxy
 
 import pytest
-from helpers import DEADLINE
-from internals import KEEPALIVE, idle_connections_of
-from servers.scripted import ScriptedServer
+from helpers import DEADLINE, Clock, Threads
+from internals import (
+    KEEPALIVE,
+    SEND_PIECE,
+    idle_connections_of,
+    make_next_ticket,
+    replace_deadline_clock,
+    replace_sleep,
+    send_at_once,
+    session_locks,
+)
+from servers.scripted import ScriptedServer, accept, early, honest, message, say, values
 from servers.scripted_proxy import OPENED, Tunnel
 
 from krbxmlrpc import (
+    CallOutcomeUnknown,
+    InsecureKerberosTransport,
     KerberosTransport,
     ServerUnreachable,
+    UnexpectedStatus,
 )
 from krbxmlrpc.testing.loopback import Hangup
 
@@ -39,7 +52,7 @@ def transport(server_context):
     with ExitStack() as made:
 
         def make(kind=KerberosTransport, **arguments):
-            if kind is KerberosTransport:
+            if issubclass(kind, KerberosTransport):
                 arguments.setdefault("context", server_context)
             new = kind(**{"timeout": DEADLINE, **arguments})
             made.callback(new.close)
@@ -177,3 +190,338 @@ def test_connections_are_kept_alive_through_firewalls(server, transport, behind_
         through.close()
     with socket.create_connection(("localhost", server.port)) as usual:
         assert usual.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
+
+
+# -- deadline ---------------------------------------------------------------------------------------------------------
+
+LONG = 50  # seconds, on the clock of the test: the deadline
+LARGE = 20_000_000
+PASSED = "the deadline of 50 seconds passed"
+BOTH = pytest.mark.parametrize("passes", [True, False], ids=["it passes", "it does not"])
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of deadlines. It stands still unless a test sets it, so a slow machine changes nothing."""
+    clock = Clock()
+    replace_deadline_clock(monkeypatch, clock)
+    return clock
+
+
+def until_hung_up(request):
+    """Wait until the client has closed the connection."""
+    assert select.select([request.sock], [], [], DEADLINE)[0]
+    raise Hangup
+
+
+@pytest.fixture
+def slowly(clock, caplog):
+    """Answer honestly and slowly. The time of the call passes when a part of the reply has come, or does not.
+
+    ``slowly(passes, in_head, make)``: it passes in the head, or in the body, of the reply that ``make(request)`` makes.
+    """
+    reads = []  # what to do when a head has been read
+
+    class Handler(logging.Handler):
+        """Learns that a head has been read: the log tells it."""
+
+        def emit(self, record):
+            while reads:
+                reads.pop()()
+
+    def pass_time():
+        clock.now += LONG
+
+    def make_answer(passes, in_head, make=None):
+        def answer(request, send):
+            parts = []
+            (honest() if make is None else say(make(request)))(request, parts.append)
+            whole = b"".join(parts)
+            at = 20 if in_head else whole.index(b"\r\n\r\n") + 14
+            if passes and not in_head:
+                reads.append(pass_time)
+            send(whole[:at])
+            if passes and in_head:
+                pass_time()
+            if passes:
+                trickle(request, send, whole[at:-1], b"")
+                until_hung_up(request)
+            send(whole[at:])
+
+        return answer
+
+    logger, handler = logging.getLogger("krbxmlrpc"), Handler()
+    caplog.set_level(logging.DEBUG, "krbxmlrpc")
+    logger.addHandler(handler)
+    yield make_answer
+    logger.removeHandler(handler)
+
+
+class ReadsAlone(KerberosTransport):
+    """A transport with hooks of the standard library's kind."""
+
+    def send_content(self, connection, request_body):
+        connection.putheader("X-Own", "hook")
+        super().send_content(connection, request_body)
+
+    def parse_response(self, response):
+        assert b"honest" in response.read()
+        return ("an honest answer",)
+
+
+@pytest.fixture(params=[KerberosTransport, ReadsAlone, InsecureKerberosTransport])
+def talk(request, ca, transport):
+    """A scripted server, and a transport for it: ``server, transport = talk``."""
+    plain = request.param is InsecureKerberosTransport
+    with ScriptedServer(None if plain else ca) as server:
+        made = transport(request.param, deadline=LONG)
+        yield server, made
+        made.close()
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "in_head, when", [(True, "while the request was under way"), (False, "while the reply was read")]
+)
+def test_a_reply_that_trickles_ends_by_the_deadline(talk, user, slowly, passes, in_head, when):
+    server, made = talk
+    proxy = ServerProxy(server.url(), transport=made)
+    proxy.method()
+    server.play(slowly(passes, in_head))
+    if passes:
+        with pytest.raises(CallOutcomeUnknown, match=f"{PASSED} {when}.* may have run.*deadline=") as caught:
+            proxy.method()
+        assert (caught.value.host, caught.value.service) == ("localhost", "HTTP@localhost")
+    assert proxy.method() == "an honest answer"  # each call has a deadline of its own
+    (idle,) = idle_connections_of(made)
+    assert idle.sock.gettimeout() == DEADLINE
+
+
+def test_silence_ends_by_the_deadline(call_server, server):
+    """On the real clock, with a timeout of minutes."""
+    proxy = call_server(deadline=ENOUGH, timeout=600.0)
+    proxy.method()
+    server.play(say())
+    with pytest.raises(CallOutcomeUnknown, match="the deadline of 2 seconds passed while the request was under way"):
+        proxy.method()
+
+
+@BOTH
+@pytest.mark.parametrize("piece", [SEND_PIECE, LARGE])
+def test_an_upload_that_is_read_slowly_ends_by_the_deadline(talk, user, clock, monkeypatch, piece, passes):
+    server, made = talk
+    send_at_once(monkeypatch, piece)
+
+    @early
+    def answer(request, send):
+        left = request.length - len(request.stream.read(SEND_PIECE))
+        clock.now += LONG * passes
+        while left:
+            data = request.stream.read(min(left, SEND_PIECE))
+            if not data:
+                raise Hangup
+            left -= len(data)
+        honest()(request, send)
+
+    server.play(answer)
+    proxy = ServerProxy(server.url(), transport=made)
+    if passes:
+        with pytest.raises(CallOutcomeUnknown, match=f"{PASSED} while the request was under way"):
+            proxy.method("x" * LARGE)
+    else:
+        assert proxy.method("x" * LARGE) == "an honest answer"
+
+
+@BOTH
+def test_a_slow_source_of_an_upload_counts(server, transport, clock, passes):
+    class Slow:
+        """A body whose pieces take their time."""
+
+        def __len__(self):
+            return 3
+
+        def __iter__(self):
+            for piece in (b"a", b"b", b"c"):
+                clock.now += LONG / 2 if passes else LONG / 4
+                yield piece
+
+    server.play(honest(body=b"[]", content_type="text/plain"))
+    host = f"localhost:{server.port}"
+    made = transport(deadline=LONG)
+    if passes:
+        with pytest.raises(CallOutcomeUnknown, match=PASSED):
+            made.fetch("PUT", host, "/", Slow())
+    else:
+        assert made.fetch("PUT", host, "/", Slow()).content == b"[]"
+
+
+@BOTH
+def test_a_deadline_can_pass_before_the_request(server, transport, clock, passes):
+    """Nothing interrupts the wait for a KDC, and nothing is sent after it."""
+
+    def make(usual, *arguments, **options):
+        clock.now += LONG * passes
+        return usual(*arguments, **options)
+
+    made = transport(deadline=LONG, retries=3, retry_interval=0)
+    make_next_ticket(made, make)
+    proxy = ServerProxy(server.url(), transport=made)
+    if passes:
+        with pytest.raises(
+            ServerUnreachable, match=f"{PASSED} before the request was sent.*no call has run.*deadline="
+        ):
+            proxy.method()
+        assert server.requests == []
+    assert proxy.method() == "an honest answer"
+
+
+def test_the_setup_ends_by_the_deadline(server, transport, addresses):
+    """On the real clock. The next address is not tried: there is no time left."""
+    with black_hole() as nowhere:
+        addresses("localhost", nowhere, ("127.0.0.1", server.port))
+        made = transport(deadline=ENOUGH, connect_timeout=None)
+        with pytest.raises(ServerUnreachable, match="cannot connect .* the deadline of 2 seconds passed.*deadline="):
+            ServerProxy(server.url(), transport=made).method()
+    assert server.requests == []
+
+
+def test_a_tunnel_ends_by_the_deadline(server, transport, clock):
+    def answer(request, send):
+        send(OPENED[:20])
+        clock.now += LONG
+        trickle(request, send)
+
+    with ScriptedServer(None, answer) as forwarder:
+        made = transport(deadline=LONG, proxy=f"http://localhost:{forwarder.port}")
+        with pytest.raises(ServerUnreachable, match=f"opens no tunnel .*{PASSED}.*deadline="):
+            ServerProxy(server.url(), transport=made).method()
+    assert server.requests == []
+
+
+@BOTH
+def test_a_refusal_counts_although_its_body_trickles(server, transport, slowly, passes):
+    def reply(request):
+        return message(403, [("WWW-Authenticate", f"Negotiate {accept(request.token)}")], b"x" * 100)
+
+    server.play(slowly(passes, False, reply))
+    made = transport(deadline=LONG)
+    with pytest.raises(UnexpectedStatus) as caught:
+        ServerProxy(server.url(), transport=made).method()
+    assert caught.value.errcode == 403
+    assert len(idle_connections_of(made)) == 1 - passes
+
+
+@BOTH
+def test_a_challenge_is_not_answered_after_the_deadline(server, transport, slowly, passes):
+    def reply(request):
+        return message(401, [("WWW-Authenticate", "Negotiate")], b"x" * 100)
+
+    server.play(slowly(passes, False, reply))
+    proxy = ServerProxy(server.url(), transport=transport(deadline=LONG, preemptive=False, retries=3))
+    if passes:
+        with pytest.raises(ServerUnreachable, match=PASSED):
+            proxy.method()
+    else:
+        assert proxy.method() == "an honest answer"
+    assert len(server.requests) == 2 - passes
+
+
+@pytest.mark.parametrize("deadline, waited", [(LONG, [10, 20]), (10, []), (None, [10, 20, 40, 80])])
+def test_no_wait_goes_beyond_the_deadline(transport, clock, monkeypatch, deadline, waited):
+    waits = []
+
+    def sleep(seconds):
+        waits.append(seconds)
+        clock.now += seconds
+
+    replace_sleep(monkeypatch, sleep)
+    made = transport(deadline=deadline, retries=4, retry_interval=10)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"https://localhost:{nobody.getsockname()[1]}/"
+        with pytest.raises(ServerUnreachable, match="cannot connect .* refused"):
+            ServerProxy(url, transport=made).method()
+    assert waits == waited
+
+
+@BOTH
+def test_a_call_that_may_have_run_stays_one_after_the_deadline(server, transport, clock, passes):
+    """The repetition is out of time before anything of it was sent."""
+
+    def make(usual, *arguments, **options):
+        clock.now += LONG * passes
+        return usual(*arguments, **options)
+
+    made = transport(deadline=LONG, retries=2, retry_interval=0, idempotent=True)
+    proxy = ServerProxy(server.url(), transport=made)
+
+    def vanish_and_wait(request, send):
+        make_next_ticket(made, make)
+        raise Hangup
+
+    server.play(vanish_and_wait)
+    if passes:
+        with pytest.raises(CallOutcomeUnknown, match="without a reply") as caught:
+            proxy.method()
+        assert PASSED in str(caught.value.__cause__)
+    else:
+        assert proxy.method() == "an honest answer"
+    assert len(server.requests) == 2 - passes
+
+
+# -- logins -----------------------------------------------------------------------------------------------------------
+
+CALL = say(message(body=values()))
+
+
+@BOTH
+@pytest.mark.parametrize("in_head", [True, False])
+def test_a_login_that_trickles_ends_by_the_deadline(server, transport, slowly, passes, in_head):
+    """If the head has come, the login has succeeded, but there is no time for the call."""
+
+    def reply(request):
+        proof = ("WWW-Authenticate", f"Negotiate {accept(request.token)}")
+        return message(200, [proof, ("Set-Cookie", "session=1; Path=/")], b"x" * 100)
+
+    server.play(slowly(passes, in_head, reply), CALL)
+    proxy = ServerProxy(server.url(), transport=transport(deadline=LONG, login_path="/login"))
+    if passes:
+        with pytest.raises(ServerUnreachable, match=f"{PASSED}.*deadline=") as caught:
+            proxy.method()
+        assert caught.value.at_login is in_head
+        assert [request.line.split()[0] for request in server.requests] == ["GET"]
+    else:
+        assert proxy.method() == "an honest answer"
+
+
+@pytest.mark.parametrize("limit", ["deadline", "timeout"])
+@pytest.mark.parametrize("ends", [False, True])
+def test_the_wait_for_another_login_ends(server, transport, limit, ends):
+    """A thread that does not end has the turn to log in."""
+    made = transport(login_path="/login", **{limit: SHORT if not ends else DEADLINE})
+    lock = session_locks(made, f"localhost:{server.port}")[-1]
+    held, over = threading.Event(), threading.Event()
+
+    def hold():
+        with lock:
+            held.set()
+            over.wait(DEADLINE)
+
+    holder = Threads(hold)
+    try:
+        assert held.wait(DEADLINE)
+        if ends:
+            over.set()
+        server.play(honest(headers=[("Set-Cookie", "session=1; Path=/")]), CALL)
+        proxy = ServerProxy(server.url(), transport=made)
+        if ends:
+            assert proxy.method() == "an honest answer"
+        else:
+            with pytest.raises(
+                ServerUnreachable, match=f"the login of another thread .*0.3 seconds.*{limit}="
+            ) as caught:
+                proxy.method()
+            assert caught.value.at_login and server.requests == []
+    finally:
+        over.set()
+        holder.join()

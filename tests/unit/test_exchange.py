@@ -10,8 +10,10 @@ from krbxmlrpc import (
     MutualAuthenticationError,
     NegotiateNotOffered,
     NoCredentials,
+    ServerUnreachable,
     UnexpectedStatus,
 )
+from krbxmlrpc._http.time_limits import Deadline
 from krbxmlrpc._negotiate.policy import MAX_LEGS, Expects, Sent, Step
 
 ERRORS = {
@@ -67,6 +69,26 @@ def test_a_leg_needs_the_connection_that_the_exchange_began_on():
     with pytest.raises(AuthenticationRejected, match="ended between two legs"):
         attempt.run()
     assert len(attempt.wire.sent) == 1
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_a_deadline_can_pass_between_two_legs(passes):
+    """The drain of the first reply takes all of the time, and gives up the connection."""
+    now = [0.0]
+    replies = [reply(401, challenge(LEG)), reply(200)]
+    attempt = Attempt(Sent.TICKET, REQUIRED, replies, deadline=Deadline(5, lambda: now[0]))
+
+    def drain():
+        now[0] += 5 * passes
+        attempt.wire.is_reusable = lambda: not passes
+
+    attempt.wire.drain = drain
+    if passes:
+        with pytest.raises(ServerUnreachable, match="the deadline of 5 seconds passed between two legs .*deadline="):
+            attempt.run()
+    else:
+        assert attempt.run() == (Step.ACCEPT, ("value",))
+    assert len(attempt.wire.sent) == 2 - passes
 
 
 @pytest.mark.parametrize("token", [GOOD, LEG, MORE])

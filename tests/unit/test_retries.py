@@ -84,6 +84,15 @@ def test_the_number_is_of_all_repetitions_and_the_wait_doubles():
     assert Retries(100, 0, is_idempotent(True)).wait(UNSENT, 99, "echo") == 0
 
 
+def test_no_wait_goes_beyond_the_deadline():
+    retries = Retries(9, 1.0, is_idempotent(True))
+    for error in (UNSENT, UNKNOWN):
+        assert [retries.wait(error, done, "echo", 7.5) for done in range(5)] == [1, 2, 4, None, None]
+        assert retries.wait(error, 2, "echo", 4) is None
+    assert Retries(9, 0, bool).wait(UNSENT, 0, "echo", 0.1) == 0
+    assert Retries(9, 0, bool).wait(UNSENT, 0, "echo", 0) is None
+
+
 def test_what_would_fail_again_is_not_repeated():
     retries = Retries(3, 1.0, is_idempotent(True))
     facts = {"url": "hub/", "errcode": 401, "errmsg": "", "headers": None}

@@ -3,18 +3,9 @@
 import socket
 
 import pytest
+from helpers import Clock
 
 from krbxmlrpc._http.time_limits import Deadline, DeadlinePassed, Timed, TimeLimit, time_left
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 class Slow:
