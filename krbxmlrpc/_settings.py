@@ -42,6 +42,7 @@ from ._kerberos.ticket import MECHANISMS, PRINCIPAL, SERVICE, Ticket, is_princip
 from ._negotiate.policy import MutualAuthentication
 from ._negotiate.proxy import ENVIRONMENT, Proxies
 from ._negotiate.retries import IDEMPOTENT, MAX_RETRIES, MAX_WAIT, Idempotent, Retries, is_idempotent
+from ._secrets import hidden, type_name
 
 MAX_TIMEOUT = 2_000_000
 """The longest timeout, in seconds. poll() counts milliseconds in a C int, which cannot hold much more."""
@@ -226,13 +227,13 @@ def checked_headers(headers: Iterable[Header]) -> list[Any]:
     accepted = "a list of pairs (name, value)"
     if isinstance(headers, (str, bytes)) or not isinstance(headers, Iterable):
         raise TypeError(_wrong_type("headers", headers, accepted))
-    pairs = list(headers)
+    pairs: list[Any] = [hidden(pair) for pair in headers]
     for pair in pairs:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError(
                 Hint("{name.headers} holds an item that is not a pair; accepted is {accepted}", accepted=accepted)
             )
-        name, value = (part.decode("latin-1") if isinstance(part, bytes) else part for part in pair)
+        name, value = (hidden(part.decode("latin-1") if isinstance(part, bytes) else part) for part in pair)
         if not isinstance(name, str) or not isinstance(value, (str, int)):
             raise TypeError(
                 Hint(
@@ -267,7 +268,7 @@ def _wrong_type(name: str, value: object, accepted: str) -> Hint:
     return Hint(
         "{subject} is of type {kind}; accepted is {accepted}",
         subject=subject(name),
-        kind=type(value).__name__,
+        kind=type_name(value),
         accepted=accepted,
     )
 

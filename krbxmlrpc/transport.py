@@ -23,13 +23,14 @@ from ._http.response import Response
 from ._http.verbose import print_headers, shown
 from ._kerberos.service_names import Canonicalize
 from ._negotiate.call import Authentication, Calling, Client, LoginPage, SessionOrTicket
-from ._negotiate.cookies import CookieStore
+from ._negotiate.cookies import CookieStore, hide_cookies
 from ._negotiate.exchange import Memory
 from ._negotiate.logins import Logins
 from ._negotiate.policy import Allowance, Call, Expects, MutualAuthentication
 from ._negotiate.proxy import ENVIRONMENT
 from ._negotiate.retries import NEVER, Idempotent
 from ._negotiate.wire import TicketSource
+from ._secrets import hidden, type_name
 from ._settings import (
     PATH,
     ChannelBindings,
@@ -97,6 +98,8 @@ class _NegotiateTransport(Transport):
         headers: Iterable[Header] = (),
         context: ssl.SSLContext | None = None,
     ) -> None:
+        proxy, headers = hidden(proxy), hidden(headers)
+        hide_cookies(cookiejar)
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         settings = Settings(self._scheme, arguments)
         lines: Any = settings.headers  # values may be numbers, too
@@ -133,10 +136,12 @@ class _NegotiateTransport(Transport):
             TypeError, ValueError: the URL is wrong, see `KerberosTransport`.
             KerberosXMLRPCError: one of the errors of `krbxmlrpc`. Its class and ``hint`` say how to go on.
         """
+        host, handler = hidden(host), hidden(handler)
         return self.single_request(host, handler, request_body, verbose)
 
     def single_request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
         """Make one call, as `KerberosTransport` describes it. The arguments are those of `request`."""
+        host, handler = hidden(host), hidden(handler)
         call = self._call(host, handler, request_body, bool(verbose))
         self._last_url = host, handler
         return Calling(call, self._client, self).made(self._authentication.make)
@@ -169,6 +174,7 @@ class _NegotiateTransport(Transport):
 
         Source: RFC 9110, sections 9 and 15.
         """
+        host, path, headers = hidden(host), hidden(path), hidden(headers)
         checked("method", method, "a method of HTTP, like 'GET'", (str,), is_http_method)
         # The length of a collection counts its items, not their bytes.
         if not isinstance(content, bytes) and (isinstance(content, Collection) or not isinstance(content, Pieces)):
@@ -246,7 +252,7 @@ class _NegotiateTransport(Transport):
 
     def read_resource(self, response: Response) -> Resource:
         """Return the reply to a request of `fetch`."""
-        content_type = response.getheader("Content-Type", "")
+        content_type = str(response.getheader("Content-Type", ""))
         return Resource(response.status, content_type, b"".join(self._pieces(response)))
 
     def _pieces(self, response: Any) -> Iterator[bytes]:
@@ -344,7 +350,7 @@ class _NegotiateTransport(Transport):
     def _call(self, netloc: object, handler: object, content: Any, verbose: bool) -> Call:
         if not isinstance(netloc, str):
             accepted = "'host' or 'host:port'; client certificates go into context="
-            raise TypeError(f"host is of type {type(netloc).__name__}; accepted is {accepted}")
+            raise TypeError(f"host is of type {type_name(netloc)}; accepted is {accepted}")
         host = parse_address(netloc, self._default_port).host
         if not isinstance(handler, str) or not PATH.fullmatch(handler):
             raise ValueError("the path of the URL has to start with / and be printable ASCII: percent-encode the rest")

@@ -21,6 +21,7 @@ from krbxmlrpc._kerberos.tokens import decode_token, read_offer
 from krbxmlrpc._negotiate import call as _call
 from krbxmlrpc._negotiate.policy import MAX_LEGS, MAX_REQUESTS
 from krbxmlrpc._negotiate.proxy import ProxyWire, Tunnel
+from krbxmlrpc._secrets import Secret, SecretBuffer, SecretBytes
 from krbxmlrpc.testing import acceptor, software
 
 __all__ = [
@@ -38,6 +39,9 @@ __all__ = [
     "Connection",
     "CredentialStore",
     "ProxyWire",
+    "Secret",
+    "SecretBuffer",
+    "SecretBytes",
     "StoreTicket",
     "Ticket",
     "build_parser",

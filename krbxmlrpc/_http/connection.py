@@ -22,6 +22,7 @@ from typing import (
 
 from .._forks import no_fork
 from .._hints import Hint
+from .._secrets import Secret, SecretBytes
 from ..errors import CertificateRejected, ServerUnreachable
 from .address import Address, authority, host_header
 from .response import (
@@ -151,7 +152,7 @@ class Connection:
         self._expires = math.inf  # on the monotonic clock
         self._lines: list[str] = []
         self._method = ""  # of the request
-        self._received = b""  # bytes of the reply that came during the request
+        self._received = SecretBytes()  # bytes of the reply that came during the request
         self._failure: OSError | None = None  # from sending
         self._response: Response | None = None
 
@@ -273,7 +274,7 @@ class Connection:
 
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
         """Start the head of a request."""
-        self._lines = [f"{method} {url} HTTP/1.1"]
+        self._lines = [Secret(f"{method} {url} HTTP/1.1")]
         self._method = method
         if not skip_host:
             self._lines.append(f"Host: {self._host}")
@@ -282,10 +283,10 @@ class Connection:
 
     def putheader(self, header: Any, *values: Any) -> None:
         """Add a header line. Several values become one list, separated by commas."""
-        if len(values) != 1 or not isinstance(header, str) or not isinstance(values[0], str):
-            parts = [part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in (header, *values)]
-            header, values = parts[0], (", ".join(parts[1:]),)
-        self._lines.append(f"{header}: {values[0]}")
+        if len(values) == 1 and isinstance(header, str) and isinstance(values[0], str):
+            self._lines.append(Secret(f"{header}: {values[0]}"))
+        else:
+            self._lines.append(Secret(f"{_text(header)}: {', '.join(map(_text, values))}"))
 
     def endheaders(self, message_body: Data | Pieces | None = None) -> None:
         """Send the head, and the body if there is one.
@@ -299,7 +300,7 @@ class Connection:
         head = _encoded_head(self._lines)
         first, rest = _pieces(message_body)
         try:
-            self.send(head + first)
+            self.send(SecretBytes(head + first))
             if rest is not None:
                 self._send_until_answered(rest)
         except OSError as error:
@@ -345,22 +346,21 @@ class Connection:
         data = self._read_now()
         if data is None:
             return False
-        self._received = without_interim(self._received + data)
+        self._received = without_interim(SecretBytes(self._received + data))
         if len(self._received) > MAX_HEAD:  # a longer search for its end would take ever longer
             raise MalformedReply(f"the reply has a head of more than {MAX_HEAD} bytes")
         return not data or self._received[9:10] not in (b"", b"1")  # the first digit of the status
 
-    def _read_now(self) -> bytes | None:
+    def _read_now(self) -> SecretBytes | None:
         """Return the new bytes: b"" if the connection has ended, None if nothing but TLS's own messages came."""
         self.sock.settimeout(0)
         try:
-            data: bytes = self.sock.recv(READ)
-            return data
+            return SecretBytes(self.sock.recv(READ))
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
         except ssl.SSLError as error:
             if is_end_without_notice(error):
-                return b""
+                return SecretBytes()
             raise
         finally:
             self.sock.settimeout(self.timeout)
@@ -369,7 +369,7 @@ class Connection:
         """Read the head of the reply. Raise the errors of `Response.begin`, or the error of sending the request."""
         if self.sock is None:
             raise NotConnected("the connection is closed")
-        received, self._received = self._received, b""
+        received, self._received = self._received, SecretBytes()
         response = Response(self._timed(), self.debuglevel, received, self._method)
         try:
             response.begin()
@@ -512,12 +512,16 @@ def _all_of(body: Pieces) -> Iterator[Data]:
         raise ValueError(f"the body of the request has {'less' if left > 0 else 'more'} than its {announced} bytes")
 
 
-def _encoded_head(lines: list[str]) -> bytes:
+def _text(part: Any) -> Secret:
+    return Secret(part.decode("latin-1") if isinstance(part, bytes) else part)
+
+
+def _encoded_head(lines: list[str]) -> SecretBytes:
     """Return the head of a request. Raise ValueError if a line has a character that HTTP does not allow."""
-    whole = "".join(lines)
+    whole = Secret("".join(lines))
     try:
         if "\n" not in whole and "\r" not in whole and "\0" not in whole:
-            return "\r\n".join([*lines, "", ""]).encode("latin-1")
+            return SecretBytes("\r\n".join([*lines, "", ""]).encode("latin-1"))
     except UnicodeEncodeError:
         pass
     # Do not show the header: it could be a secret.

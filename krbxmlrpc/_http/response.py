@@ -11,8 +11,11 @@ from __future__ import annotations
 import functools
 import re
 import ssl
+from collections.abc import Sequence
 from http.client import HTTPException, HTTPMessage, RemoteDisconnected
 from typing import Any
+
+from .._secrets import Secret, SecretBuffer, SecretBytes
 
 READ = 16 * 1024
 """Ask the socket for this many bytes at a time, the most that TLS delivers at once. If we asked for more, Python would
@@ -68,7 +71,7 @@ class Response:
     def __init__(self, sock: Any, debuglevel: int = 0, received: bytes = b"", method: str = "POST") -> None:
         self._recv = sock.recv
         self._method = method
-        self._buffer = bytearray(received)  # received and not yet used
+        self._buffer = SecretBuffer(received)  # received and not yet used
         self._names: list[tuple[str, str]] = []
         self._values: dict[str, list[str]] = {}
         self._left: int | None = None  # bytes to the end of the body or chunk; None: to the end of the connection
@@ -116,7 +119,7 @@ class Response:
             searched = max(0, len(self._buffer) - 2)
             if not end and not self._fill():
                 raise MalformedReply("the connection ended in the middle of the head")
-        start, *fields = _split_lines(bytes(self._buffer[:end]))
+        start, *fields = _split_lines(SecretBytes(self._buffer[:end]))
         del self._buffer[:end]
         found = _STATUS.fullmatch(start)
         if found is None:
@@ -174,7 +177,7 @@ class Response:
     def getheader(self, name: str, default: Any = None) -> Any:
         """Return the values of a header, joined by commas."""
         values = self._values.get(name.lower())
-        return default if values is None else ", ".join(values)
+        return default if values is None else Secret(", ".join(values))
 
     def getheaders(self) -> list[tuple[str, str]]:
         """Return all names and values."""
@@ -240,13 +243,13 @@ class Response:
 
     def _read_trailers(self) -> None:
         """Read and discard the header lines after the last chunk."""
-        lines = b""
+        lines = SecretBytes()
         for _ in range(MAX_LINES):
             line = self._line(MAX_LINE)
             if not line:
-                parse_fields(_split_lines(lines + b"\r\n") if lines else [])
+                parse_fields(_split_lines(SecretBytes(lines + b"\r\n")) if lines else [])
                 return
-            lines += line + b"\r\n"
+            lines = SecretBytes(lines + line + b"\r\n")
             if len(lines) > MAX_HEAD:
                 raise MalformedReply(f"the reply has trailers of more than {MAX_HEAD} bytes")
         raise MalformedReply(f"the reply has more than {MAX_LINES} header lines")
@@ -266,21 +269,20 @@ class Response:
 
     # -- the socket ---------------------------------------------------------------------------------------------------
 
-    def _receive(self, size: int) -> bytes:
+    def _receive(self, size: int) -> SecretBytes:
         """Receive up to `size` bytes; no bytes if the connection has ended.
 
         An unclean end matters only for a body that ends with the connection (RFC 9112, sections 8 and 9.8). All other
         parts of a reply announce their ends.
         """
         try:
-            data: bytes = self._recv(size)
-            return data
+            return SecretBytes(self._recv(size))
         except (ssl.SSLError, ConnectionResetError) as error:
             is_reset = isinstance(error, ConnectionResetError)
             if not (self.ends_with_connection if is_reset else is_end_without_notice(error)):
                 raise
             self._ended_uncleanly = True
-            return b""
+            return SecretBytes()
 
     def _fill(self) -> bool:
         """Receive more bytes of the reply into the buffer. Return whether any came."""
@@ -288,7 +290,7 @@ class Response:
         self._buffer += data
         return bool(data)
 
-    def _line(self, limit: int) -> bytes:
+    def _line(self, limit: int) -> SecretBytes:
         """Read a line, without its end."""
         searched = 0
         while True:
@@ -300,9 +302,9 @@ class Response:
             searched = len(self._buffer)
             if not self._fill():
                 raise MalformedReply("the connection ended in the middle of a line")
-        line = bytes(self._buffer[:end])
+        line = SecretBytes(self._buffer[: end - self._buffer.endswith(b"\r", 0, end)])
         del self._buffer[: end + 1]
-        return line[:-1] if line.endswith(b"\r") else line
+        return line
 
 
 def is_end_without_notice(error: OSError) -> bool:
@@ -323,37 +325,37 @@ def _end_of_head(data: bytearray, start: int) -> int:
     return 0 if end < 0 else end + 3
 
 
-def without_interim(data: bytes) -> bytes:
+def without_interim(data: SecretBytes) -> SecretBytes:
     """Return the data without complete interim replies (RFC 9110, section 15.2) at its start."""
     while data[9:10] == b"1" and data[9:12] != b"101":
-        end = _end_of_head(bytearray(data), 0)
+        end = _end_of_head(SecretBuffer(data), 0)
         if not end:
             break
-        data = data[end:]
+        data = SecretBytes(data[end:])
     return data
 
 
-def _split_lines(head: bytes) -> list[str]:
+def _split_lines(head: SecretBytes) -> list[Secret]:
     """Return the lines of a head without line ends, and without the empty line at the end of the head."""
     if head.translate(None, _ALLOWED) or head.count(b"\r") != head.count(b"\r\n"):
         raise MalformedReply("the reply has a control character in its head")
-    return head.decode("latin-1").replace("\r\n", "\n").split("\n")[:-2]
+    return list(map(Secret, head.decode("latin-1").replace("\r\n", "\n").split("\n")[:-2]))
 
 
-def parse_fields(lines: list[str]) -> list[tuple[str, str]]:
-    """Return names and values of header lines (RFC 9112, section 5)."""
+def parse_fields(lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Return names and values of header lines (RFC 9112, section 5). `repr` does not show the values."""
     if len(lines) >= MAX_LINES:
         raise MalformedReply(f"the reply has more than {MAX_LINES} header lines")
     fields: list[tuple[str, str]] = []
     for line in lines:
         if len(line) > MAX_LINE:
             raise MalformedReply(f"the reply has a header line of more than {MAX_LINE} bytes")
-        name, colon, value = line.partition(":")
-        if colon and _lower_name(name):
-            fields.append((name, value.strip(" \t")))
+        colon = line.find(":")
+        if colon > 0 and _lower_name(line[:colon]):
+            fields.append((line[:colon], Secret(line[colon + 1 :].strip(" \t"))))
         elif line.startswith((" ", "\t")) and fields:  # section 5.2: an obsolete way to continue a value
             name, value = fields.pop()
-            fields.append((name, f"{value} {line.strip()}".strip()))
+            fields.append((name, Secret(f"{value} {line.strip()}".strip())))
         else:
             raise MalformedReply("the reply has a header line without a name")
     return fields

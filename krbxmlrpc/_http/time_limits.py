@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Callable
 
+from .._secrets import SecretBytes
+
 Clock = Callable[[], float]
 
 
@@ -106,8 +108,7 @@ class Timed:
 
     def recv(self, size: int) -> bytes:
         """Receive bytes."""
-        data: bytes = self.run(self._sock.recv, size)
-        return data
+        return SecretBytes(self.run(self._sock.recv, size))
 
     def send(self, data: Any) -> int:
         """Send a part of the data; return the number of bytes."""

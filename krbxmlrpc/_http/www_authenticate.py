@@ -7,9 +7,12 @@ not hide the others.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, Union
+
+from .._secrets import Secret
 
 HeaderValues = Union[str, Iterable[str]]
 
@@ -22,7 +25,8 @@ _SCHEME = re.compile(rf"({TOKEN})(?:{_END}|[ \t]+)")
 _TOKEN68 = re.compile(rf"[A-Za-z0-9\-._~+/]+=*{_END}")
 _PARAMETER = re.compile(rf"{TOKEN}[ \t]*=[ \t]*(?:{TOKEN}|{_QUOTED}){_END}", re.DOTALL)
 _COMMAS = re.compile(r"[ \t,]*")
-_ALONE = re.compile(r"(?i:negotiate) ([A-Za-z0-9+/]+=*)", re.ASCII)  # only the scheme ignores case: faster
+_ALONE = re.compile(r"(?i:negotiate) [A-Za-z0-9+/]+=*", re.ASCII)  # only the scheme ignores case: faster
+_END_OF_MATCH = operator.methodcaller("end")
 # Up to the next comma outside quoted strings. An unterminated quoted string extends to the end of the line.
 _JUNK = re.compile(rf'(?:{_QUOTED}|"(?:[^"\\]|\\.)*\\?\Z|[^",])*', re.DOTALL)
 
@@ -32,7 +36,7 @@ class Challenge(NamedTuple):
 
     scheme: str
     """The authentication scheme, in lower case."""
-    details: str
+    details: Secret
     """A token (token68), parameters joined by a comma and a space, or nothing. Other text is kept as it came."""
 
 
@@ -58,27 +62,27 @@ def _challenges_of_line(line: str) -> Iterator[Challenge]:
         position = _skip(_COMMAS, line, position)
 
 
-def _details(line: str, position: int) -> tuple[str, int]:
+def _details(line: str, position: int) -> tuple[Secret, int]:
     """Read the details of a scheme, from `position` on. Return the details and their end."""
-    token68 = _TOKEN68.match(line, position)
-    if token68 is not None:
-        return token68.group(), token68.end()
-    parameters = []
-    after = position
-    parameter = _PARAMETER.match(line, position)
-    while parameter is not None:
-        parameters.append(parameter.group())
-        after = parameter.end()
-        parameter = _PARAMETER.match(line, _skip(_COMMAS, line, after))
+    end = _skip(_TOKEN68, line, position)
+    if end > position:
+        return Secret(line[position:end]), end
+    parameters: list[Secret] = []
+    after = start = position
+    end = _skip(_PARAMETER, line, start)
+    while end > start:
+        parameters.append(Secret(line[start:end]))
+        after, start = end, _skip(_COMMAS, line, end)
+        end = _skip(_PARAMETER, line, start)
     if not parameters:  # keep the text: an unreadable token differs from no token
         after = _skip(_JUNK, line, position)
-        parameters.append(line[position:after].strip(" \t"))
-    return ", ".join(parameters), after
+        parameters.append(Secret(line[position:after].strip(" \t")))
+    return Secret(", ".join(parameters)), after
 
 
 def _skip(pattern: re.Pattern[str], line: str, position: int) -> int:
-    found = pattern.match(line, position)
-    return position if found is None else found.end()
+    """Return the end of a match, or `position`. No variable holds the match, because its `repr` shows the text."""
+    return max(map(_END_OF_MATCH, filter(None, [pattern.match(line, position)])), default=position)
 
 
 def www_auth(headers: HeaderValues) -> dict[str, str]:
@@ -94,7 +98,11 @@ def www_auth(headers: HeaderValues) -> dict[str, str]:
 
     Source: RFC 9110, sections 11.2 and 11.6.1.
     """
-    found: dict[str, str] = {}
+    return {scheme: str(details) for scheme, details in _by_scheme(headers).items()}
+
+
+def _by_scheme(headers: HeaderValues) -> dict[str, Secret]:
+    found: dict[str, Secret] = {}
     for challenge in challenges(headers):
         if not found.get(challenge.scheme):
             found[challenge.scheme] = challenge.details
@@ -126,10 +134,8 @@ def offered(headers: HeaderValues) -> str:
     return f"{named}{' and ' if named else ''}{unknown} unknown {'scheme' if unknown == 1 else 'schemes'}"
 
 
-def negotiate_details(headers: HeaderValues) -> str | None:
+def negotiate_details(headers: HeaderValues) -> Secret | None:
     """Return the details of ``Negotiate`` (RFC 4559, section 4.1): a token, or ``""``; None without Negotiate."""
-    if isinstance(headers, list) and len(headers) == 1 and isinstance(headers[0], str):
-        alone = _ALONE.fullmatch(headers[0])
-        if alone is not None:  # the usual case
-            return alone[1]
-    return www_auth(headers).get("negotiate")
+    if isinstance(headers, list) and len(headers) == 1 and isinstance(headers[0], str) and _ALONE.fullmatch(headers[0]):
+        return Secret(headers[0].partition(" ")[2])  # the usual case
+    return _by_scheme(headers).get("negotiate")

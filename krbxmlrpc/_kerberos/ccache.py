@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
+from .._secrets import SecretBytes
 from .principals import shown, unparsed
 
 _VERSION = 0x0504
@@ -89,9 +90,9 @@ def is_forbidden(path: str) -> bool:
         return False
 
 
-def _content(path: str) -> bytes:
+def _content(path: str) -> SecretBytes:
     with open(path, "rb") as file:
-        return file.read(1 << 20)
+        return SecretBytes(file.read(1 << 20))
 
 
 def _owner(fields: _Fields) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Callable
 
 from .._forks import no_fork, survives_forks
 from .._hints import Hint
+from .._secrets import Secret, SecretBytes, hidden
 from ..errors import GSSStatus
 from .ccache import cache_file
 from .gss_errors import GSSFailure, Source
@@ -214,9 +215,11 @@ class _Context:
 
     def step(self, token: str) -> tuple[bool, str]:
         """Take a token in base64. Return whether the exchange is complete, and the next token."""
-        step = self._init(context=self._context, input_token=base64.b64decode(token) or None)
-        self._context = step.context
-        return not step.more_steps, base64.b64encode(step.token or b"").decode("ascii")
+        given = SecretBytes(base64.b64decode(token))
+        self._context, _, _, answer, _, has_more = map(
+            hidden, self._init(context=self._context, input_token=given or None)
+        )
+        return not has_more, Secret(base64.b64encode(answer or b"").decode("ascii"))
 
     def initiator(self) -> str:
         """Return the client's principal after a complete exchange."""

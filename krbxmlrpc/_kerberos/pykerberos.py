@@ -8,6 +8,7 @@ from typing import Any
 import kerberos
 
 from .._forks import no_fork
+from .._secrets import Secret
 from ..errors import GSSStatus
 from .gss_errors import GSSFailure, Source
 from .ticket import Ticket
@@ -47,7 +48,7 @@ class PykerberosTicket(Ticket):
             state = no_fork(kerberos.authGSSClientStep, context, token, **bindings)
         except kerberos.GSSError as error:
             raise _failure(error) from error
-        return state == kerberos.AUTH_GSS_COMPLETE, kerberos.authGSSClientResponse(context) or ""
+        return state == kerberos.AUTH_GSS_COMPLETE, Secret(kerberos.authGSSClientResponse(context) or "")
 
     def _client(self, context: Any) -> str:
         return str(kerberos.authGSSClientUserName(context))

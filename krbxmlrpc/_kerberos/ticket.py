@@ -13,6 +13,7 @@ from typing import Any
 
 from .._checks import checked
 from .._hints import Hint
+from .._secrets import Secret, SecretBytes
 from ..errors import GSSStatus, KerberosXMLRPCError, MutualAuthenticationError, NoCredentials
 from . import krb5_conf
 from .gss_errors import GSSFailure, Source, is_unknown_service, no_ticket, other_mechanism
@@ -61,6 +62,7 @@ class Ticket:
         self.service = service
         self.mutual = mutual
         self.principal = None
+        self._context: list[Any] = []
         self._asked_principal = principal
         self._delegate = delegate
         self._channel_bindings = channel_bindings
@@ -72,9 +74,9 @@ class Ticket:
         self.service_principal = self._offer.service
         if not is_ticket_for(service, self.service_principal):
             raise self._other_service()
-        self.auth_header = f"Negotiate {token}"
+        self.auth_header = Secret(f"Negotiate {token}")
         # A list, because taking its only element is atomic: no two threads can take the same GSSAPI context.
-        self._context: list[Any] = [context]
+        self._context.append(context)
 
     def _found(self, mechanism: str) -> tuple[Any, str, Offer]:
         """Do the same as `_opened`, but raise the error that says why there is no ticket.
@@ -111,7 +113,7 @@ class Ticket:
     def _opened(self, mechanism: str) -> tuple[Any, str, Offer]:
         """Return a new GSSAPI context, its first token and its offer. Raise ValueError if it is no Kerberos token."""
         context, token = self._begin(mechanism)
-        return context, token, read_offer(binascii.a2b_base64(token))
+        return context, token, read_offer(SecretBytes(binascii.a2b_base64(token)))
 
     def _check_principal(self, mechanism: str) -> None:
         """Raise the errors of `_opened` if the principal has no credentials, but `_opened` would not notice that."""
@@ -192,7 +194,7 @@ class Ticket:
         if not complete:
             self._context.append(context)
         if answer:
-            self.auth_header = f"Negotiate {answer}"
+            self.auth_header = Secret(f"Negotiate {answer}")
         return bool(answer)
 
     def _take_context(self) -> Any:

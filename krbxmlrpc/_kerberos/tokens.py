@@ -12,6 +12,7 @@ from __future__ import annotations
 import binascii
 from typing import NamedTuple, TypeVar
 
+from .._secrets import SecretBytes
 from .principals import unparsed
 
 Key = TypeVar("Key")
@@ -47,12 +48,12 @@ class Offer(NamedTuple):
     """The principal for which the ticket was issued, as the ticket says in clear text. GSSAPI displays it like this."""
 
 
-def decode_token(token: str) -> bytes:
+def decode_token(token: str) -> SecretBytes:
     """Return the bytes of a base64 token. Raise ValueError unless they encode to exactly this token (RFC 4648, 3.5)."""
     try:
-        data = binascii.a2b_base64(token)  # lenient: it ignores invalid characters
+        data = SecretBytes(binascii.a2b_base64(token))  # lenient: it ignores invalid characters
     except (binascii.Error, ValueError):
-        data = b""
+        data = SecretBytes()
     if not data or binascii.b2a_base64(data, newline=False).decode("ascii") != token:
         raise ValueError("the token is not base64")
     return data
@@ -218,11 +219,11 @@ class _Fields:
     @property
     def rest(self) -> bytes:
         """The bytes that are not yet taken."""
-        return self._data[self._at : self._end]
+        return SecretBytes(self._data[self._at : self._end])
 
     def frame(self) -> _Frame:
         """Return the bytes around these fields."""
-        return _Frame(self._data[: self._at], self._data[self._end :])
+        return _Frame(SecretBytes(self._data[: self._at]), SecretBytes(self._data[self._end :]))
 
     def has_more(self) -> bool:
         """Whether there are bytes that are not yet taken."""

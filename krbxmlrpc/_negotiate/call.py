@@ -13,6 +13,7 @@ from xmlrpc.client import Fault, dumps
 
 from .._hints import told
 from .._http.pool import Pool
+from .._secrets import Secret, hidden
 from .._xmlrpc.calls import method_name
 from ..errors import CallOutcomeUnknown, KerberosXMLRPCError
 from .cookies import Cookies
@@ -96,7 +97,7 @@ class LoginPage(Authentication):
     """
 
     def __init__(self, path: str, session_ended: SessionEnded | None = None) -> None:
-        self.path = path
+        self.path = hidden(path)
         self._session_ended = session_ended
 
     def make(self, calling: Calling) -> Any:
@@ -221,7 +222,7 @@ class Calling:
         self._client = client
         self.login_page: str | None = None
         self._hooks = hooks
-        self._place = f"{client.scheme}://{call.url}"
+        self._place = Secret(f"{client.scheme}://{call.url}")
 
     def made(self, make: Callable[[Calling], Any], retries: Retries | None = None) -> Any:
         """Make the call, and repeat it as often as the rule, the outcome and the deadline allow; return its values.
@@ -311,7 +312,7 @@ class Calling:
 
     def _place_of(self, call: Call) -> str:
         """Return the URL that selects the cookies of a call."""
-        return self._place if call is self.call else f"{self._client.scheme}://{call.url}"
+        return self._place if call is self.call else Secret(f"{self._client.scheme}://{call.url}")
 
     # -- cookies ------------------------------------------------------------------------------------------------------
 

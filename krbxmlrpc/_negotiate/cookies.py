@@ -24,6 +24,7 @@ from urllib.request import Request
 from .._forks import survives_forks
 from .._hints import Hint
 from .._kerberos.identity import Identity, Owner
+from .._secrets import Secret, hidden
 from .cookie_files import check_owner, load, principal_of, set_principal, write
 from .set_cookie import is_deletion, readable
 
@@ -138,6 +139,7 @@ class CookieStore:
             check_owner(self.jar.filename)
             self._file = os.path.realpath(self.jar.filename)
             load(self.jar, self._file)
+        hide_cookies(self.jar)
         self._saved = self._content_of(self.jar)
         self._given = weakref.WeakSet(cookie for cookie, _ in self._saved)
         self._own: weakref.WeakSet[Cookie] = weakref.WeakSet()
@@ -197,9 +199,8 @@ class CookieStore:
         if place is None:
             if len(self._places) >= MAX_PLACES:
                 self._places = {}
-            parts = urlsplit(url)
             jar_url = _url_for_own_jar(url) if self._is_default else url
-            made = _Place(parts.hostname or "", self._host(parts.netloc), jar_url)
+            made = _Place(urlsplit(url).hostname or "", self._host(urlsplit(url).netloc), jar_url)
             place = self._places.setdefault(url, made)
         return place
 
@@ -212,6 +213,7 @@ class CookieStore:
             if paths:
                 for names in list(paths.values()):
                     held += names.values()
+        hide_cookies(held)
         return held
 
     @staticmethod
@@ -254,7 +256,7 @@ class CookieStore:
             jar.set_cookie(cookie)
         request = Request(url)
         jar.add_cookie_header(request)
-        return request.unredirected_hdrs.get("Cookie", ""), jar._cookies_for_request(request)
+        return Secret(request.unredirected_hdrs.get("Cookie", "")), jar._cookies_for_request(request)
 
     # -- the replies --------------------------------------------------------------------------------------------------
 
@@ -410,9 +412,16 @@ class _Reply:
         return self._message
 
 
+def hide_cookies(cookies: object) -> None:
+    """Make `repr` of a jar, or of a list of cookies, show no values. Do nothing with other objects."""
+    for cookie in cookies if isinstance(cookies, (CookieJar, list)) else ():
+        if cookie is not None:  # see `_content_of`
+            cookie.value = hidden(cookie.value)
+
+
 def _pairs(header: str) -> frozenset[str]:
     """Return the cookies of a ``Cookie`` header."""
-    return frozenset(header.split("; "))
+    return frozenset(map(Secret, header.split("; ")))
 
 
 def _domains(host: str) -> tuple[str, ...]:
@@ -429,12 +438,10 @@ def _url_for_own_jar(url: str) -> str:
     http.cookiejar adds ``.local`` to a host without dots, so that ``hub`` and ``hub.local`` would share cookies. A dot
     at the end prevents this.
     """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    host, port = urlsplit(url).hostname or "", urlsplit(url).port
     if not host.endswith(".local") or host.count(".") > 1:
         return url
-    port = f":{parts.port}" if parts.port else ""
-    return parts._replace(netloc=f"{host}.{port}").geturl()
+    return Secret(urlsplit(url)._replace(netloc=f"{host}.:{port}" if port else f"{host}.").geturl())
 
 
 def strict_policy() -> DefaultCookiePolicy:

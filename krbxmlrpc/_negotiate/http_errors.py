@@ -19,6 +19,7 @@ from .._http.address import shown_path
 from .._http.response import MalformedReply
 from .._http.time_limits import DeadlinePassed
 from .._http.www_authenticate import known_schemes, offered
+from .._secrets import Secret
 from ..errors import (
     AuthenticationRejected,
     BrokenReply,
@@ -353,14 +354,14 @@ def redirect_target(location: str | None, verified: bool) -> str | None:
     reply is not verified, only host and path are shown, and only if they have the usual form.
     """
     try:
-        parts = urlsplit(location or "")
+        scheme, netloc, path = map(Secret, urlsplit(location or "")[:3])
     except ValueError:
         return None
-    path = parts.path.partition(";")[0]
-    netloc = parts.netloc.rpartition("@")[2].partition(";")[0]
-    if (parts.scheme and not parts.netloc) or "@" in path or "\\" in path:
+    path = Secret(path.partition(";")[0])
+    if (scheme and not netloc) or "@" in path or "\\" in path:
         return None  # some programs read a user and a password from these
+    netloc = Secret(netloc.rpartition("@")[2].partition(";")[0])
     if not verified:
         place = f"{netloc}{path or '/'}"[:200]
         return place if location and _PLACE.fullmatch(place) else None
-    return ascii(urlunsplit((parts.scheme, netloc, path, "", ""))[:200])[1:-1] or None
+    return ascii(urlunsplit((scheme, netloc, path, "", ""))[:200])[1:-1] or None

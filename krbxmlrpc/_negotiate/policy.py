@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from .._http.address import shown_path
 from .._http.time_limits import Deadline
+from .._secrets import Secret
 
 MAX_LEGS = 5
 """The most requests that one exchange may take, including the first. Kerberos takes one, SPNEGO at most three."""
@@ -102,6 +103,9 @@ class Call(NamedTuple):
     deadline: Deadline | None = None
     """The call, its login and its repetitions share one deadline; None: there is no deadline."""
 
+    def __repr__(self) -> str:
+        return f"<{self.method} {self.shown}>"
+
     @property
     def is_login(self) -> bool:
         """Whether the request is a login, not a call."""
@@ -125,7 +129,7 @@ class Call(NamedTuple):
     @property
     def url(self) -> str:
         """The URL without the query: it selects cookies, and the knowledge of the server's behaviour."""
-        return self.netloc + self.handler.partition("?")[0]
+        return Secret(self.netloc + self.handler.partition("?")[0])
 
     @property
     def shown(self) -> str:
@@ -307,13 +311,14 @@ def redirected_to(url: str, location: str | None) -> Page | None:
         location: the reply's ``Location`` (RFC 9110, section 10.2.2), which may be relative.
     """
     try:
-        parts = urlsplit(urljoin(url, location or ""))
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        target = Secret(urljoin(url, location or ""))
+        host, port = urlsplit(target).hostname, urlsplit(target).port
     except ValueError:
         return None
-    if not location or not parts.hostname:
+    if not location or not host:
         return None
-    return parts.hostname.rstrip("."), port, parts.path.partition(";")[0]
+    port = port or (443 if urlsplit(target).scheme == "https" else 80)
+    return host.rstrip("."), port, urlsplit(target).path.partition(";")[0]
 
 
 def needed_next(sent: Sent, verified: bool, step: Step, values: list[str]) -> Sent:

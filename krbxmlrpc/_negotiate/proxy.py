@@ -27,6 +27,7 @@ from .._http.response import MalformedReply, Response
 from .._http.www_authenticate import known_schemes, offered
 from .._kerberos.principals import asked_name
 from .._kerberos.ticket import Ticket
+from .._secrets import Secret, type_name
 from ..errors import (
     KDCUnreachable,
     KerberosXMLRPCError,
@@ -90,7 +91,8 @@ def parse_proxy(name: str, url: str, accepted: str = _URL) -> Proxy:
         ValueError: the text is not the URL of a proxy, or the URL is not one for plain HTTP. The message does not
             contain the password.
     """
-    scheme, userinfo, host, port, rest = _URL_PARTS.findall(url)[0]
+    url = Secret(url)
+    scheme, userinfo, host, port, rest = map(Secret, _URL_PARTS.findall(url)[0])
     try:
         # A scheme or a port is required. Without this rule, any misspelt word would be a proxy.
         if rest in ("", "/") and (scheme.lower() == "http" or (port and not scheme)):
@@ -112,13 +114,16 @@ def parse_proxy(name: str, url: str, accepted: str = _URL) -> Proxy:
     )
 
 
-def _basic(userinfo: str) -> str:
+def _basic(userinfo: Secret) -> Secret:
     """Return ``user:password`` of a URL as credentials for Basic authentication (RFC 7617, in UTF-8)."""
-    user, _, password = userinfo.partition(":")
-    user, password = (unquote(part, errors="strict") for part in (user, password))
+    user, _, password = map(_unquoted, map(Secret, userinfo.partition(":")))
     if ":" in user or _UNFIT_FOR_BASIC.search(user + password) or re.search(r"[/?#\s]", userinfo):
         raise ValueError("not allowed in Basic credentials, or in a URL")
-    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode('ascii')}"
+    return Secret(f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode('ascii')}")
+
+
+def _unquoted(part: Secret) -> Secret:
+    return Secret(unquote(part, errors="strict"))
 
 
 class Proxies:
@@ -137,7 +142,7 @@ class Proxies:
     def __init__(self, proxy: str | None, variable: str | None, new_ticket: NewTicket) -> None:
         accepted = Hint("'{environment}', {phrase.direct}, {url}", environment=ENVIRONMENT, url=_URL)
         if not isinstance(proxy, (str, type(None))):  # the value is not shown: it may hold a password
-            given = type(proxy).__name__
+            given = type_name(proxy)
             message = Hint("{name.proxy} is of type {given}; accepted is {accepted}", given=given, accepted=accepted)
             raise TypeError(message)
         self._variable = variable if proxy == ENVIRONMENT else None
@@ -172,7 +177,7 @@ class Proxies:
         """Return the proxy for ``host:port``, or None if there is none. Raise the errors of `connection`."""
         if self._variable is None:
             return self._proxy
-        url = urllib.request.getproxies().get(self._variable.partition("_")[0])
+        url = Secret(urllib.request.getproxies().get(self._variable.partition("_")[0], ""))
         if not url or urllib.request.proxy_bypass(netloc):
             return None
         return parse_proxy(f"{self._variable} (or {self._variable.upper()}) of the environment", url)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from http.cookiejar import http2time  # type: ignore[attr-defined]  # typeshed does not know http2time
 
+from .._secrets import Secret
+
 MAX_COOKIE = 4096
 """The most bytes of a cookie's name and value (RFC 6265, section 6.1)."""
 
@@ -30,8 +32,8 @@ def readable(line: str, host: str, is_secure: bool, is_host_only: bool) -> str |
         is_secure: whether it came over TLS.
         is_host_only: whether each cookie is for its own host only. ``Domain`` then has no effect.
     """
-    pair, _, rest = line.partition(";")
-    name, equals, value = pair.partition("=")
+    pair, _, rest = map(Secret, line.partition(";"))
+    name, equals, value = map(Secret, pair.partition("="))
     if not equals or "\t" in line:  # a cookie file cannot hold a tab in a cookie
         return None
     if len(name.strip()) + len(value.strip()) > MAX_COOKIE:
@@ -44,7 +46,7 @@ def readable(line: str, host: str, is_secure: bool, is_host_only: bool) -> str |
         return None
     if is_host_only or (domain.lstrip(".") == host and "." not in host):  # http.cookiejar refuses such a domain
         attributes.pop("domain", None)
-    return "; ".join([pair, *(f"{key}={value}" if value else key for key, value in attributes.items())])
+    return Secret("; ".join([pair, *(f"{key}={text}" if text else key for key, text in attributes.items())]))
 
 
 def is_deletion(line: str, now: float) -> bool:

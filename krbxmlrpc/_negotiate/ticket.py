@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._http.www_authenticate import HeaderValues, negotiate_details
 from .._kerberos.pykerberos import PykerberosTicket
+from .._secrets import hidden
 
 
 class KerberosTicket(PykerberosTicket):
@@ -59,6 +60,7 @@ class KerberosTicket(PykerberosTicket):
 
         Source: RFC 4559, section 4.2; RFC 4178, section 4.2.2; RFC 4120, section 3.2.5.
         """
+        www_authenticate = hidden(www_authenticate)
         context = self._take_context()
         self._verify(context, _required_token(www_authenticate))
 
@@ -79,6 +81,7 @@ class KerberosTicket(PykerberosTicket):
 
         Source: RFC 4559, section 4.2; RFC 4178, sections 4.2 and 5.
         """
+        www_authenticate = hidden(www_authenticate)
         context = self._take_context()
         return self._answer(context, _required_token(www_authenticate))
 

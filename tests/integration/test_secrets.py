@@ -1,4 +1,4 @@
-"""Nothing secret is emitted: not in errors, tracebacks, logs, warnings and `repr`, and not by ``verbose=True``.
+"""Nothing secret is emitted: not in errors, tracebacks, local variables, logs, warnings, and not by ``verbose=True``.
 
 All kinds of trouble are gone through with a transport that has many secrets, and all that it says is searched for them.
 """
@@ -10,7 +10,7 @@ from xmlrpc.client import ServerProxy
 import pytest
 from cookie_jars import cookie
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from internals import open_connections, parts
+from internals import Secret, SecretBuffer, SecretBytes, open_connections, parts
 from secret_witness import (
     COOKIE,
     HEADER,
@@ -175,6 +175,29 @@ def test_troubles_with_tickets(call, witness, realm, tmp_path, monkeypatch):
         *(krbxmlrpc.ClockSkew, krbxmlrpc.KDCUnreachable, krbxmlrpc.NoCredentials),
         *(krbxmlrpc.ServiceUnknown, krbxmlrpc.TicketExpired),
     )
+
+
+def test_the_witness_would_see_variables(call, witness, monkeypatch):
+    """Each kind of secret shows if the types that hide it do not."""
+    for kind in (Secret, SecretBytes, SecretBuffer):
+        monkeypatch.setattr(kind, "__repr__", kind.__base__.__repr__)
+    two = TwoLegs()
+    call(ENDED, two.first, two.second)
+    call(ENDED, honest(headers=SET))
+    seen = witness.locals.showing(witness.secrets)
+    for place in (
+        *("transport.py:send_request:cookies", "transport.py:send_request:lines", "transport.py:send_request:handler"),
+        *("client.py:send_headers:val", "connection.py:endheaders:head", "connection.py:send:data", "ssl.py:send:data"),
+        *("response.py:_read_head:fields", "response.py:_split_lines:head", "response.py:parse_fields:lines"),
+        *("exchange.py:_judge:negotiate", "exchange.py:_judge:values", "exchange.py:_learn:lines"),
+        *(
+            "ticket.py:_answer:data",
+            "ticket.py:_verify:token",
+            "cookies.py:_prepare:header",
+            "set_cookie.py:readable:pair",
+        ),
+    ):
+        assert place in seen
 
 
 def test_every_error_has_been_looked_at():
