@@ -31,6 +31,8 @@ def call(url: str) -> Optional[str]:
         principal=None,
         mutual_authentication=MutualAuthentication.OPTIONAL,
         timeout=5,
+        connect_timeout=None,
+        deadline=60,
         headers=[("X-Name", "value")],
         context=ssl.create_default_context(),
         login_path="/login",

@@ -12,6 +12,7 @@ from helpers import DEADLINE, Clock, Threads
 from internals import (
     KEEPALIVE,
     SEND_PIECE,
+    drain_for,
     idle_connections_of,
     make_next_ticket,
     replace_deadline_clock,
@@ -33,6 +34,7 @@ from krbxmlrpc.testing.loopback import Hangup
 
 SHORT = 0.3  # seconds: a limit that has to pass
 ENOUGH = 2.0  # seconds: a limit that passes in one case, and in which an honest server can do its part in the other
+PATIENT = 10 * DEADLINE  # seconds: a timeout that no test waits for
 OFTEN = 0.01  # seconds between two bytes of a trickle
 
 
@@ -54,7 +56,7 @@ def transport(server_context):
         def make(kind=KerberosTransport, **arguments):
             if issubclass(kind, KerberosTransport):
                 arguments.setdefault("context", server_context)
-            new = kind(**{"timeout": DEADLINE, **arguments})
+            new = kind(**{"timeout": PATIENT, **arguments})
             made.callback(new.close)
             return new
 
@@ -208,12 +210,6 @@ def clock(monkeypatch):
     return clock
 
 
-def until_hung_up(request):
-    """Wait until the client has closed the connection."""
-    assert select.select([request.sock], [], [], DEADLINE)[0]
-    raise Hangup
-
-
 @pytest.fixture
 def slowly(clock, caplog):
     """Answer honestly and slowly. The time of the call passes when a part of the reply has come, or does not.
@@ -221,6 +217,7 @@ def slowly(clock, caplog):
     ``slowly(passes, in_head, make)``: it passes in the head, or in the body, of the reply that ``make(request)`` makes.
     """
     reads = []  # what to do when a head has been read
+    waits = []  # whether the client did not hang up by itself
 
     class Handler(logging.Handler):
         """Learns that a head has been read: the log tells it."""
@@ -245,7 +242,8 @@ def slowly(clock, caplog):
                 pass_time()
             if passes:
                 trickle(request, send, whole[at:-1], b"")
-                until_hung_up(request)
+                waits.append(not select.select([request.sock], [], [], DEADLINE)[0])
+                raise Hangup
             send(whole[at:])
 
         return answer
@@ -255,6 +253,7 @@ def slowly(clock, caplog):
     logger.addHandler(handler)
     yield make_answer
     logger.removeHandler(handler)
+    assert not any(waits)
 
 
 class ReadsAlone(KerberosTransport):
@@ -294,7 +293,7 @@ def test_a_reply_that_trickles_ends_by_the_deadline(talk, user, slowly, passes, 
         assert (caught.value.host, caught.value.service) == ("localhost", "HTTP@localhost")
     assert proxy.method() == "an honest answer"  # each call has a deadline of its own
     (idle,) = idle_connections_of(made)
-    assert idle.sock.gettimeout() == DEADLINE
+    assert idle.sock.gettimeout() == PATIENT
 
 
 def test_silence_ends_by_the_deadline(call_server, server):
@@ -304,6 +303,27 @@ def test_silence_ends_by_the_deadline(call_server, server):
     server.play(say())
     with pytest.raises(CallOutcomeUnknown, match="the deadline of 2 seconds passed while the request was under way"):
         proxy.method()
+
+
+@pytest.mark.parametrize("piece", [SEND_PIECE, LARGE])
+def test_a_server_that_reads_nothing_ends_by_the_deadline(call_server, server, monkeypatch, piece):
+    """On the real clock."""
+    over = threading.Event()
+    proxy = call_server(deadline=ENOUGH)
+    proxy.method()
+    send_at_once(monkeypatch, piece)
+
+    @early
+    def answer(request, send):
+        assert over.wait(DEADLINE)
+        raise Hangup
+
+    server.play(answer)
+    try:
+        with pytest.raises(CallOutcomeUnknown, match="the deadline of 2 seconds passed"):
+            proxy.method("x" * LARGE)
+    finally:
+        over.set()
 
 
 @BOTH
@@ -399,7 +419,9 @@ def test_a_tunnel_ends_by_the_deadline(server, transport, clock):
 
 
 @BOTH
-def test_a_refusal_counts_although_its_body_trickles(server, transport, slowly, passes):
+def test_a_refusal_counts_although_its_body_trickles(server, transport, slowly, passes, monkeypatch):
+    drain_for(monkeypatch, 600.0)
+
     def reply(request):
         return message(403, [("WWW-Authenticate", f"Negotiate {accept(request.token)}")], b"x" * 100)
 
@@ -412,7 +434,9 @@ def test_a_refusal_counts_although_its_body_trickles(server, transport, slowly, 
 
 
 @BOTH
-def test_a_challenge_is_not_answered_after_the_deadline(server, transport, slowly, passes):
+def test_a_challenge_is_not_answered_after_the_deadline(server, transport, slowly, passes, monkeypatch):
+    drain_for(monkeypatch, 600.0)
+
     def reply(request):
         return message(401, [("WWW-Authenticate", "Negotiate")], b"x" * 100)
 
@@ -498,7 +522,7 @@ def test_a_login_that_trickles_ends_by_the_deadline(server, transport, slowly, p
 @pytest.mark.parametrize("ends", [False, True])
 def test_the_wait_for_another_login_ends(server, transport, limit, ends):
     """A thread that does not end has the turn to log in."""
-    made = transport(login_path="/login", **{limit: SHORT if not ends else DEADLINE})
+    made = transport(login_path="/login", **{"timeout": None, limit: SHORT if not ends else DEADLINE})
     lock = session_locks(made, f"localhost:{server.port}")[-1]
     held, over = threading.Event(), threading.Event()
 

@@ -5,10 +5,12 @@ import threading
 from contextlib import ExitStack, suppress
 
 import pytest
+from helpers import Clock
 
 from krbxmlrpc._http.address import parse_address
 from krbxmlrpc._http.connection import Connection
 from krbxmlrpc._http.response import MAX_HEAD, MalformedReply
+from krbxmlrpc._http.time_limits import Deadline, DeadlinePassed
 
 
 def test_a_send_error_is_raised_and_not_kept_after_close():
@@ -93,6 +95,28 @@ def test_no_character_can_break_a_head(failing, where, character):
     with pytest.raises(ValueError, match="a line break, or another character"):
         connection.endheaders(b"call")
     assert not connection.request_started
+
+
+def test_no_request_begins_after_the_deadline():
+    """Although the server has sent something, and so seems to have answered the request."""
+    clock = Clock()
+    connection = Connection(parse_address("hub", 80), 5.0, None)
+    ours, theirs = socket.socketpair()
+    connection.use(ours)
+    theirs.sendall(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+    for seconds in (5, 10):
+        connection.limits = (Deadline(seconds, clock),)
+        connection.begin()
+        clock.now += 5 if seconds == 5 else 0
+        connection.putrequest("POST", "/")
+        if seconds == 5:
+            with pytest.raises(DeadlinePassed):
+                connection.endheaders(b"call")
+        else:
+            connection.endheaders(b"call")
+        assert connection.request_started is (seconds == 10)
+    for sock in (connection, theirs):
+        sock.close()
 
 
 @pytest.fixture

@@ -4,11 +4,14 @@ import base64
 from urllib.parse import quote
 
 import pytest
+from helpers import Clock
 from wrong_proxies import NOT_SPOKEN, WRONG
 
 from krbxmlrpc import InsecureKerberosTransport, KerberosTransport
+from krbxmlrpc._http.address import parse_address
+from krbxmlrpc._http.time_limits import TimeLimit
 from krbxmlrpc._negotiate.policy import Expects, MutualAuthentication, Sent, Step, next_step, to_be_verified
-from krbxmlrpc._negotiate.proxy import parse_proxy
+from krbxmlrpc._negotiate.proxy import ProxyWire, Tunnel, parse_proxy
 
 
 @pytest.fixture(autouse=True)
@@ -144,3 +147,18 @@ def test_what_an_answer_means(sent, status, negotiate, expected):
     assert next_step(sent, status, negotiate, False, mode, Expects.TUNNEL) is expected
     proves = sent is Sent.TICKET and expected is Step.ACCEPT
     assert to_be_verified(sent, status, negotiate, mode, Expects.TUNNEL) is proves
+
+
+def test_the_wait_for_a_ticket_is_no_setup_of_the_tunnel():
+    """The KDC is slow, not the proxy."""
+    clock = Clock()
+
+    def new_ticket(service, **options):
+        clock.now += 100
+        return service
+
+    proxy = parse_proxy("proxy", ANY)
+    tunnel = Tunnel(parse_address("hub", 443), None, None, proxy, new_ticket, 5.0)
+    tunnel.setup_limit = TimeLimit(5.0, clock)
+    assert ProxyWire(tunnel, proxy, new_ticket).get_ticket() == "HTTP@any.example"
+    assert tunnel.setup_limit.left() == 5.0
