@@ -1,5 +1,7 @@
 """The rules of the exchange, row by row."""
 
+from http.client import HTTPMessage
+
 import pytest
 from policy_table import ANY, CONNECTION, COOKIES, NOTHING, OPTIONAL, REQUIRED, TABLE, TICKET
 
@@ -8,6 +10,7 @@ from krbxmlrpc._negotiate.policy import (
     Call,
     Expects,
     Keep,
+    Reply,
     Sent,
     Step,
     cookies_to_keep,
@@ -153,3 +156,46 @@ def test_a_login_leaves_one_request_for_the_call():
 def test_the_last_leg_of_a_proven_exchange_needs_no_token():
     for mode in ANY:
         assert next_step(TICKET, 200, None, True, mode) is Step.ACCEPT
+
+
+EDGES = (199, 200, 201, 204, 299, 300, 301, 399, 400)
+
+
+@pytest.mark.parametrize("status", EDGES)
+def test_statuses_at_the_edges_of_what_is_an_answer(status):
+    success, redirection = 200 <= status < 300, 300 <= status < 400
+    for expects, answers in (
+        (Expects.VALUES, status == 200),
+        (Expects.WELCOME, success or redirection),
+        (Expects.TUNNEL, success),
+        (Expects.RESOURCE, success or status >= 400),
+    ):
+        expected = Step.ACCEPT if answers else Step.UNEXPECTED
+        assert next_step(TICKET, status, "token", True, REQUIRED, expects) is expected
+        on_session = next_step(TICKET, status, None, False, REQUIRED, expects, own_session=True)
+        assert (on_session is Step.ACCEPT) is (answers and success)
+    assert to_be_verified(TICKET, status, "token", REQUIRED, Expects.TUNNEL) is (status < 300)
+    assert to_be_verified(TICKET, status, "token", REQUIRED, Expects.WELCOME)
+    to_login = next_step(COOKIES, status, None, False, REQUIRED, to_login=True)
+    assert (to_login is Step.RENEW) is redirection
+    assert may_have_ended(COOKIES, status, Step.UNEXPECTED) is redirection
+
+
+def test_a_proxy_asks_by_its_own_status_and_header():
+    assert (Expects.TUNNEL.challenge_status, Expects.TUNNEL.challenge_header) == (407, "proxy-authenticate")
+    assert (Expects.VALUES.challenge_status, Expects.VALUES.challenge_header) == (401, "www-authenticate")
+    assert next_step(Sent.PASSWORD, 407, None, False, REQUIRED, Expects.TUNNEL) is Step.REJECTED
+    assert next_step(Sent.PASSWORD, 401, None, False, OPTIONAL, Expects.TUNNEL) is Step.UNEXPECTED
+
+
+def test_a_call_knows_its_url_and_kind():
+    call = Call("hub:8443", "/xmlrpc?key=secret", b"", "hub", "HTTP@hub", Allowance())
+    assert call.url == "hub:8443/xmlrpc" and not call.verbose
+    assert [call._replace(expects=expects).is_login for expects in Expects] == [False, True, False, False]
+    assert [call._replace(expects=expects).is_resource for expects in Expects] == [False, False, True, False]
+
+
+def test_a_reply_is_verified_if_the_exchange_told_the_principal():
+    reply = Reply(200, "", HTTPMessage())
+    assert not reply.verified and not reply.on_session
+    assert reply._replace(principal="user@REALM").verified
