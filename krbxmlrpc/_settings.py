@@ -38,7 +38,7 @@ from ._kerberos.channel_bindings import require_cryptography
 from ._kerberos.credentials import STORE, holder, is_store, ticket_maker
 from ._kerberos.identity import Identity
 from ._kerberos.service_names import CANONICALIZE, Canonicalize, ServiceNames
-from ._kerberos.ticket import MECHANISMS, PRINCIPAL, SERVICE, Ticket, is_principal, is_service
+from ._kerberos.ticket import MECHANISMS, PRINCIPAL, SERVICE, is_principal, is_service
 from ._negotiate.policy import MutualAuthentication
 from ._negotiate.proxy import ENVIRONMENT, Proxies
 from ._negotiate.retries import IDEMPOTENT, MAX_RETRIES, MAX_WAIT, Idempotent, Retries, is_idempotent
@@ -587,7 +587,11 @@ class Settings:
         self.new_ticket = ticket_maker(self.principal, self.mechanism, self.ccache, self.keytab)
         whose = self.principal, self.ccache, self.keytab
         self.identity = Identity(*whose, functools.partial(_asked_holder, *whose))
-        self.proxies = Proxies(self.proxy, "https_proxy" if scheme == "https" else None, self._names("never").ticket)
+        self.proxies = Proxies(
+            self.proxy,
+            "https_proxy" if scheme == "https" else None,
+            ServiceNames(self.new_ticket, self.canonicalize or "never").ticket,
+        )
 
     @property
     def mode(self) -> MutualAuthentication:
@@ -606,15 +610,12 @@ class Settings:
         """Return the rule for repeating calls."""
         return Retries(self.retries, self.retry_interval, is_idempotent(self.idempotent))
 
-    def ticket_for_servers(self) -> Callable[..., Ticket]:
-        """Return a function that makes a ticket for a server from a service and channel bindings."""
+    def names_of_servers(self) -> ServiceNames:
+        """Return the object that gets tickets for servers, from a service and channel bindings."""
         is_strict = self.delegate or self.channel_bindings is not None or self.scheme == "http"
-        names = self._names("never" if is_strict else "fallback")
         mutual = self.mode is not MutualAuthentication.DISABLED
-        return functools.partial(names.ticket, delegate=self.delegate, mutual=mutual)
-
-    def _names(self, default: Canonicalize) -> ServiceNames:
-        return ServiceNames(self.new_ticket, self.canonicalize or default)
+        new_ticket = functools.partial(self.new_ticket, delegate=self.delegate, mutual=mutual)
+        return ServiceNames(new_ticket, self.canonicalize or ("never" if is_strict else "fallback"))
 
 
 def _asked_holder(principal: str | None, ccache: str | None, keytab: str | None) -> str | None:

@@ -112,7 +112,7 @@ class _NegotiateTransport(Transport):
             retries=settings.new_retries(),
             pool=Pool(),
             # The source does not refer to the transport: a connection must not keep the transport alive.
-            tickets=TicketSource(settings.ticket_for_servers(), bound=settings.channel_bindings is not None),
+            tickets=TicketSource(settings.names_of_servers(), bound=settings.channel_bindings is not None),
             memory=Memory(CookieStore(settings.cookiejar, settings.identity), settings.identity),
             logins=Logins(),
             timeout=settings.timeout,

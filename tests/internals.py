@@ -103,7 +103,7 @@ def session_locks(transport, netloc):
 
 def make_next_ticket(transport, make):
     """Have a transport get its next ticket by ``make(usual, service, ...)``; it gets later ones as usual."""
-    names = transport._client.tickets.new_ticket.func.__self__
+    names = transport._client.tickets.names
     usual = names.new_ticket
 
     def once(*arguments, **options):
@@ -130,7 +130,7 @@ def settings_of(transport):
 
 def turn_of(transport):
     """Return the lock by which the tickets of a transport with credentials of its own take turns."""
-    return transport._client.tickets.new_ticket.func.__self__.new_ticket.args[0].turn()
+    return transport._client.tickets.names.new_ticket.args[0].turn()
 
 
 # -- what tests replace -----------------------------------------------------------------------------------------------

@@ -172,7 +172,7 @@ class Examination:
 
     def _look_at_credentials(self) -> Finding:
         try:
-            self._ticket = self._settings.ticket_for_servers()(self._service)
+            self._ticket = self._settings.names_of_servers().ticket(self._service)
         except KerberosXMLRPCError as error:
             self._refused = error
             if isinstance(error, (NoCredentials, TicketExpired)):

@@ -90,6 +90,10 @@ class ServiceNames:
         finally:
             del unknown  # its traceback holds this frame
 
+    def forget(self, service: str) -> None:
+        """Forget the name of a service, because the server refused a ticket for it: its name in the DNS may be new."""
+        self._known.pop(service, None)
+
     def _remembered(self, service: str, name: str, options: dict[str, Any]) -> Ticket:
         """Return a ticket for a name of a service. If that name differs from the usual one, remember it."""
         ticket = self.new_ticket(name, **options)

@@ -15,7 +15,7 @@ from .._hints import told
 from .._http.pool import Pool
 from .._secrets import Secret, hidden
 from .._xmlrpc.calls import method_name
-from ..errors import CallOutcomeUnknown, KerberosXMLRPCError
+from ..errors import AuthenticationRejected, CallOutcomeUnknown, KerberosXMLRPCError
 from .cookies import Cookies
 from .exchange import Exchange, Memory
 from .http_errors import failure, login_goes_on, login_without_session, session_refused
@@ -272,10 +272,14 @@ class Calling:
         The call carries a ticket, unless an earlier reply has shown that this connection does not need one.
         """
         call = call or self.call
-        step, result = self._exchange(call, Sent.CONNECTION, cookies).run()
-        if step is not Step.ACCEPT:
-            result = self._exchange(call, Sent.TICKET, cookies).run()[1]
-        return result
+        try:
+            step, result = self._exchange(call, Sent.CONNECTION, cookies).run()
+            if step is not Step.ACCEPT:
+                result = self._exchange(call, Sent.TICKET, cookies).run()[1]
+            return result
+        except AuthenticationRejected:
+            self._client.tickets.names.forget(call.service)
+            raise
 
     def log_in(self, login: Call, seen: int) -> None:
         """Log in with a ticket, unless a login has succeeded since the count of logins was `seen`.

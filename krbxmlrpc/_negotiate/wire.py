@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, Protocol
+from typing import Any, Protocol
 
 from .._http.connection import Connection
 from .._http.pool import Pool
 from .._http.response import Response
 from .._kerberos.channel_bindings import tls_server_end_point
+from .._kerberos.service_names import ServiceNames
 from .._kerberos.ticket import Ticket
 from ..errors import KerberosXMLRPCError
 from .http_errors import not_bindable
@@ -49,12 +50,12 @@ class TicketSource:
     """Gets tickets for servers, with channel bindings if the caller wants them.
 
     Args:
-        new_ticket: a function that makes a ticket for a service. It must not refer to the transport.
+        names: gets tickets by the names that the transport allows. It must not refer to the transport.
         bound: whether to bind tickets to the server's certificate.
     """
 
-    def __init__(self, new_ticket: Callable[..., Ticket], bound: bool) -> None:
-        self.new_ticket = new_ticket
+    def __init__(self, names: ServiceNames, bound: bool) -> None:
+        self.names = names
         self._bound = bound
 
     def get(self, call: Call, connection: Connection) -> Ticket:
@@ -66,7 +67,7 @@ class TicketSource:
             except ValueError as error:
                 raise not_bindable(call, error) from error
         try:
-            return self.new_ticket(call.service, channel_bindings=bindings)
+            return self.names.ticket(call.service, channel_bindings=bindings)
         except KerberosXMLRPCError as error:
             error.host = call.host
             raise

@@ -65,6 +65,19 @@ def test_a_remembered_name_that_becomes_unknown_is_forgotten():
     assert kdc.asked[2:] == ["HTTP@web1.test", "HTTP@alias"]
 
 
+def test_a_name_can_be_forgotten():
+    """A server has refused a ticket for it: the name in the DNS may be another by now."""
+    kdc = KDC("HTTP@web1.test", "HTTP@web2.test")
+    dns = {"lb": "web1.test"}
+    found = ServiceNames(kdc, "fallback", dns.get)
+    assert [found.ticket("HTTP@lb").service for _ in range(2)] == ["HTTP@web1.test"] * 2
+    dns["lb"] = "web2.test"
+    assert found.ticket("HTTP@lb").service == "HTTP@web1.test"
+    found.forget("HTTP@lb")
+    found.forget("HTTP@other")
+    assert found.ticket("HTTP@lb").service == "HTTP@web2.test"
+
+
 def test_other_failures_are_no_reason_for_another_name():
     kdc = KDC("HTTP@web1.test")
     found = names(kdc, "fallback")
