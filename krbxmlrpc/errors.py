@@ -216,7 +216,8 @@ class UnexpectedStatus(KerberosXMLRPCError, ProtocolError):
         errcode: the HTTP status.
         errmsg: the reason phrase. If the server has proved its identity, the phrase is the server's own. If not, the
             phrase is HTTP's standard one.
-        headers: the reply's headers. Lookup ignores the case of names, and repeated headers are kept.
+        headers: the reply's headers. Lookup ignores the case of names, and repeated headers are kept. The values are
+            texts with a blank ``repr``, because some of them can be secrets.
         location: the target of a redirection (without query; only host and path if unverified), or None.
 
     Source: RFC 9110, section 15.

@@ -31,7 +31,8 @@ class KerberosTicket(PykerberosTicket):
     Attributes:
         service, mutual: the arguments.
         service_principal: the principal that the ticket is for, ``"HTTP/host@REALM"``.
-        auth_header: the value of the ``Authorization`` header to send, ``"Negotiate …"``.
+        auth_header: the value of the ``Authorization`` header to send, ``"Negotiate …"``. It is a text with a blank
+            ``repr``, so that error reporters do not see it.
         principal: the client's principal after the server has proved its identity, else None.
 
     Raises:
