@@ -269,7 +269,8 @@ class Model:
             if reply.status == 200:  # row 8
                 return self._unproven(reply) if self._mode == "required" else self._decoded(reply)
             if reply.status != 401:  # rows 11 and 12
-                self._note_page(reply)
+                if not self.cookies():
+                    self._note_page(reply)
                 return outcome(reply, UnexpectedStatus)
             if reply.token is None:  # row 6
                 return outcome(reply, NegotiateNotOffered)
@@ -327,7 +328,7 @@ class Model:
         return bool(self._over) and self.cookies().items() <= self._over.items()
 
     def _note_page(self, reply: Reply) -> None:
-        if 300 <= reply.status < 400 and not self.cookies() and page_of(reply) not in self._pages:
+        if 300 <= reply.status < 400 and page_of(reply) not in self._pages:
             self._pages = [page_of(reply), *self._pages][:MAX_PAGES]
 
     def _wants(self, method: str) -> str:
@@ -353,13 +354,13 @@ class Model:
         is_ignored = cookies.items() <= self._ignored.items()
         on_session = bool(cookies) and not is_ignored and self._given.isdisjoint(cookies.values())
         for _ in range(MAX_LEGS):
-            reply = yield from self._send(method, "leg" if complete else "ticket")
+            reply = yield from self._send(method, "leg" if complete else "ticket", cookies)
             if reply.token and reply.status != 401 and self._mode != "disabled":
                 if reply.token != "good" or complete:  # row 3
                     return self._unproven(reply, also_redirected=method == "POST")
                 proven = True
             self._wanted = method, "connection" if proven and reply.persistent else "ticket"
-            believed = self._learn(method, reply, proven, on_session)
+            believed = self._learn(method, reply, proven, on_session, cookies)
             if reply.status != 401:
                 return self._answer_to_ticket(method, reply, believed)
             if reply.token is None:  # row 6
@@ -368,23 +369,23 @@ class Model:
             if reply.end == "unannounced" and reply.framing in ("length", "chunks") and reply.body not in LONG:
                 self.connection = "dead"  # which shows only when something is sent by it
             if not answerable or self.connection not in ("kept", "dead"):  # row 5
-                denied = reply.token == "good" and not complete and (self._spnego or self._mode != "disabled")
+                denied = reply.token == "good" and not complete
                 return self._rejected(reply) if denied or not reply.token else self._broken_off(reply)
             complete = reply.token == "leg"  # row 4
             proven = complete and self._mode != "disabled"
         return self._broken_off(reply)
 
-    def _learn(self, method: str, reply: Reply, proven: bool, on_session: bool) -> bool:
+    def _learn(self, method: str, reply: Reply, proven: bool, on_session: bool, cookies: dict[str, str]) -> bool:
         """Note what a reply to a ticket says of cookies and pages; say whether it is believed."""
         accepted = _is_success(method, reply.status)
-        if method == "POST":
+        if method == "POST" and not cookies:
             self._note_page(reply)
         if proven:
             self.proved = True
             self._rest = max(0, self._rest - 1)
             self.trusted.add(reply.number)
             if method == "POST":
-                self._ignored = self.cookies() or self._ignored
+                self._ignored = cookies or self._ignored
             if method == "POST" or accepted:
                 self._keep(reply, fresh=True)
         elif on_session and accepted and reply.status < 300:  # row 14
@@ -419,7 +420,7 @@ class Model:
 
     # -- requests, replies, cookies -----------------------------------------------------------------------------------
 
-    def _send(self, method: str, what: str) -> Generator[Sent, Reply, Reply]:
+    def _send(self, method: str, what: str, cookies: Optional[dict[str, str]] = None) -> Generator[Sent, Reply, Reply]:
         if self._sent >= MAX_SENT - (method == "GET"):  # after a login, there is the call
             self.connection = "new"
             raise Ended(outcome(None, AuthenticationRejected, *[ClockSkew] * self._late))
@@ -428,7 +429,8 @@ class Model:
             raise Ended(self._lost(method, CallOutcomeUnknown))
         self._sent += 1
         self._wanted = NOTHING_KNOWN if self.connection == "new" else self._wanted
-        cookies = self.cookies() if method == "POST" else {}  # a login begins a new session
+        if cookies is None:  # all legs of an exchange carry the same
+            cookies = self.cookies() if method == "POST" else {}  # a login begins a new session
         reply = yield Sent(method, what, cookies, self.connection)
         self.connection = "kept" if reply.is_clean else "new"
         if reply.body in LONG and reply.status != 204:
