@@ -42,10 +42,12 @@ def interrupt(work, functions, number, after_calls=False):
     def at_call(frame, event, argument):
         if frame.f_code not in codes:
             return None
+        frame.f_trace = at_step  # first: Python 3.13 ignores the next line otherwise
         frame.f_trace_opcodes = True
         return at_step
 
     former = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks at this when `settrace` is called
     sys.settrace(at_call)
     try:
         work()

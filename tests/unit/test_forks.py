@@ -1,5 +1,6 @@
 """The gate that lets no fork happen in the middle of certain steps, also when signal handlers fork, call or raise."""
 
+import concurrent.futures.thread  # noqa: F401  # its function for forks takes a lock
 import gc
 import itertools
 import os
@@ -250,6 +251,13 @@ class TestInterruptions:
         monkeypatch.setattr(no_fork, "_interrupt_after_fork", lambda: None)
         interrupted_fork(interrupt_main)
         assert unraisable == [KeyboardInterrupt]
+
+    def test_another_exception_in_a_thread_is_printed(self, monkeypatch, unraisable):
+        """Only the main thread handles signals."""
+        monkeypatch.setattr(no_fork, "_has_to_wait", lambda: 1 / 0)
+        assert Threads(lambda: in_child(lambda: "child")).results() == ["child"]
+        assert unraisable == [ZeroDivisionError]
+        assert no_fork._interruptions == {}
 
 
 def interrupted_fork_of_one_thread():
