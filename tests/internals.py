@@ -22,7 +22,7 @@ from krbxmlrpc._negotiate import call as _call
 from krbxmlrpc._negotiate.policy import MAX_LEGS, MAX_REQUESTS
 from krbxmlrpc._negotiate.proxy import ProxyWire, Tunnel
 from krbxmlrpc._secrets import Secret, SecretBuffer, SecretBytes
-from krbxmlrpc.testing import acceptor, software
+from krbxmlrpc.testing import acceptor, kdc as _kdc, software
 
 __all__ = [
     "CHECK_STEPS",
@@ -134,6 +134,12 @@ def turn_of(transport):
 
 
 # -- what tests replace -----------------------------------------------------------------------------------------------
+
+
+def use_libkrb5_names():
+    """Have libkrb5 look names up in the DNS in all realms of this run, as it does by its own defaults."""
+    for setting in ("dns_canonicalize_hostname", "rdns", "qualify_shortname"):
+        del _kdc._LIBDEFAULTS[setting]
 
 
 def use_ticket_class(monkeypatch, make):

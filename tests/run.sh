@@ -17,4 +17,9 @@ leaks=tests/integration/test_leaks.py # counts pieces of memory, and coverage ta
 "$bin/coverage" run -m pytest --ignore "$leaks"
 "$bin/coverage" combine --quiet
 "$bin/coverage" report
-exec "$bin/python" -m pytest "$leaks"
+"$bin/python" -m pytest "$leaks"
+# Once more with libkrb5's own settings for names: no name may come from the DNS unasked. (With them, the address of the
+# hub has a name in the DNS, and the KDC knows that name.)
+cd tests/integration
+LIBKRB5_NAMES=1 exec "../../$bin/python" -m pytest test_ticket.py test_credentials.py test_sessions.py test_login.py \
+    test_misconfigurations.py test_balancer.py -k "not test_url_with_an_address"

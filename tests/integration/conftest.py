@@ -14,6 +14,11 @@ from servers import daemon, kdc
 from krbxmlrpc import KerberosTransport, KerberosXMLRPCError
 from krbxmlrpc.testing import caller
 
+if "LIBKRB5_NAMES" in os.environ:
+    import internals
+
+    internals.use_libkrb5_names()
+
 # What mechanisms there are beside Kerberos and SPNEGO is not the machine's to decide: none.
 os.environ["GSS_MECH_CONFIG"] = os.devnull
 
