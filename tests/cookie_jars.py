@@ -18,11 +18,11 @@ class Somebody:
 
     def become(self, principal):
         """Act as another principal from now on."""
-        self._owner = Owner(principal, self._is_asked, None, lambda: None)
+        self.owner = Owner(principal, self._is_asked, None, lambda: None)
 
     def look(self):
         """Return the present owner."""
-        return self._owner
+        return self.owner
 
 
 def store_of(jar=None, identity=None):

@@ -29,7 +29,12 @@ class Signature(NamedTuple):
     name: str
     file: str
     """The file of the cache; ``""`` if the cache cannot be watched."""
-    version: Version
+    versions: tuple[tuple[str, Version], ...]
+    """The files to watch, and their versions."""
+
+    def is_current(self, name: str) -> bool:
+        """Say whether the cache with this name is still the same, and has not changed."""
+        return name == self.name and all(_version(path) == version for path, version in self.versions)
 
 
 class Owner:
@@ -92,6 +97,9 @@ class Identity:
     Args:
         principal, ccache, keytab: the arguments of the transport.
         ask: asks GSSAPI for the principal, and returns None if GSSAPI does not tell.
+
+    Attributes:
+        owner: the owner at the last look.
     """
 
     def __init__(
@@ -103,7 +111,7 @@ class Identity:
         self._keytab = keytab
         self._default: tuple[str | None, str] | None = None  # KRB5_CONFIG, and the cache that it names
         self._seen: Signature | None = None
-        self._owner = self._new_owner(None)
+        self.owner = self._new_owner(None)
 
     def look(self) -> Owner:
         """Return the present owner. The same object is returned until the principal changes.
@@ -111,15 +119,15 @@ class Identity:
         A cache that is missing or unreadable is no change: it names no other principal.
         """
         if self._principal is not None or (self._ccache is None and self._keytab is not None):
-            return self._owner
-        seen = signature(self._name())
-        if seen != self._seen:
-            path = seen.file
-            principal = path and cache_owner(path)
-            if not path or (principal and principal != self._owner.cache):
-                self._owner = self._new_owner(principal or None)
-            self._seen = seen
-        return self._owner
+            return self.owner
+        name = self._name()
+        if self._seen is None or not self._seen.is_current(name):
+            seen = signature(name)
+            principal = cache_owner(seen.file) if seen.file else None
+            if not seen.file or (principal and principal != self.owner.cache):
+                self.owner = self._new_owner(principal)
+            self._seen = seen  # last: until then, other threads look themselves
+        return self.owner
 
     def _name(self) -> str:
         """Return the name of the credential cache."""
@@ -147,19 +155,21 @@ def signature(name: str) -> Signature:
     kind, colon, rest = name.partition(":")
     if not colon:
         kind, rest = "FILE", name
+    watched = []
+    path = ""
     if kind == "DIR" and not rest.startswith(":"):
         primary = os.path.join(rest, "primary")
-        path = os.path.join(rest, _primary(primary, _version(primary)))
+        watched.append((primary, _version(primary)))
+        path = os.path.join(rest, _primary(primary))
     elif kind in ("FILE", "DIR"):
         path = rest.removeprefix(":") if kind == "DIR" else rest
-    else:
-        path = ""
-    return Signature(name, path, _version(path))
+    if path:
+        watched.append((path, _version(path)))
+    return Signature(name, path, tuple(watched))
 
 
-@functools.lru_cache(maxsize=16)
-def _primary(path: str, version: Version) -> str:
-    """Return the name of the cache that the file ``primary`` names, in this version of the file."""
+def _primary(path: str) -> str:
+    """Return the name of the cache that the file ``primary`` names."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             first = file.read(MAX_PRIMARY).partition("\n")[0]

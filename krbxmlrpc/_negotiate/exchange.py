@@ -357,7 +357,7 @@ class Exchange(Negotiation):
 
         The server may attribute all requests on a connection to the principal of an earlier exchange.
         """
-        self._owner = self._memory.identity.look()
+        self._owner = self._memory.identity.owner  # the call has looked when it took its cookies
         self._wire.open()
         while not self._is_owners(self._wire.connection):
             self._wire.give_up()
