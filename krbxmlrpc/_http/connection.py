@@ -454,9 +454,6 @@ class Connection:
         that of a pipe that nobody reads, so that each operation fails.
         """
         self.is_disconnected = True
-        if self._response is not None:
-            # TLS reports each failure as the end of the connection, and the body may last until that end.
-            self._response.read_from(_NoSocket())
         if self.sock is None:
             return
         try:
@@ -467,13 +464,6 @@ class Connection:
         os.dup2(ends[1], self.sock.fileno(), inheritable=False)
         for end in ends:
             os.close(end)
-
-
-class _NoSocket:
-    """A socket that receives nothing."""
-
-    def recv(self, size: int) -> bytes:
-        raise ConnectionError("this process is not connected")
 
 
 def _report_ends_without_notice(context: ssl.SSLContext) -> None:

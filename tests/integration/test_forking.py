@@ -22,7 +22,7 @@ from internals import (
     parts,
     session_locks,
 )
-from servers.scripted import ScriptedServer, accept, honest, message, say, values
+from servers.scripted import ScriptedServer, accept, honest, message, say, take_leave, values
 
 from krbxmlrpc import CallOutcomeUnknown, InsecureKerberosTransport, KerberosTransport
 
@@ -206,6 +206,7 @@ def test_a_fork_while_a_body_is_read(open_server):
         send(f"HTTP/1.1 200 OK\r\n{proof}Connection: close\r\n\r\nhalf".encode())
         assert forked.wait(DEADLINE)
         send(b" and half")
+        take_leave(request.sock)
         request.sock.shutdown(socket.SHUT_RDWR)
 
     server, transport = open_server(Forking)
