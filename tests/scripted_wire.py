@@ -170,20 +170,24 @@ class Attempt:
         cookies: the session that it goes on, of the jar that the caller has given: ``"name=value"``.
         spnego: whether the exchange can have a second leg.
         deadline: the deadline of the call, or None.
+        principal: whose session it is, if that is known.
     """
 
-    def __init__(self, sent, mode, replies, expects=Expects.VALUES, cookies="", spnego=True, deadline=None):
+    def __init__(
+        self, sent, mode, replies, expects=Expects.VALUES, cookies="", spnego=True, deadline=None, principal=None
+    ):
         jar = CookieJar()
         if cookies:
             jar.set_cookie(cookie(*cookies.split("="), domain="hub.local"))
-        self.memory = Memory(CookieStore(jar, Somebody()), Somebody())
+        self.identity = Somebody()
+        self.memory = Memory(CookieStore(jar, self.identity), self.identity)
         self.wire = ScriptedWire(replies, ScriptedTicket(mode.value != "disabled", spnego))
         call = CALL._replace(allowance=Allowance(), expects=expects, deadline=deadline)
         if expects is Expects.WELCOME:
             call = call._replace(method="GET", body=b"", headers=())
         if sent is Sent.CONNECTION:
             self.memory.note_need(self.wire, call.url, Sent.CONNECTION)
-        self._exchange = Exchange(call, sent, Cookies(cookies), PLACE, mode, self.memory, self.wire)
+        self._exchange = Exchange(call, sent, Cookies(cookies, principal), PLACE, mode, self.memory, self.wire)
 
     def run(self):
         """Make the attempt; return the step and what it brings."""

@@ -355,9 +355,13 @@ class Exchange(Negotiation):
     def _open(self) -> None:
         """Take a connection on which no exchange has authenticated another principal.
 
-        The server may attribute all requests on a connection to the principal of an earlier exchange.
+        The server may attribute all requests on a connection to the principal of an earlier exchange. If the principal
+        has changed since the call took its cookies, the cookies of the former principal are left out.
         """
         self._owner = self._memory.identity.owner  # the call has looked when it took its cookies
+        principal = self._cookies.principal
+        if principal is not None and not self._owner.holds(principal):
+            self._cookies, self._own_session = Cookies(), False
         self._wire.open()
         while not self._is_owners(self._wire.connection):
             self._wire.give_up()

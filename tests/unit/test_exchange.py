@@ -164,3 +164,40 @@ def test_a_body_is_decoded_only_after_the_proof():
         attempt.wire.read_body = pytest.fail
         with pytest.raises(error):
             attempt.run()
+
+
+class Changing:
+    """Stands before the wire of an attempt: somebody else runs kinit while the first ticket is fetched."""
+
+    def __init__(self, attempt):
+        self._attempt = attempt
+        self._get_ticket = attempt.wire.get_ticket
+
+    def __call__(self):
+        self._attempt.identity.become("bob@REALM")
+        return self._get_ticket()
+
+
+@pytest.mark.parametrize("principal, cookies", [(USER, ""), (None, "session=1")])
+def test_cookies_of_a_former_principal_are_left_out(principal, cookies):
+    attempt = Attempt(Sent.TICKET, REQUIRED, [reply(200, challenge(GOOD))], cookies="session=1", principal=principal)
+    attempt.wire.get_ticket = Changing(attempt)
+    assert attempt.run() == (Step.ACCEPT, ("value",))
+    assert attempt.wire.sent == [("Negotiate 1", cookies)]
+    assert attempt.wire.is_given_up  # the first connection may be the former principal's
+
+
+def test_a_connection_of_a_former_principal_is_not_used():
+    attempt = Attempt(Sent.CONNECTION, REQUIRED, [reply(200, challenge(GOOD))])
+    attempt.memory.note_need(attempt.wire, "hub/xmlrpc", Sent.CONNECTION, USER)
+    attempt.identity.become("bob@REALM")
+    taken = []
+
+    def forget():
+        taken.append(None)
+        if len(taken) == 2:  # a new connection
+            attempt.memory._known.clear()
+
+    attempt.wire.open = forget
+    assert attempt.run() == (Step.ACCEPT, ("value",))
+    assert attempt.wire.sent == [("Negotiate 1", "")] and len(taken) == 2
