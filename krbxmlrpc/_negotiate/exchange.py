@@ -40,6 +40,9 @@ from .policy import (
 
 logger = logging.getLogger("krbxmlrpc")
 
+MAX_TICKETS = 3
+"""The most tickets that an attempt gets, if the connection ends or the principal changes while a ticket is fetched."""
+
 MAX_LOGIN_PAGES = 16
 """The most URLs for which login pages are remembered, and the most pages for each."""
 
@@ -337,8 +340,7 @@ class Exchange(Negotiation):
             xmlrpc.client.Fault: the method failed on the server.
             KerberosXMLRPCError: the attempt has any other outcome.
         """
-        closed = 0
-        while closed < 2:
+        for _ in range(MAX_TICKETS):
             self._open()
             try:
                 sent = self._memory.needed(self._wire.connection, self._call.url, self._sent)
@@ -347,7 +349,6 @@ class Exchange(Negotiation):
                     step, response = self.negotiate(sent, ticket, self._call.legs)
                     return step, self._result(step, response, sent, ticket)
                 self._wire.give_up()
-                closed += self._owner is self._memory.identity.look()
             finally:
                 self._wire.close()
         raise closed_early(self._call)

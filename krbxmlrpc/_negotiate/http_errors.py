@@ -165,8 +165,9 @@ def add_server(call: Call, error: KerberosXMLRPCError) -> None:
 def closed_early(call: Call) -> ServerUnreachable:
     """Return the error for a server that closes its connections before it gets a request."""
     return ServerUnreachable(
-        f"{call.netloc} closed the connection, twice, before the request was sent",
-        hint="it took longer to get the ticket than the server waits: check whether the KDC is slow to answer",
+        f"{call.netloc} closed the connection each time before the request was sent",
+        hint="it took longer to get the ticket than the server waits: check whether the KDC is slow to answer; or "
+        "another program keeps changing the principal of the credential cache",
         **_parties(call),
     )
 

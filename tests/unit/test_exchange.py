@@ -174,7 +174,8 @@ class Changing:
         self._get_ticket = attempt.wire.get_ticket
 
     def __call__(self):
-        self._attempt.identity.become("bob@REALM")
+        if self._attempt.identity.owner.cache == USER:
+            self._attempt.identity.become("bob@REALM")
         return self._get_ticket()
 
 
