@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 from krbxmlrpc import KerberosTransport
 from krbxmlrpc._negotiate.cookies import MAX_COOKIES, MAX_HEADER, MAX_PLACES
-from krbxmlrpc._negotiate.set_cookie import MAX_COOKIE
+from krbxmlrpc._negotiate.set_cookie import MAX_ATTRIBUTE, MAX_COOKIE
 
 
 def proved_session(jar=None):
@@ -768,3 +768,43 @@ def test_a_file_stays_as_it_was_where_saving_fails(tmp_path):
         session.save()
     assert path.read_bytes() == HEAD
     assert os.listdir(tmp_path) == ["cookies"]
+
+
+@pytest.mark.parametrize(
+    "attribute, removes",
+    [
+        ("Expires=Wed, 09 Jun 1999 10:18:14 GMT", True),
+        ("Expires=Wed, 09 Jun 2100 10:18:14 GMT", False),
+        ("Max-Age=0", True),
+        ("Max-Age=-1", True),
+        ("Max-Age=1", False),
+        ("Max-Age=1; Expires=Wed, 09 Jun 1999 10:18:14 GMT", False),
+        ("Secure", False),
+    ],
+)
+def test_what_removes_a_cookie(attribute, removes):
+    session, url = proved_session(), "https://hub/"
+    session.keep(url, ["session=1"], USER)
+    session.keep(url, [f"session=2; {attribute}"], USER, sent="session=1", all_of=False)
+    assert session.cookies(url).header == ("" if removes else "session=1")
+
+
+@pytest.mark.parametrize(
+    "length, counts", [(MAX_ATTRIBUTE - 1, True), (MAX_ATTRIBUTE, True), (MAX_ATTRIBUTE + 1, False)]
+)
+def test_an_attribute_that_is_too_long_does_not_count(length, counts):
+    session = proved_session()
+    session.keep("https://hub.test/a/b", [f"a=1; Path=/{'x' * (length - 1)}"], USER)
+    assert [held.path for held in session.jar] == ["/" + "x" * (length - 1) if counts else "/a"]
+
+
+def test_the_limits_are_those_of_the_rfc():
+    assert (MAX_COOKIE, MAX_ATTRIBUTE, MAX_COOKIES) == (4096, 1024, 50)
+
+
+@pytest.mark.parametrize("domain", ["gub.local", "zub.local", "gub", "zub", "hub.localx"])
+def test_a_host_without_dots_has_only_its_own_domain(domain):
+    for jar in (None, CookieJar()):
+        session = proved_session(jar)
+        session.keep("https://hub/", [f"a=1; Domain={domain}"], USER)
+        assert list(session.jar) == []

@@ -198,3 +198,45 @@ def test_what_is_known_of_frames_does_not_grow_for_ever():
     for size in range(3 * tokens._MAX_FRAMES):
         check_reply(proof(cipher=b"c" * size), BARE, final=True)
     assert len(tokens._replies) <= tokens._MAX_FRAMES
+
+
+def refuses(token, offer, final):
+    """Say whether a server's token is refused."""
+    try:
+        check_reply(bytes(token), offer, final=final)
+    except ValueError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("offer, final", [(SPNEGO, True), (SPNEGO, False), (BARE, True)])
+def test_no_byte_of_a_frame_can_have_another_value(offer, final):
+    cipher = b"c" * 200
+    whole = proof(cipher=cipher)
+    if offer.mechanisms:
+        whole = answer(state(0 if final else 3), mechanism(KRB5), der(0xA2, der(4, whole)))
+    tokens._replies.clear()
+    assert not refuses(whole, offer, final)
+    protected = range(whole.index(cipher), whole.index(cipher) + len(cipher))
+    for position in set(range(len(whole))) - set(protected):
+        for value in set(range(256)) - {whole[position]}:
+            altered = bytearray(whole)
+            altered[position] = value
+            # If the proof becomes the checksum, GSSAPI refuses the token: it checks the checksum, and misses the proof.
+            is_checksum = offer.mechanisms and (whole[position], value) == (0xA2, 0xA3)
+            assert is_checksum or refuses(altered, offer, final), (position, value)
+
+
+@pytest.mark.parametrize("token", ["YR==", "!YQ==", "YQ==!", " YQ==", "YQ= =", "YQ==YQ==", "YQ", "~Q==", ""])
+def test_base64_has_one_form(token):
+    assert decode_token("YQ==") == b"a"
+    with pytest.raises(ValueError, match="not base64"):
+        decode_token(token)
+
+
+def test_only_some_frames_are_remembered():
+    tokens._replies.clear()
+    for length in range(1, 3 * tokens._MAX_FRAMES):
+        check_reply(proof(cipher=b"c" * length), BARE, final=True)
+        assert len(tokens._replies) <= tokens._MAX_FRAMES
+        assert length > tokens._MAX_FRAMES or len(tokens._replies) == length
