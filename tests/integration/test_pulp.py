@@ -46,12 +46,15 @@ def pulp(hub, hub_context, user, case):
 @pytest.fixture
 def wrapper(server, server_context):
     """Open a wrapper for the scripted server."""
+    opened = []
 
     def open_wrapper(**arguments):
-        transport = KerberosTransport(context=server_context, timeout=60.0, **arguments)
-        return KerberosServerWrapper(f"localhost:{server.port}", transport)
+        opened.append(KerberosTransport(context=server_context, timeout=60.0, **arguments))
+        return KerberosServerWrapper(f"localhost:{server.port}", opened[-1])
 
-    return open_wrapper
+    yield open_wrapper
+    for transport in opened:
+        transport.close()
 
 
 # -- against Apache ---------------------------------------------------------------------------------------------------
