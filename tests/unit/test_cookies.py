@@ -11,7 +11,7 @@ from fuzz import cookies as fuzz_cookies
 from hypothesis import given, strategies as st
 
 from krbxmlrpc import KerberosTransport
-from krbxmlrpc._negotiate.cookies import MAX_COOKIES, MAX_HEADER, MAX_PLACES
+from krbxmlrpc._negotiate.cookies import MAX_COOKIES, MAX_HEADER, MAX_PLACES, Cookies
 from krbxmlrpc._negotiate.set_cookie import MAX_ATTRIBUTE, MAX_COOKIE
 
 
@@ -808,3 +808,8 @@ def test_a_host_without_dots_has_only_its_own_domain(domain):
         session = proved_session(jar)
         session.keep("https://hub/", [f"a=1; Domain={domain}"], USER)
         assert list(session.jar) == []
+
+
+def test_no_cookies_are_no_session():
+    """A login carries none: only the server's token proves that the login was accepted."""
+    assert Cookies() == ("", None, False, False, False) and not Cookies().may_authenticate
