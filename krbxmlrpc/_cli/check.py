@@ -230,9 +230,7 @@ class Examination:
         service = asked_name(self._service)
         facts: dict[str, Any] = {"host": host, "addresses": [], "canonical_name": None, "service": service}
         try:
-            found = socket.getaddrinfo(
-                self._address.dns_name, self._address.port, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME
-            )
+            found = socket.getaddrinfo(self._address.dns_name, self._address.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             if self._proxy is not None:
                 words = f"{host} does not resolve here, but the proxy will resolve it; service {service}"

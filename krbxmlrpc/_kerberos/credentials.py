@@ -20,6 +20,7 @@ from .._hints import Hint
 from .._secrets import Secret, SecretBytes, hidden
 from ..errors import GSSStatus
 from .ccache import cache_file
+from .file_versions import file_version
 from .gss_errors import GSSFailure, Source
 from .pykerberos import PykerberosTicket
 from .ticket import Ticket
@@ -251,11 +252,7 @@ def _turns_at(ccache: str) -> _Turns:
 
 def _cache_in_memory(keytab: str, principal: str) -> str:
     """Return the name of a cache in memory, only for stores with this principal and this version of the keytab."""
-    try:
-        status = os.stat(keytab.partition(":")[2] if keytab.startswith("FILE:") else keytab)
-        version = f"{status.st_dev} {status.st_ino} {status.st_mtime_ns}"
-    except OSError:  # no such file yet; GSSAPI reports the reason when a ticket is needed
-        version = ""
+    version = file_version(keytab.partition(":")[2] if keytab.startswith("FILE:") else keytab)
     return "MEMORY:krbxmlrpc-" + hashlib.sha256(f"{keytab}\n{principal}\n{version}".encode()).hexdigest()
 
 

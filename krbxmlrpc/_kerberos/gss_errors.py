@@ -25,7 +25,7 @@ from ..errors import (
 )
 from . import krb5_conf
 from .ccache import cache_file, cache_state, is_forbidden, ticket_end
-from .principals import asked_name
+from .principals import asked_name, parts
 
 # RFC 2744, section 3.9.1: bits 16 to 23 of the major code hold the routine error.
 _GSS_S_NO_CRED = 7 << 16
@@ -189,7 +189,7 @@ def _hint(kind: type[KerberosXMLRPCError], service: str, source: Source, minor: 
 
 def _service_hint(service: str) -> str:
     """Return the hint for a service that the KDC does not know."""
-    name, host, *_ = re.split("[@/]", service)
+    name, host, _ = parts(service)
     port = re.fullmatch(r"(?:\[.*\]|[^:]*)(:[0-9]+)", host)
     if port:
         return Hint("a service has no port: leave {port} out of {args.service}", port=port[1])

@@ -9,18 +9,17 @@ from __future__ import annotations
 import functools
 import os
 import re
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple
 
 from . import krb5_conf
 from .ccache import cache_owner
+from .file_versions import Version, file_version
 
 MAX_PRIMARY = 1024
 """The most bytes that the file ``primary`` of a directory of credential caches can have."""
 
 _REALM = re.compile(r"(?<!\\)(?:\\\\)*@")
 _SUBSIDIARY = re.compile(r"tkt[^/\n]*")
-
-Version = Optional[tuple[int, ...]]
 
 
 class Signature(NamedTuple):
@@ -34,7 +33,7 @@ class Signature(NamedTuple):
 
     def is_current(self, name: str) -> bool:
         """Say whether the cache with this name is still the same, and has not changed."""
-        return name == self.name and all(_version(path) == version for path, version in self.versions)
+        return name == self.name and all(file_version(path) == version for path, version in self.versions)
 
 
 class Owner:
@@ -159,12 +158,12 @@ def signature(name: str) -> Signature:
     path = ""
     if kind == "DIR" and not rest.startswith(":"):
         primary = os.path.join(rest, "primary")
-        watched.append((primary, _version(primary)))
+        watched.append((primary, file_version(primary)))
         path = os.path.join(rest, _primary(primary))
     elif kind in ("FILE", "DIR"):
         path = rest.removeprefix(":") if kind == "DIR" else rest
     if path:
-        watched.append((path, _version(path)))
+        watched.append((path, file_version(path)))
     return Signature(name, path, tuple(watched))
 
 
@@ -176,15 +175,6 @@ def _primary(path: str) -> str:
     except OSError:
         first = ""
     return first if _SUBSIDIARY.fullmatch(first) else "tkt"
-
-
-def _version(path: str) -> Version:
-    """Return numbers that change when a file changes; None if there is no such file."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def default_cache(libdefaults: dict[str, str]) -> str:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from .file_versions import Version, file_version
+
 DEFAULT = "/etc/krb5.conf"
 """The path of krb5.conf on most systems, if KRB5_CONFIG is not set."""
 
@@ -35,7 +37,7 @@ class Configuration(NamedTuple):
 
 
 _TRUE = ("y", "yes", "true", "t", "1", "on")
-_known: dict[tuple[str, ...], tuple[list[tuple[str, object]], Configuration]] = {}
+_known: dict[tuple[str, ...], tuple[list[tuple[str, Version]], Configuration]] = {}
 
 
 def paths(names: str | None) -> list[str]:
@@ -50,7 +52,7 @@ def read(names: str | None) -> Configuration:
     """
     key = tuple(paths(names))
     versions, found = _known.get(key, ([], None))
-    if found is None or any(_version(path) != version for path, version in versions):
+    if found is None or any(file_version(path) != version for path, version in versions):
         found = Configuration([], [], {}, {})
         versions = []
         for path in key:
@@ -82,22 +84,13 @@ def realm_of(host: str, domain_realm: Mapping[str, str]) -> str:
     return ""
 
 
-def _version(path: str) -> object:
-    """Return a value that changes when a file or folder changes; None if it cannot be looked at."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _read_file(path: str, found: Configuration, versions: list[tuple[str, object]], depth: int) -> bool:
+def _read_file(path: str, found: Configuration, versions: list[tuple[str, Version]], depth: int) -> bool:
     """Add a file's settings, except those that are set already. Return whether the file can be read.
 
     Args:
         versions: the files and folders that have been looked at, and their versions.
     """
-    versions.append((path, _version(path)))
+    versions.append((path, file_version(path)))
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()
@@ -113,7 +106,7 @@ def _read_file(path: str, found: Configuration, versions: list[tuple[str, object
         if line.startswith(("include ", "includedir ")) and depth < MAX_DEPTH:
             directive, target = line.split(None, 1)
             if directive == "includedir":
-                versions.append((target, _version(target)))
+                versions.append((target, file_version(target)))
             for included in _included(directive, target):
                 _read_file(included, found, versions, depth + 1)
         elif heading is not None:

@@ -34,28 +34,28 @@ def principal_name(service: str, domain_realm: Mapping[str, str]) -> str:
         domain_realm: realms by hosts and domains. If they do not name the host's realm, the realm of the result is
             empty. The KDC then finds the realm by referral (RFC 6806).
     """
-    kind, host, realm = _parts(service)
+    kind, host, realm = parts(service)
     return f"{kind}/{host}@{realm or realm_of(host, domain_realm)}"
 
 
 def host_based_name(service: str) -> str:
     """Return a service as a host-based name (RFC 2743, section 4.1)."""
-    kind, host, _ = _parts(service)
+    kind, host, _ = parts(service)
     return f"{kind}@{host}"
 
 
 def has_no_realm(service: str) -> bool:
     """Say whether the realm of a service was left out."""
-    return not _parts(service)[2]
+    return not parts(service)[2]
 
 
 def asked_name(service: str) -> str:
     """Return the name of a service for messages, as a principal. The realm is left out if it was."""
-    kind, host, realm = _parts(service)
+    kind, host, realm = parts(service)
     return f"{kind}/{host}@{realm}" if realm else f"{kind}/{host}"
 
 
-def _parts(service: str) -> tuple[str, str, str]:
+def parts(service: str) -> tuple[str, str, str]:
     """Return the kind of a service, its host, and its realm. The realm is ``""`` if it was left out."""
     kind, host, realm = _SERVICE.findall(service)[0]
     return kind, host, realm

@@ -340,9 +340,9 @@ class CookieStore:
         The cookies do not go along with any request again, before a verified exchange renews them: a server that looks
         at them first would give the same reply. They are taken out of the file, too, for the next process.
         """
-        if cookies.header != self.cookies(url).header or self._place(url).host.is_accepted_unproved:
-            return
         place = self._place(url)
+        if cookies.header != self.cookies(url).header or place.host.is_accepted_unproved:
+            return
         with self._keeping:
             sent = self._header(place.url, self._held(place))[1]
             self._doubted.update(sent)

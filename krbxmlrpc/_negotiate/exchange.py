@@ -444,7 +444,7 @@ class Exchange(Negotiation):
 
     def _learn(self, sent: Sent, ticket: Ticket | None, response: Response, step: Step) -> None:
         call, memory, connection = self._call, self._memory, self._wire.connection
-        verified = ticket is not None and ticket.principal is not None
+        verified = response.is_verified
         principal = self._cookies.principal
         if ticket is not None and ticket.principal is not None:
             principal = ticket.principal

@@ -3,6 +3,7 @@
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from helpers import DEADLINE, Threads, in_child
@@ -50,19 +51,29 @@ def test_threads_share_one_login_unless_it_fails(fails):
     assert len(began) == 2 + fails
 
 
-def test_no_thread_waits_for_ever_for_the_login_of_another():
-    logins, began, over = Logins(), threading.Event(), threading.Event()
+@contextmanager
+def login_of_another_thread(logins):
+    """Inside the ``with`` block, another thread logs in at ``hub``. At the end of the block, that login succeeds."""
+    began, over = threading.Event(), threading.Event()
 
     def log_in():
         began.set()
         assert over.wait(DEADLINE)
 
-    first = Threads(lambda: logins.once("hub", 0, log_in, DEADLINE))
+    other = Threads(lambda: logins.once("hub", 0, log_in, DEADLINE))
     assert began.wait(DEADLINE)
-    assert not logins.once("hub", 0, pytest.fail, 0.001)
-    assert logins.once("other", 0, int, 0.001)
-    over.set()
-    assert first.results() == [True]
+    try:
+        yield
+    finally:
+        over.set()
+    assert other.results() == [True]
+
+
+def test_no_thread_waits_for_ever_for_the_login_of_another():
+    logins = Logins()
+    with login_of_another_thread(logins):
+        assert not logins.once("hub", 0, pytest.fail, 0.001)
+        assert logins.once("other", 0, int, 0.001)
     assert logins.once("hub", 0, pytest.fail, 0.001)
 
 
@@ -106,14 +117,6 @@ def test_an_interrupted_login_is_over(kind, is_safe):
 
 
 def test_a_login_of_another_thread_is_over_in_a_child():
-    logins, began, over = Logins(), threading.Event(), threading.Event()
-
-    def log_in():
-        began.set()
-        assert over.wait(DEADLINE)
-
-    first = Threads(lambda: logins.once("hub", 0, log_in, DEADLINE))
-    assert began.wait(DEADLINE)
-    assert in_child(lambda: logins.once("hub", 0, int, 0.001))
-    over.set()
-    assert first.results() == [True]
+    logins = Logins()
+    with login_of_another_thread(logins):
+        assert in_child(lambda: logins.once("hub", 0, int, 0.001))
