@@ -170,7 +170,7 @@ class Attempt:
         cookies: the session that it goes on, of the jar that the caller has given: ``"name=value"``.
         spnego: whether the exchange can have a second leg.
         deadline: the deadline of the call, or None.
-        principal: whose session it is, if that is known.
+        principal: the principal of the session; None if it is unknown.
     """
 
     def __init__(

@@ -82,8 +82,8 @@ class Ticket:
         """Do the same as `_opened`, but raise the error that says why there is no ticket.
 
         If the KDC does not know the principal, try the host-based name as well. MIT's KDC refers clients to the realm
-        of a host only if they ask by that name. libkrb5 may look that name up in the DNS, so the ticket counts only if
-        it is for the very service that was asked for.
+        of a host only if they ask by that name. libkrb5 may replace the host by a name from the DNS. So the ticket
+        counts only if it is for the service that was asked for.
         """
         try:
             self._check_principal(mechanism)

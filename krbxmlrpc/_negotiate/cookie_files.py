@@ -1,4 +1,4 @@
-"""The file of a cookie jar: who may own it, how it is read and replaced, and whose cookies it holds.
+"""Reads and replaces the file of a cookie jar. Checks who owns the file, and keeps the principals of its sessions.
 
 The formats of `http.cookiejar` have no field for the principal of a session. In Mozilla's format this module adds a
 comment for each cookie that has one. LWP's format keeps it by itself, and other formats lose it.

@@ -18,7 +18,7 @@ from .._http.time_limits import Deadline
 from .._secrets import Secret
 
 MAX_LEGS = 5
-"""The most requests that one exchange may take, including the first. Kerberos takes one, SPNEGO at most three."""
+"""The most requests of one exchange, with its first. Kerberos needs one, SPNEGO at most three."""
 
 MAX_REQUESTS = 7
 """The most requests that a call may take. Requests of a login count, and so do requests on a session that had ended."""

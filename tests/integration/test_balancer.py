@@ -144,7 +144,7 @@ def test_sessions_with_a_lost_key_are_renewed_with_one_ticket(call, apaches, use
 
 
 def test_apaches_that_do_not_share_the_key(call, start_apache, start_balancer, apaches, user, case):
-    """Each takes only its own sessions. What a call costs more is bounded, and no call fails."""
+    """Each server accepts only its own sessions. The number of extra requests is limited, and no call fails."""
     strangers = [apaches[0], start_apache(secrets.token_bytes(32))]
     proxy = call("/session", by=start_balancer(*[apache.ports["http"] for apache in strangers]))
     assert [proxy.whoami() for _ in range(20)] == [user] * 20

@@ -66,7 +66,7 @@ class CookiesFirst:
     """Some nodes that look at the cookies of a request first, and at its ticket only if the session is unknown.
 
     Attributes:
-        sessions: what each node knows.
+        sessions: the sessions that each node knows.
         refused: how many requests were answered by 401.
     """
 
@@ -147,7 +147,7 @@ def test_nodes_that_share_no_sessions(open_server, server, choose):
 
 @pytest.mark.parametrize("status", [200, 403, 500])
 def test_only_a_success_is_an_answer_on_the_session(open_server, server, status):
-    """The request carries a ticket, and cookies of which nothing is known yet."""
+    """The request carries a ticket, and cookies that the server has neither accepted nor refused yet."""
     proxy = open_server()
     refused = say(message(401, [("WWW-Authenticate", "Negotiate")]))
     begun = [honest(headers=[session(number)]) for number in range(3)]

@@ -10,7 +10,7 @@ class Person:
     Args:
         realm: a k5test.K5Realm.
         principal: the name, with its realm.
-        folder: where the keytab goes.
+        folder: the folder for the keytab.
 
     Attributes:
         keytab: its path.

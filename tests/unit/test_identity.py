@@ -1,4 +1,4 @@
-"""Whose tickets a transport uses: what can be told from the files of credential caches, and which sessions it holds."""
+"""The identity of a transport: the principal that the credential cache shows, and the sessions that it may use."""
 
 import os
 import struct
@@ -28,7 +28,7 @@ def no_environment(monkeypatch, tmp_path):
 
 
 def identity(principal=None, ccache=None, keytab=None, told=None):
-    """Return an identity of which GSSAPI tells this, if it is asked."""
+    """Return an identity. If it asks GSSAPI for the principal, the answer is `told`."""
     return Identity(principal, ccache, keytab, lambda: told)
 
 
@@ -112,7 +112,7 @@ def test_an_identity_that_was_asked_for_is_the_only_one(tmp_path):
     cache = tmp_path / "cache"
     write_cache(cache, ALICE)
     assert held(identity(principal=ALICE).look()) == {ALICE}
-    assert held(identity(principal="alice").look()) == set()  # of which realm?
+    assert held(identity(principal="alice").look()) == set()  # no default realm: it could be any alice
     (tmp_path / "krb5.conf").write_text("[libdefaults]\ndefault_realm = REALM\n")
     assert held(identity(principal="alice").look()) == {ALICE}
     assert held(identity(ccache=str(cache)).look()) == {ALICE}
