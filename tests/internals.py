@@ -8,7 +8,7 @@ import os
 import threading
 
 from krbxmlrpc import _settings
-from krbxmlrpc._cli import check as _check, main as _main, options as _options
+from krbxmlrpc._cli import check as _check, kdcs as _kdcs, main as _main, options as _options
 from krbxmlrpc._forks import no_fork
 from krbxmlrpc._http import connection as _connection, pool as _pool
 from krbxmlrpc._http.connection import DRAIN_LIMIT, KEEPALIVE, SEND_PIECE, Connection
@@ -191,6 +191,21 @@ def close_connections_in_children(monkeypatch):
 def limit_header(monkeypatch, size):
     """Have ``krbxmlrpc check`` warn of tickets whose header is longer than this."""
     monkeypatch.setattr(_check, "LARGE_HEADER", size)
+
+
+def set_patience_with_kdcs(monkeypatch, seconds):
+    """Have ``krbxmlrpc check`` wait this long for a KDC."""
+    monkeypatch.setattr(_kdcs, "PATIENCE", seconds)
+
+
+def set_slow_kdc(monkeypatch, seconds):
+    """Have ``krbxmlrpc check`` warn of KDCs that take longer than this."""
+    monkeypatch.setattr(_check, "SLOW", seconds)
+
+
+def set_file_of_sssd(monkeypatch, beginning):
+    """Have ``krbxmlrpc check`` look for SSSD's file about KDCs at this path. The realm follows the path."""
+    monkeypatch.setattr(_kdcs, "SSSD", beginning)
 
 
 # -- tickets, credentials and the command ---------------------------------------------------------------------------

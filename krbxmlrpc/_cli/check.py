@@ -6,7 +6,6 @@ only harmless requests: the call of `HARMLESS`, and a login if calls need one.
 
 from __future__ import annotations
 
-import enum
 import ipaddress
 import os
 import socket
@@ -14,9 +13,9 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from http.client import HTTPException, responses
+from http.client import HTTPException
 from typing import Any, Callable
 from urllib.request import Request
 from xmlrpc.client import Fault, dumps
@@ -25,14 +24,14 @@ from .._hints import Hint
 from .._http.address import parse_address, shown_path
 from .._http.connection import Connection
 from .._http.response import Response
-from .._http.www_authenticate import known_schemes, offered
 from .._kerberos import krb5_conf
 from .._kerberos.ccache import cache_file, cache_owner, ticket_end
 from .._kerberos.credentials import holder
 from .._kerberos.principals import asked_name, shown
 from .._kerberos.service_names import canonical_name
 from .._kerberos.ticket import Ticket
-from .._negotiate.http_errors import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference, pointing, redirect_target
+from .._negotiate.http_errors import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference
+from .._negotiate.policy import MutualAuthentication
 from .._negotiate.proxy import ENVIRONMENT, Proxy
 from .._settings import Settings, tls_context
 from ..errors import (
@@ -40,13 +39,18 @@ from ..errors import (
     CertificateRejected,
     ClockSkew,
     InvalidResponse,
+    KDCUnreachable,
     KerberosXMLRPCError,
     NoCredentials,
     NoSession,
+    ServiceUnknown,
     TicketExpired,
     UnexpectedStatus,
 )
 from ..transport import InsecureKerberosTransport, KerberosTransport
+from . import kdcs
+from .findings import Finding, State
+from .offer import Asked, judged
 
 HARMLESS = "system.listMethods"
 """The method that the check calls. It only lists names. If a server lacks the method, a Fault proves as much."""
@@ -65,6 +69,12 @@ SOON_FOR_CERTIFICATES = timedelta(days=14)
 NOTICEABLE = 60.0
 """Warn about clocks that differ by more than this many seconds. Kerberos tolerates far more."""
 
+SLOW = 1.0
+"""Warn about KDCs that all take longer than this many seconds."""
+
+MAX_LOOKUPS = 4
+"""Look up the names of at most this many addresses of a server."""
+
 SHOWN_NAMES = 4
 """Show a person at most this many names of a certificate."""
 
@@ -73,32 +83,6 @@ MAX_SHOWN = 200
 
 # OpenSSL's flags from x509_vfy.h. Python's ssl has the first one since 3.10.
 _PARTIAL_CHAIN, _NO_CHECK_TIME = 0x80000, 0x200000
-
-
-class State(str, enum.Enum):
-    """The result of a step."""
-
-    OK = "ok"
-    WARNING = "warning"
-    """The step does not fail, but shows something that the user should know."""
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    """The step was not tried."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of a step."""
-
-    state: State
-    found: str
-    """The outcome in words."""
-    remedy: str | None = None
-    """Advice for the user."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """The outcome for programs, in JSON's types."""
-    step: str = ""
-    """The name of the step."""
 
 
 class Examination:
@@ -127,6 +111,7 @@ class Examination:
 
         # Steps leave these values for later steps.
         self._configuration = krb5_conf.current()
+        self._is_unresolved = False  # whether the service's host does not resolve
         self._refused: KerberosXMLRPCError | None = None  # the reason for a missing ticket
         self._ticket: Ticket | None = None
         self._proxy: Proxy | None = None
@@ -144,7 +129,7 @@ class Examination:
                 root = next((roots[need] for need in needs if need in roots), None)
                 finding = step(self) if root is None else Finding(State.SKIPPED, f"not tried, because {root} failed")
                 if finding.state in (State.FAILED, State.SKIPPED):
-                    roots[name] = root or name
+                    roots[name] = root or finding.because or name
                 yield replace(finding, step=name)
         finally:
             self._disconnect()
@@ -153,7 +138,7 @@ class Examination:
     # -- this machine -------------------------------------------------------------------------------------------------
 
     def _look_at_configuration(self) -> Finding:
-        files, missing, libdefaults, _ = self._configuration
+        files, missing, libdefaults = self._configuration[:3]
         realm = libdefaults.get("default_realm")
         facts = {"files": files, "default_realm": realm}
         where = "KRB5_CONFIG names it" if os.environ.get("KRB5_CONFIG") else "KRB5_CONFIG is not set"
@@ -169,6 +154,31 @@ class Examination:
             remedy = "set default_realm under [libdefaults]; without it the realm comes from DNS or from host names"
             return Finding(State.WARNING, f"{found} names no default_realm", remedy, facts)
         return Finding(State.OK, f"{found}; default realm {realm}", None, facts)
+
+    def _look_at_kdc(self) -> Finding:
+        realm = self._realm_of_client()
+        if not realm:
+            return Finding(State.SKIPPED, "the realm of the credentials is not known here")
+        known = kdcs.find(realm, self._configuration)
+        facts: dict[str, Any] = {"realm": realm, "kdcs": [], "source": known.source}
+        if known.needs_library:
+            words = f"krb5.conf names no KDC of {realm}, so libkrb5 asks the DNS"
+            return Finding(State.OK, words, "to see the KDCs in the DNS here, install krbxmlrpc[cli]", facts)
+        answers = kdcs.ask_all(known.kdcs, realm)
+        facts["kdcs"] = [
+            {"kdc": str(kdc), "milliseconds": seconds and round(seconds * 1000), "trouble": trouble or None}
+            for kdc, seconds, trouble, _ in answers
+        ]
+        state, words, remedy = _of_kdcs(realm, known, answers)
+        return Finding(state, words, remedy, facts)
+
+    def _realm_of_client(self) -> str | None:
+        """Return the realm of the client's principal, without asking GSSAPI: that could wait for the KDC."""
+        path = cache_file(self._cache() or "")
+        principal = self._settings.principal or (path and cache_owner(path)) or ""
+        return (
+            principal.rpartition("@")[2] if "@" in principal else self._configuration.libdefaults.get("default_realm")
+        )
 
     def _look_at_credentials(self) -> Finding:
         try:
@@ -230,27 +240,31 @@ class Examination:
         service = asked_name(self._service)
         facts: dict[str, Any] = {"host": host, "addresses": [], "canonical_name": None, "service": service}
         try:
-            found = socket.getaddrinfo(self._address.dns_name, self._address.port, type=socket.SOCK_STREAM)
+            found = _addresses(self._address.dns_name)
         except (OSError, UnicodeError) as error:
             if self._proxy is not None:
                 words = f"{host} does not resolve here, but the proxy will resolve it; service {service}"
                 return Finding(State.OK, words, None, facts)
             remedy = "check the host name in the URL, and this machine's DNS"
+            self._is_unresolved = self._settings.service is None
             return Finding(State.FAILED, f"{host} does not resolve: {error}", remedy, facts)
         addresses = list(dict.fromkeys(str(where[0]) for *_, where in found))
-        canonical = canonical_name(host)
-        facts.update(addresses=addresses, canonical_name=canonical)
+        forward, reverse = found[0][3] or None, {address: _name_of(address) for address in addresses[:MAX_LOOKUPS]}
+        facts.update(addresses=addresses, canonical_name=canonical_name(host), forward_name=forward, reverse=reverse)
         words = f"{host} is {', '.join(addresses)}"
         if self._settings.service is None and _is_address(host):
             remedy = Hint("use the server's host name in the URL, or pass it with {args.service:HTTP@name}")
             return Finding(State.WARNING, f"{words}: Kerberos knows servers by name, not by address", remedy, facts)
-        if canonical not in (None, host):
-            words += f", and the DNS also calls it {canonical}"
+        names = ", ".join(dict.fromkeys(name or "no name" for name in reverse.values()))
+        words += f"; forward lookup: {forward or 'no name'}; reverse lookup: {names}"
         return Finding(State.OK, f"{words}; service {service}", None, facts)
 
     def _look_at_ticket(self) -> Finding:
         if self._ticket is None:
             assert self._refused is not None
+            if self._is_unresolved and isinstance(self._refused, (ServiceUnknown, KDCUnreachable)):
+                # Kerberos does not know a host that does not exist. That is no second fault.
+                return Finding(State.SKIPPED, "not tried, because name failed", because="name")
             return _failed(self._refused)
         size = len(self._ticket.auth_header)
         service = shown(self._ticket.service_principal)
@@ -363,29 +377,16 @@ class Examination:
             remedy = "check that an HTTP server listens on the port, and look into its log"
             return Finding(State.FAILED, words, remedy)
         self._arrived = datetime.now(timezone.utc)
-        status = self._reply.status
-        challenges = self._reply.values("www-authenticate")
-        schemes = list(known_schemes(challenges))
-        facts = {"path": shown_path(login or self._handler), "status": status, "schemes": schemes}
-        log_in = Hint("; if sessions begin at a login page, pass its path with {args.login_path}")
-        said = f"without a ticket it answers {status} {responses.get(status, '')}".rstrip()
-        if status == 401 and "negotiate" in schemes:
-            return Finding(State.OK, f"{said} and offers {offered(challenges)}", None, facts)
-        if status == 401:
-            return Finding(
-                State.FAILED,
-                f"{said} and offers {offered(challenges)}: Negotiate is missing",
-                Hint(
-                    "check the path of the URL; on the server, AuthType GSSAPI has to cover it{log_in}",
-                    log_in="" if login else log_in,
-                ),
-                facts,
-            )
-        where = redirect_target(self._reply.getheader("Location", ""), False) if 300 <= status < 400 else None
-        if where is not None:
-            said += pointing(where, False)
-        remedy = Hint("Negotiate does not protect this path: check the path{log_in}", log_in="" if login else log_in)
-        return Finding(State.WARNING, said, remedy, facts)
+        asked = Asked(
+            host=self._address.host,
+            path=shown_path(login or self._handler),
+            handler=self._handler,
+            is_login=login is not None,
+            is_https=self._is_https,
+            needs_proof=self._settings.mode is MutualAuthentication.REQUIRED,
+        )
+        reply = self._reply
+        return judged(asked, reply.status, reply.values("www-authenticate"), reply.getheader("Location"))
 
     def _asked(self, connection: Connection, login: str | None) -> Response:
         """Request the login page or, if there is none, make the harmless call. Send no ticket. Return the reply."""
@@ -473,6 +474,7 @@ class Examination:
 
 STEPS: dict[str, tuple[tuple[str, ...], Callable[[Examination], Finding]]] = {
     "config": ((), Examination._look_at_configuration),
+    "kdc": ((), Examination._look_at_kdc),
     "credentials": ((), Examination._look_at_credentials),
     "proxy": ((), Examination._find_proxy),
     "name": ((), Examination._resolve),
@@ -492,6 +494,54 @@ def _failed(error: Exception, facts: Mapping[str, Any] | None = None) -> Finding
     message = error.message if isinstance(error, KerberosXMLRPCError) else str(error)
     found = {**(facts or {}), "error": type(error).__name__}
     return Finding(State.FAILED, message, getattr(error, "hint", None), found)
+
+
+def _of_kdcs(realm: str, known: kdcs.Known, answers: list[kdcs.Answer]) -> tuple[State, str, str | None]:
+    """Return the finding about the KDCs of a realm: the state, the outcome in words, and the remedy.
+
+    A silent KDC is only a warning, because the tickets in the credential cache can do without a KDC.
+    """
+    proxies = f"{', '.join(known.others)} (not asked here)" if known.others else ""
+    if not answers:
+        if proxies:
+            return State.OK, f"{realm}: {proxies}, as {known.source} says", None
+        where = "krb5.conf and the DNS name" if known.source == "the DNS" else f"{known.source}, names"
+        return (
+            State.WARNING,
+            f"{where} no KDC of {realm}",
+            f"put the realm and its KDC into krb5.conf, under [realms]; or check the realm {realm}",
+        )
+    told = [
+        f"{kdc} {trouble}" if seconds is None else f"{kdc} answered in {seconds * 1000:.0f} ms"
+        for kdc, seconds, trouble, _ in answers
+    ]
+    words = f"{realm}: {', '.join([*told, *[proxies] * bool(proxies)])}; named by {known.source}"
+    if not all(answer.resolves for answer in answers):
+        return State.WARNING, words, f"correct the KDC's name in {known.source}, or this machine's DNS"
+    if any(answer.seconds is None for answer in answers):
+        return (
+            State.WARNING,
+            words,
+            Hint(
+                "check that the KDC runs, and that no firewall blocks its port; until then each new ticket can take "
+                "half a minute, and {name.timeout} does not limit that time"
+            ),
+        )
+    if all((answer.seconds or 0) > SLOW for answer in answers):
+        return State.WARNING, words, "each new ticket waits for the KDC: look for the delay on the way to it"
+    return State.OK, words, None
+
+
+def _addresses(name: str) -> list[Any]:
+    return socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
+
+
+def _name_of(address: str) -> str | None:
+    """Return the name that a reverse lookup gives for an address."""
+    try:
+        return socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
+    except (OSError, UnicodeError):
+        return None
 
 
 def _is_address(host: str) -> bool:

@@ -145,6 +145,7 @@ def _close(transport: Any) -> None:
 def check(options: argparse.Namespace) -> int:
     """Run ``krbxmlrpc check``, and return the exit status."""
     from . import check as checking
+    from .findings import State
 
     target = target_of(options)
     target.transport().close()  # raises an error if an option or a file of cookies is invalid
@@ -154,7 +155,7 @@ def check(options: argparse.Namespace) -> int:
         findings.append(finding)
         if not options.json:
             write("".join(f"{line}\n" for line in _shown(finding, sys.stdout)))
-    failed = [finding.step for finding in findings if finding.state is checking.State.FAILED]
+    failed = [finding.step for finding in findings if finding.state is State.FAILED]
     if options.json:
         report = {"url": target.url, "ok": not failed, "steps": [_for_programs(finding) for finding in findings]}
         write(f"{to_json(report, sys.stdout)}\n")

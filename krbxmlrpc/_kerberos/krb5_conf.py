@@ -1,4 +1,4 @@
-"""Reads the sections ``[libdefaults]`` and ``[domain_realm]`` of ``krb5.conf``.
+"""Reads the sections ``[libdefaults]``, ``[domain_realm]`` and ``[realms]`` of ``krb5.conf``.
 
 Kerberos reads ``krb5.conf`` for everything else, but does not report its contents. Source: MIT Kerberos documentation,
 "krb5.conf".
@@ -21,6 +21,7 @@ MAX_DEPTH = 8
 
 _SECTION = re.compile(r"\[\s*([^\]]*?)\s*\]")
 _RELATION = re.compile(r"([^\s={}]+)\s*=\s*(?!\s*{)\"?([^\"]*?)\"?\s*")
+_SUBSECTION = re.compile(r"([^\s={}]+)\s*=\s*{")
 _INCLUDED = re.compile(r"[A-Za-z0-9_-]+|[^.].*\.conf")
 
 
@@ -34,6 +35,8 @@ class Configuration(NamedTuple):
     libdefaults: dict[str, str]
     domain_realm: dict[str, str]
     """Realms by hosts and domains."""
+    kdcs: dict[str, list[str]]
+    """The values of ``kdc`` by realms, for example ``kdc.example.com:88``."""
 
 
 _TRUE = ("y", "yes", "true", "t", "1", "on")
@@ -53,7 +56,7 @@ def read(names: str | None) -> Configuration:
     key = tuple(paths(names))
     versions, found = _known.get(key, ([], None))
     if found is None or any(file_version(path) != version for path, version in versions):
-        found = Configuration([], [], {}, {})
+        found = Configuration([], [], {}, {}, {})
         versions = []
         for path in key:
             (found.files if _read_file(path, found, versions, 0) else found.missing).append(path)
@@ -96,13 +99,13 @@ def _read_file(path: str, found: Configuration, versions: list[tuple[str, Versio
             lines = file.read().splitlines()
     except OSError:
         return False
-    section = ""
+    section = realm = ""
     nested = 0
     for line in map(str.strip, lines):
         if line.startswith(("#", ";")):
             continue
         heading = _SECTION.match(line)
-        relation = _RELATION.fullmatch(line)
+        relation, subsection = _RELATION.fullmatch(line), _SUBSECTION.fullmatch(line)
         if line.startswith(("include ", "includedir ")) and depth < MAX_DEPTH:
             directive, target = line.split(None, 1)
             if directive == "includedir":
@@ -111,14 +114,29 @@ def _read_file(path: str, found: Configuration, versions: list[tuple[str, Versio
                 _read_file(included, found, versions, depth + 1)
         elif heading is not None:
             section, nested = heading[1], 0
-        elif relation is not None and section in ("libdefaults", "domain_realm") and not nested:
-            name, value = relation.groups()
-            if section == "libdefaults":
-                found.libdefaults.setdefault(name, value)
-            else:
-                found.domain_realm.setdefault(name.lower(), value)
+        elif subsection is not None and not nested:
+            realm = subsection[1]
+        elif relation is not None:
+            _note(found, section, realm, nested, *relation.groups())
         nested += line.endswith("{") - line.startswith("}")
     return True
+
+
+def _note(found: Configuration, section: str, realm: str, nested: int, name: str, value: str) -> None:
+    """Note a relation.
+
+    Args:
+        realm: the name of the subsection that holds the relation.
+        nested: the number of subsections around the relation.
+    """
+    if section == "realms" and nested == 1 and name == "kdc":
+        found.kdcs.setdefault(realm, []).append(value)
+    elif nested:
+        return
+    elif section == "libdefaults":
+        found.libdefaults.setdefault(name, value)
+    elif section == "domain_realm":
+        found.domain_realm.setdefault(name.lower(), value)
 
 
 def _included(directive: str, path: str) -> list[str]:

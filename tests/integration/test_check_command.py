@@ -17,15 +17,25 @@ from xmlrpc.client import Binary, Fault, dumps
 import pytest
 from cookie_jars import cookie
 from helpers import COMMAND
-from internals import CHECK_STEPS, finding_of_name, limit_header, no_holder_is_known, run_command
+from internals import (
+    CHECK_STEPS,
+    finding_of_name,
+    limit_header,
+    no_holder_is_known,
+    run_command,
+    set_file_of_sssd,
+    set_patience_with_kdcs,
+    set_slow_kdc,
+)
 from secret_witness import COOKIE, HEADER, QUERY, QUOTED, REPLIES, SERVER_COOKIE, SET
 from servers import apache, software
+from servers.dns import DNS
 from servers.scripted import ScriptedServer, honest, message, say
 from servers.scripted_proxy import Tunnel, ask
 
 from krbxmlrpc.testing.loopback import Hangup
 
-STEPS = "config credentials proxy name ticket tcp tls offer clock call session xmlrpc".split()
+STEPS = "config kdc credentials proxy name ticket tcp tls offer clock call session xmlrpc".split()
 
 
 class Report:
@@ -96,8 +106,13 @@ def test_all_is_well(check, hub, realm, user, case):
     assert datetime.timedelta(0) < expires - datetime.datetime.now(datetime.timezone.utc) < datetime.timedelta(days=1)
     assert facts["credentials"] == {"principal": user, "cache": realm.env["KRB5CCNAME"]}
     assert facts["proxy"] == {"proxy": None}
-    assert facts["name"].pop("canonical_name")
-    assert "127.0.0.1" in facts["name"].pop("addresses")
+    (asked,) = facts["kdc"].pop("kdcs")
+    assert facts["kdc"] == {"realm": "EXAMPLE.TEST", "source": "krb5.conf"}
+    assert asked.pop("milliseconds") >= 0
+    assert asked == {"kdc": f"127.0.0.1:{realm.portbase}", "trouble": None}
+    addresses = facts["name"].pop("addresses")
+    assert "127.0.0.1" in addresses and list(facts["name"].pop("reverse")) == addresses
+    assert facts["name"].pop("canonical_name") and facts["name"].pop("forward_name")
     assert facts["name"] == {"host": "localhost", "service": "HTTP/localhost"}
     assert facts["ticket"].pop("header_bytes") > 500
     assert facts["ticket"] == {"service": "HTTP/localhost@EXAMPLE.TEST"}
@@ -275,7 +290,7 @@ def test_a_name_that_the_proxy_has_to_resolve(check):
         words = ["--proxy", f"http://localhost:{proxy.port}", "--service", "HTTP@localhost"]
         report = check("https://nowhere.invalid/", *words)
     assert report["name"]["state"] == "ok" and "the proxy will resolve it" in report["name"]["found"]
-    assert "cannot connect to nowhere.invalid" in report.failed("tcp", skipped=STEPS[6:])["found"]
+    assert "cannot connect to nowhere.invalid" in report.failed("tcp", skipped=STEPS[7:])["found"]
 
 
 def test_an_address_as_name(check, hub):
@@ -287,8 +302,8 @@ def test_an_address_as_name(check, hub):
 
 
 def test_other_names_in_the_dns(monkeypatch, tmp_path):
-    """What DNS says is not ours to arrange; so here it is the resolver that is played."""
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "web1.example.test", ("127.0.0.1", 443))]
+    """The tests cannot change the DNS, so they replace the resolver."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "web1.example.test", ("192.0.2.7", 443))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: found)
     monkeypatch.setattr(socket, "getnameinfo", lambda *arguments: ("node1.example.test", "443"))
     conf = tmp_path / "krb5.conf"
@@ -297,9 +312,144 @@ def test_other_names_in_the_dns(monkeypatch, tmp_path):
         conf.write_text(f"[libdefaults]\ndefault_realm = EXAMPLE.TEST\nrdns = {rdns}\n")
         finding = finding_of_name("hub.example.test")
         assert finding.state.value == "ok" and finding.facts["canonical_name"] == canonical
-        also = f"hub.example.test is 127.0.0.1, and the DNS also calls it {canonical}; service HTTP/"
-        assert finding.found == f"{also}hub.example.test"
-        assert finding_of_name("hub.example.test", service="HTTP@other").found == f"{also}other"
+        assert finding.facts["forward_name"] == "web1.example.test"
+        assert finding.facts["reverse"] == {"192.0.2.7": "node1.example.test"}
+        names = "forward lookup: web1.example.test; reverse lookup: node1.example.test"
+        assert finding.found == f"hub.example.test is 192.0.2.7; {names}; service HTTP/hub.example.test"
+        assert finding_of_name("hub.example.test", service="HTTP@other").found.endswith("; service HTTP/other")
+
+
+def test_an_address_without_a_name(monkeypatch):
+    def no_name(*arguments):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getnameinfo", no_name)
+    finding = finding_of_name("localhost")
+    assert finding.state.value == "ok" and "reverse lookup: no name; service HTTP/localhost" in finding.found
+
+
+def test_a_host_that_does_not_exist_is_one_fault(check):
+    step = check("https://nowhere.invalid/").failed("name", skipped=["ticket", *STEPS[6:]])
+    assert "nowhere.invalid does not resolve" in step["found"]
+
+
+# -- the KDC ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kdcs(realm, user, monkeypatch, tmp_path):
+    """Write a krb5.conf that names these KDCs (and has these settings). The service ticket is in the cache before."""
+    realm.run(["kvno", "HTTP/localhost"])
+    set_patience_with_kdcs(monkeypatch, 0.2)
+
+    def write(*entries, **libdefaults):
+        conf = tmp_path / "krb5.conf"
+        settings = {"default_realm": "EXAMPLE.TEST", "dns_lookup_realm": "false", **libdefaults}
+        lines = ["[libdefaults]", *(f"{name} = {value}" for name, value in settings.items())]
+        lines += ["[realms]", "EXAMPLE.TEST = {", *(f"kdc = {entry}" for entry in entries), "}"]
+        conf.write_text("\n".join(lines) + "\n")
+        monkeypatch.setenv("KRB5_CONFIG", str(conf))
+
+    return write
+
+
+def warned(report):
+    """Check that only the KDC is worth a warning: the tickets are in the cache. Return the step."""
+    assert (report.status, report.of("warning")) == (0, ["kdc"])
+    assert report["kdc"]["remedy"]
+    return report["kdc"]
+
+
+def test_a_silent_kdc(check, kdcs):
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        port = tcp.getsockname()[1]
+        udp.bind(("127.0.0.1", port))
+        kdcs(f"127.0.0.1:{port}")
+        step = warned(check())
+    assert f"127.0.0.1:{port} no answer (TCP), no answer (UDP)" in step["found"]
+    assert "firewall" in step["remedy"] and "--timeout does not limit" in step["remedy"]
+    assert step["facts"]["kdcs"][0]["milliseconds"] is None
+
+
+def test_one_of_two_kdcs_is_down(check, kdcs, realm):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    kdcs(f"127.0.0.1:{port}", f"127.0.0.1:{realm.portbase}")
+    step = warned(check())
+    assert f"127.0.0.1:{port} Connection refused (TCP)" in step["found"]
+    assert f"127.0.0.1:{realm.portbase} answered in" in step["found"]
+
+
+def test_a_kdc_that_does_not_resolve(check, kdcs):
+    kdcs("kdc.invalid")
+    step = warned(check())
+    assert "kdc.invalid:88 does not resolve" in step["found"] and "name in krb5.conf" in step["remedy"]
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_a_protocol_in_krb5_conf(check, kdcs, realm, protocol):
+    kdcs(f"{protocol}/127.0.0.1:{realm.portbase}")
+    report = check()
+    assert report.status == 0 and report["kdc"]["state"] == "ok"
+    assert f"127.0.0.1:{realm.portbase} answered in" in report["kdc"]["found"]
+
+
+def test_another_server_in_place_of_the_kdc(check, kdcs, hub):
+    kdcs(f"tcp/127.0.0.1:{hub.ports['http']}")
+    assert "what answers there is no KDC (TCP)" in warned(check())["found"]
+
+
+def test_a_proxy_for_kdcs_is_named_and_not_asked(check, kdcs):
+    kdcs("https://proxy.example.test/KdcProxy")
+    report = check()
+    assert report.status == 0 and report["kdc"]["state"] == "ok"
+    assert "https://proxy.example.test/KdcProxy (not asked here)" in report["kdc"]["found"]
+
+
+def test_no_kdc_is_named(check, kdcs):
+    kdcs(dns_lookup_kdc="false")
+    step = warned(check())
+    assert "which forbids to ask the DNS (dns_lookup_kdc), names no KDC of EXAMPLE.TEST" in step["found"]
+    assert "[realms]" in step["remedy"]
+
+
+def test_kdcs_in_the_dns(check, kdcs, realm, monkeypatch):
+    kdcs()
+    with DNS(monkeypatch, {"_kerberos._udp.EXAMPLE.TEST.": f"0 0 {realm.portbase} localhost."}):
+        report = check()
+    assert report.status == 0 and report["kdc"]["state"] == "ok"
+    assert f"localhost:{realm.portbase} answered in" in report["kdc"]["found"]
+    assert report["kdc"]["facts"]["source"] == "the DNS"
+    with DNS(monkeypatch, {}):
+        assert "krb5.conf and the DNS name no KDC of EXAMPLE.TEST" in warned(check())["found"]
+
+
+def test_without_dnspython_the_dns_is_not_asked(check, kdcs, monkeypatch):
+    kdcs()
+    monkeypatch.setitem(sys.modules, "dns.resolver", None)
+    report = check()
+    assert report.status == 0 and report["kdc"]["state"] == "ok" and "krbxmlrpc[cli]" in report["kdc"]["remedy"]
+
+
+def test_kdcs_that_sssd_names(check, kdcs, realm, monkeypatch, tmp_path):
+    kdcs("kdc.invalid")
+    (tmp_path / "kdcinfo.EXAMPLE.TEST").write_text(f"127.0.0.1:{realm.portbase}\n")
+    set_file_of_sssd(monkeypatch, f"{tmp_path}/kdcinfo.")
+    report = check()
+    assert report.status == 0 and report["kdc"]["facts"]["source"] == "SSSD"
+
+
+def test_a_slow_kdc(check, kdcs, realm, monkeypatch):
+    kdcs(f"127.0.0.1:{realm.portbase}")
+    set_slow_kdc(monkeypatch, 0.0)
+    assert "delay" in warned(check())["remedy"]
+
+
+def test_a_realm_that_is_not_known(check, kdcs, monkeypatch, tmp_path):
+    kdcs(default_realm="")
+    monkeypatch.setenv("KRB5CCNAME", f"MEMORY:{tmp_path}")
+    report = check()
+    assert report["kdc"]["state"] == "skipped" and "realm" in report["kdc"]["found"]
 
 
 def test_a_service_that_the_kdc_does_not_know(check):
@@ -310,7 +460,9 @@ def test_a_service_that_the_kdc_does_not_know(check):
 
 def test_a_kdc_that_is_down(check, other_realm):
     other_realm().stop_kdc()
-    step = check().failed("ticket", skipped=BEHIND_TICKET)
+    report = check()
+    assert "Connection refused (TCP)" in report["kdc"]["found"] and report["kdc"]["state"] == "warning"
+    step = report.failed("ticket", skipped=BEHIND_TICKET)
     assert step["facts"] == {"error": "KDCUnreachable"} and "krb5.conf" in step["remedy"]
 
 
@@ -333,7 +485,7 @@ def test_nobody_listens(check):
 
 
 def test_a_proxy_that_refuses(check, squid):
-    step = check("/xmlrpc", "--proxy", squid.url("closed")).failed("tcp", skipped=STEPS[6:])
+    step = check("/xmlrpc", "--proxy", squid.url("closed")).failed("tcp", skipped=STEPS[7:])
     assert step["facts"] == {"error": "ProxyRefused"} and "--proxy" in step["remedy"]
 
 
@@ -445,6 +597,18 @@ def test_a_path_that_nothing_protects(check):
     report = check("/open", "--mutual-authentication", "optional")
     assert (report.status, report.of("warning")) == (0, ["offer", "call"])
     assert "does not prove" in report["call"]["found"]
+
+
+def test_a_login_path_that_does_not_exist(check):
+    step = check("/member", "--login-path", "/open?status=404").failed("offer", skipped=BEHIND_TICKET)
+    assert "answers 404 Not Found: there is no login page at /open" in step["found"]
+    assert "check --login-path: kobo has it at" in step["remedy"]
+
+
+def test_a_login_path_that_is_open(check):
+    step = check("/member", "--login-path", "/open").failed("offer", skipped=BEHIND_TICKET)
+    assert "the login page /open is open, so a login there proves nothing" in step["found"]
+    assert "check --login-path" in step["remedy"]
 
 
 def test_a_login_form(check_server):
@@ -636,7 +800,7 @@ def test_where_the_encoding_has_no_marks(words):
     lines = done.stdout.decode("ascii").splitlines()
     assert (done.returncode, done.stderr) == (1, b"")
     assert [line.split()[0] for line in lines if line and line[0] != " "] == [
-        *(["ok"] * 7 + ["FAIL", "ok"] + ["skip"] * 3),
+        *(["ok"] * 8 + ["FAIL", "ok"] + ["skip"] * 3),
         "Failed:",
     ]
 

@@ -27,6 +27,22 @@ def test_krb5_conf(tmp_path):
     }
 
 
+def test_the_kdcs_of_realms(tmp_path):
+    conf, more = tmp_path / "krb5.conf", tmp_path / "more.conf"
+    conf.write_text(
+        "[libdefaults]\n kdc = wrong\n"
+        "[realms]\n ONE.TEST = {\n  kdc = kdc1.one.test:88\n  # kdc = comment\n  kdc = kdc2.one.test\n"
+        "  inner = {\n   kdc = deeper\n  }\n  admin_server = wrong\n }\n TWO.TEST={\n  kdc=tcp/kdc.two.test\n }\n"
+        f"[domain_realm]\n kdc = wrong\ninclude {more}\n"
+    )
+    more.write_text("[realms]\nONE.TEST = {\n kdc = kdc3.one.test\n}\n")
+    found = krb5_conf.read(str(conf))
+    assert found.kdcs == {
+        "ONE.TEST": ["kdc1.one.test:88", "kdc2.one.test", "kdc3.one.test"],
+        "TWO.TEST": ["tcp/kdc.two.test"],
+    }
+
+
 def test_krb5_conf_that_includes_itself(tmp_path):
     conf = tmp_path / "krb5.conf"
     conf.write_text(f"include {conf}\n[libdefaults]\n default_realm = EXAMPLE.TEST\n")
@@ -35,7 +51,7 @@ def test_krb5_conf_that_includes_itself(tmp_path):
 
 def test_krb5_conf_of_the_system(monkeypatch, tmp_path):
     monkeypatch.setattr(krb5_conf, "DEFAULT", f"{tmp_path}/none")
-    assert krb5_conf.read(None) == ([], [f"{tmp_path}/none"], {}, {})
+    assert krb5_conf.read(None) == ([], [f"{tmp_path}/none"], {}, {}, {})
 
 
 def test_a_changed_file_is_read_again(tmp_path):
