@@ -5,7 +5,9 @@ All that is used here may change without notice: if it does, this is the place t
 
 import functools
 import os
+import ssl
 import threading
+import xmlrpc.client
 
 from krbxmlrpc import _settings
 from krbxmlrpc._cli import check as _check, kdcs as _kdcs, main as _main, options as _options
@@ -206,6 +208,46 @@ def set_slow_kdc(monkeypatch, seconds):
 def set_file_of_sssd(monkeypatch, beginning):
     """Have ``krbxmlrpc check`` look for SSSD's file about KDCs at this path. The realm follows the path."""
     monkeypatch.setattr(_kdcs, "SSSD", beginning)
+
+
+def option_of(argument):
+    """Return the option of the command line for an argument of the transport; None if it is no argument."""
+    return _options.OPTIONS[argument].flag if argument in _options.OPTIONS else None
+
+
+def failed_call(error):
+    """Return the transport, the URL, the method and the arguments of the call that failed with this error."""
+    frame = error.__traceback__
+    while not (frame.tb_frame.f_code.co_name == "single_request" and "handler" in frame.tb_frame.f_locals):
+        frame = frame.tb_next
+    seen = frame.tb_frame.f_locals
+    arguments, method = xmlrpc.client.loads(seen["request_body"])
+    transport = seen["self"]
+    url = f"{transport._scheme}://{seen['host']}{seen['handler']}"
+    return transport, url, method, arguments
+
+
+def command_line_of(transport, trusted):
+    """Return the options of the command line for a transport with these arguments.
+
+    Args:
+        trusted: a file for the certificates of the CAs that the transport trusts.
+    """
+    words = [] if transport._scheme == "https" else ["--insecure-http"]
+    for setting in _settings.definitions():
+        option, value = _options.OPTIONS.get(setting.name), getattr(transport._settings, setting.name)
+        if option is None or value == setting.default or setting.name in ("cookiejar", "headers", "idempotent"):
+            continue
+        if setting.name == "context":
+            cas = [ssl.DER_cert_to_PEM_cert(held) for held in value.get_ca_certs(binary_form=True)]
+            trusted.write("".join(cas))
+            trusted.flush()
+            words += [option.flag, trusted.name] if cas else []
+        elif option.kind == "constant":
+            words.append(option.flag)
+        else:
+            words += [option.flag, "none" if value is None else str(getattr(value, "value", value))]
+    return words
 
 
 # -- tickets, credentials and the command ---------------------------------------------------------------------------

@@ -3,13 +3,23 @@
 A test that provokes a row is marked ``@pytest.mark.row("…")`` with the first cell, and makes its call by the fixture
 `trouble`. The second cell names the error's class, and quotes its message (… is for anything); what is ``literal`` or
 *emphasized* in the third, the remedy, has to be in its hint.
+
+The fixture then makes the same call by ``krbxmlrpc call`` and ``krbxmlrpc check``. Both have to name the same cause and
+the same remedy, in the terms of the command line.
 """
 
+import contextlib
+import functools
+import io
+import json
 import re
+import tempfile
 from pathlib import Path
 
 import docutils.core
+import internals
 from docutils import nodes
+from servers.scripted import ScriptedServer, message, say
 
 TITLE = "When it does not work"
 
@@ -24,22 +34,108 @@ class Row:
         errors: the names of the error's class: one.
         words: what its message has.
         remedies: what its hint has.
+        options: the same in the terms of the command line.
     """
 
     def __init__(self, symptom, error, remedy):
         self.name = _line(symptom)
         self.errors = [_line(literal) for literal in error.findall(nodes.literal)]
         self.words = re.findall('"([^"]+)"', _line(error))
-        self.remedies = [_line(text) for text in remedy.findall() if isinstance(text, (nodes.literal, nodes.emphasis))]
+        literals = {_line(text): on_command_line(_line(text)) for text in remedy.findall(nodes.literal)}
+        emphasized = [_line(text) for text in remedy.findall(nodes.emphasis)]
+        self.remedies = [*literals, *emphasized]
+        self.options = [*literals.values(), *emphasized]
 
     def check(self, error):
         """Raise AssertionError where README does not describe the error."""
         assert [type(error).__name__] == self.errors
-        for words in self.words:
+        self._compare(error.message, error.hint, self.remedies)
+
+    def check_call(self, said):
+        """Raise AssertionError where README does not describe what ``krbxmlrpc call`` says."""
+        found, _, hint = said.partition("\n  hint: ")
+        self._compare(found, hint, self.options)
+
+    def check_check(self, report):
+        """Raise AssertionError where README does not describe what ``krbxmlrpc check`` reports."""
+        troubles = [step for step in report["steps"] if step["state"] in ("failed", "warning")]
+        found, remedies = ("\n".join(str(step[key]) for step in troubles) for key in ("found", "remedy"))
+        words, remedy = OF_CHECK.get(self.name, (self.words, self.options))
+        self._compare(found, remedies, remedy, words)
+
+    def _compare(self, found, hint, remedies, all_words=None):
+        for words in self.words if all_words is None else all_words:
             pattern = ".*".join(re.escape(part.strip()) for part in words.split("…"))
-            assert re.search(pattern, error.message), f"{error.message!r} has not {words!r}"
-        for remedy in self.remedies:
-            assert remedy in error.hint, f"{error.hint!r} has not {remedy!r}"
+            assert re.search(pattern, found), f"{found!r} has not {words!r}"
+        for remedy in remedies:
+            assert remedy in hint, f"{hint!r} has not {remedy!r}"
+
+
+OF_CHECK = {
+    "an unknown host name": (["does not resolve"], ["host name", "DNS"]),
+    "a call that is too large": ([], []),  # its own calls are small
+}
+"""What ``krbxmlrpc check`` says of a row, if it is not what the error says: words of the cause, and of the remedy."""
+
+_ON_COMMAND_LINE = {
+    "KerberosTransport": "https:// asks for TLS",
+    "context=": "--cafile",
+}
+
+
+def on_command_line(remedy):
+    """Return the words of a remedy in the terms of the command line."""
+    if remedy in _ON_COMMAND_LINE:
+        return _ON_COMMAND_LINE[remedy]
+    argument, _, value = remedy.partition("=")
+    option = internals.option_of(argument)
+    if option is None:
+        return remedy
+    value = value.strip("'\"")
+    return f"{option} {'none' if value == 'None' else value}".rstrip()
+
+
+OFFER = say(message(401, [("WWW-Authenticate", "Negotiate")]))
+
+
+def commands(row, error, before, prepare):
+    """Make the call that failed with this error by ``krbxmlrpc call`` and by ``check``, and compare with the row.
+
+    Args:
+        before: how many answers each scripted server had given before the call.
+        prepare: is called before each command, with the number of requests that come before the call.
+    """
+    transport, url, method, arguments = internals.failed_call(error)
+    others_case = functools.partial(re.sub, r"case=\w+", "case=of_a_command")
+    servers = [(server, server.played[before.get(server, 0) :]) for server in ScriptedServer.running()]
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as trusted:
+        words = [*map(others_case, internals.command_line_of(transport, trusted)), others_case(url)]
+        prepare(0)
+        in_json = [json.dumps(argument) for argument in arguments]
+        status, _, said = _run(["call", *words, method, "--", *in_json], servers, [])
+        assert status == 2, said
+        row.check_call(said)
+        prepare(1)
+        _, printed, said = _run(["check", "--json", *words], servers, [OFFER])
+        assert said == ""
+        row.check_check(json.loads(printed))
+
+
+def _run(words, servers, first):
+    """Run a command; return its exit status, its output and its complaints.
+
+    Args:
+        servers: the scripted servers, each with the answers to repeat.
+        first: answers that come before these.
+    """
+    with contextlib.ExitStack() as stack:
+        for server, played in servers:
+            stack.enter_context(server.again([*first * server.is_tls, *played * 9]))
+        printed, said = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(said):
+            status = internals.run_command(words)
+        printed.flush()
+        return status, printed.buffer.getvalue().decode(), said.getvalue()
 
 
 def _line(cell):

@@ -60,7 +60,7 @@ def judged(asked: Asked, status: int, challenges: list[str], location: str | Non
     if status == 401 and "negotiate" in schemes:
         return Finding(State.OK, f"{said} and offers {offered(challenges)}", None, facts)
     if status == 401:
-        found = f"{said} and offers {offered(challenges)}: Negotiate is missing"
+        found = f"{said} and does not offer Negotiate (it offers: {offered(challenges)})"
         remedy = Hint(
             "check the path of the URL; on the server, AuthType GSSAPI has to cover it{more}", more=_log_in(asked)
         )

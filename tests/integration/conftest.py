@@ -41,12 +41,22 @@ def rows():
 
 @pytest.fixture
 def trouble(request, rows):
-    """Make a call that fails as README's row says that the test is marked with; return the error."""
+    """Make a call that fails as README's row says that the test is marked with; return the error.
 
-    def fail(call, *arguments):
+    The same call by ``krbxmlrpc call`` and ``krbxmlrpc check`` has to name the same cause and the same remedy. What
+    scripted servers answered is repeated for these. Other servers can be prepared by ``prepare``: it is called before
+    each command, with the number of requests that this command makes before the call.
+    """
+    import troubleshooting
+
+    row = rows[request.node.get_closest_marker("row").args[0]]
+
+    def fail(call, *arguments, prepare=lambda others: None):
+        before = {server: len(server.played) for server in troubleshooting.ScriptedServer.running()}
         with pytest.raises(KerberosXMLRPCError) as caught:
             call(*arguments)
-        rows[request.node.get_closest_marker("row").args[0]].check(caught.value)
+        row.check(caught.value)
+        troubleshooting.commands(row, caught.value, before, prepare)
         return caught.value
 
     return fail

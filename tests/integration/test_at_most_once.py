@@ -194,8 +194,11 @@ def test_a_transport_is_forgotten_at_once_after_a_failure(forwarder, server_cont
 
 @pytest.mark.row("a connection that breaks")
 def test_the_error_says_what_would_repeat_it(call_through, trouble, forwarder):
-    forwarder.play(Break(Phase.EXECUTED, How.FIN))
-    trouble(call_through().whoami)
+    def prepare(others):
+        forwarder.play(*[None] * others, Break(Phase.EXECUTED, How.FIN))
+
+    prepare(0)
+    trouble(call_through().whoami, prepare=prepare)
 
 
 @pytest.mark.parametrize(

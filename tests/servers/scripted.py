@@ -6,8 +6,9 @@ Its honest answers are real: pykerberos' server side accepts the ticket, with th
 import socket
 import ssl
 import struct
-from collections.abc import Iterable
-from contextlib import suppress
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Callable, Optional
 from xmlrpc.client import dumps
 
@@ -116,13 +117,34 @@ class ScriptedServer(LoopbackServer):
     Attributes:
         requests: all requests so far.
         otherwise: what answers when the script is at its end.
+        played: the answers of the script so far.
+        is_tls: whether the server speaks TLS.
     """
+
+    _started: "weakref.WeakSet[ScriptedServer]" = weakref.WeakSet()
 
     def __init__(self, ca: Optional[trustme.CA], *script: Answer) -> None:
         super().__init__(ca)
         self.requests: list[Request] = []
         self.otherwise = honest()
+        self.played: list[Answer] = []
+        self.is_tls = ca is not None
         self._script = list(script)
+        self._started.add(self)
+
+    @classmethod
+    def running(cls) -> "list[ScriptedServer]":
+        """Return the servers that have not been stopped."""
+        return list(cls._started)
+
+    @contextmanager
+    def again(self, script: list[Answer]) -> Iterator[None]:
+        """Play other answers inside a ``with`` block, and then forget the requests that came there."""
+        before, known, played = self._script, len(self.requests), len(self.played)
+        self.play(*script)
+        yield
+        self.play(*before)
+        del self.requests[known:], self.played[played:]
 
     def play(self, *script: Answer) -> None:
         """Replace what is left of the script."""
@@ -138,6 +160,7 @@ class ScriptedServer(LoopbackServer):
                 request = parse_request(head, number)._replace(sock=sock, stream=stream)
                 with self._lock:
                     answer = self._script.pop(0) if self._script else self.otherwise
+                    self.played.append(answer)
                 if not hasattr(answer, "early"):
                     request = request._replace(body=stream.read(request.length))
                 with self._lock:
