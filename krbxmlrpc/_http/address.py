@@ -13,6 +13,11 @@ from urllib.parse import urlsplit
 # digits of other scripts in the port.
 _SERVER = re.compile(r"(?:[^\[\]%:]*|\[[^\[\]]*\])(?::[0-9]*)?")
 
+_WITH_PORT = re.compile(r"([^\[\]:]*|\[[^\[\]]*\]):([^:]*)")
+
+MAX_PORT = 65535
+"""The highest port of TCP."""
+
 _PARAMETERS = re.compile(r";[^/]*")
 
 # Load the codec for host names now, because its first use imports a module. If a process forked during that import in
@@ -56,9 +61,26 @@ def parse_address(netloc: str, default_port: int) -> Address:
         # Show only the part before the colon, because a part of a password could follow. For example, if the URL has
         # "user:pass/word@host", with / in the password, this function gets "user:pass".
         raise ValueError(
-            f"the URL has a server {netloc.partition(':')[0]!r} that cannot be called; accepted is host or host:port"
+            f"the URL has a server {netloc.partition(':')[0]!r} that cannot be called: {_fault(netloc)}; "
+            "accepted is host or host:port"
         )
     return Address(host, port, dns_name)
+
+
+def _fault(netloc: str) -> str:
+    """Return the reason why a ``host:port`` is not valid, without any part of it."""
+    found = _WITH_PORT.fullmatch(netloc)
+    if (
+        found
+        and found[2]
+        and not (found[2].isascii() and found[2].isdigit() and len(found[2]) < 19 and int(found[2]) <= MAX_PORT)
+    ):
+        return f"the port is not a number up to {MAX_PORT}"
+    if "[" not in netloc and netloc.count(":") > 1:
+        return "an IPv6 address needs brackets, as in [::1]"
+    if not netloc or (found and not found[1]):
+        return "the host is missing"
+    return "this is not the name or address of a host"
 
 
 def host_header(address: Address, default_port: int) -> str:
