@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import sys
 from typing import Any
 
@@ -62,21 +63,36 @@ def give_up(stream: Any) -> None:
 
 
 def write(output: str | bytes, but: str = "") -> None:
-    """Write to standard output. If that fails, raise `Wrong` with a message that begins with `but`.
+    """Write all of it to standard output. If that fails, raise `Wrong` with a message that begins with `but`.
 
     If the reader has closed the pipe, raise BrokenPipeError instead.
     """
     try:
-        if isinstance(output, bytes):
-            sys.stdout.buffer.write(output)
-        else:
-            sys.stdout.write(output)
-        sys.stdout.flush()
+        write_all(sys.stdout, output)
     except OSError as error:
         give_up(sys.stdout)
         if isinstance(error, BrokenPipeError):
             raise
         raise Wrong(f"{but}the output cannot be written: {error.strerror}") from error
+
+
+def write_all(stream: Any, output: str | bytes) -> None:
+    """Write all of a text, or of bytes, to a stream of text. Raise OSError if a part cannot be written.
+
+    A file may take only a part of the data: if it does not block, and if a signal interrupts the system call. Python
+    writes the rest only if the stream has a buffer, and PYTHONUNBUFFERED takes the buffer away.
+    """
+    stream.flush()
+    file = getattr(stream.buffer, "raw", stream.buffer)
+    data = output.encode(stream.encoding, stream.errors) if isinstance(output, str) else output
+    left = memoryview(data)
+    while left:
+        written = file.write(left)
+        if written is None:  # the file does not block, and takes nothing now
+            ready = select.poll()
+            ready.register(file, select.POLLOUT)
+            ready.poll()
+        left = left[written or 0 :]
 
 
 def has_colours(stream: Any) -> bool:

@@ -21,9 +21,9 @@ from typing import Any, Callable
 
 from .._hints import message_of, told
 from ..errors import KerberosXMLRPCError
-from .console import Wrong, can_show, give_up, harmless, has_colours, showable, to_json, write
-from .options import TERMS, Target, build_parser, target_of, without_options
-from .values import as_json, read_arguments
+from .console import Wrong, can_show, give_up, harmless, has_colours, showable, to_json, write, write_all
+from .options import TERMS, Target, build_parser, parse, target_of
+from .values import as_json, read_arguments, read_params
 
 WORKED, FAULT, FAILED = 0, 1, 2
 FOUND = 1  # check found a failure
@@ -40,7 +40,7 @@ def complain(text: str, hint: str | None = None) -> None:
     lines = ["krbxmlrpc: " + text.replace("\n", "\n    "), *([f"  hint: {told(hint, TERMS)}"] if hint else [])]
     if sys.stderr is not None:  # None: standard error is closed
         try:
-            print(harmless("\n".join(lines)), file=sys.stderr)
+            write_all(sys.stderr, harmless("\n".join(lines)) + "\n")
         except OSError:
             give_up(sys.stderr)
 
@@ -50,26 +50,51 @@ def complain(text: str, hint: str | None = None) -> None:
 
 def call(options: argparse.Namespace) -> int:
     """Run ``krbxmlrpc call``, and return the exit status."""
+    if options.list:
+        if options.arguments or options.params is not None:
+            raise Wrong("--list calls no method, so it takes no ARG and no --params")
+        return list_methods(options)
+    if options.method is None:
+        raise Wrong("METHOD is missing; krbxmlrpc list shows the server's methods")
+    if options.arguments and options.params is not None:
+        raise Wrong("--params holds all arguments of the method, so there can be no ARG as well")
+    _check_method(options.method)
+    target = target_of(options)
+    if options.params is not None:
+        arguments = read_params(options.params, options.allow_none)
+    else:
+        arguments = read_arguments(options.arguments, options.allow_none)
+
+    def work(transport: Any) -> None:
+        result = request(transport, target, options.method, arguments, options.allow_none)
+        _print_result(result, options.raw)
+
+    return _with_transport(target, work)
+
+
+def list_methods(options: argparse.Namespace) -> int:
+    """Run ``krbxmlrpc list``, and return the exit status."""
+    if options.method is not None:
+        _check_method(options.method)
+    target = target_of(options)
+    hint = "the server does not list its methods: you cannot call system.listMethods"
+    return _with_transport(target, lambda transport: _list(transport, target, options.method), hint)
+
+
+def _check_method(name: str) -> None:
+    if not _METHOD.fullmatch(name):
+        raise Wrong(f"METHOD is {name!r}; accepted is printable ASCII without spaces, <, > and &")
+
+
+def _with_transport(target: Target, work: Callable[[Any], None], hint: str | None = None) -> int:
+    """Do some work with a transport, and return the exit status. `hint` is for a Fault."""
     from xmlrpc.client import Fault
 
-    if options.method is None and not options.list:
-        raise Wrong("METHOD is missing; --list shows the server's methods")
-    if options.arguments and options.list:
-        raise Wrong("--list calls no method, so it takes no ARG")
-    if options.method is not None and not _METHOD.fullmatch(options.method):
-        raise Wrong(f"METHOD is {options.method!r}; accepted is printable ASCII without spaces, <, > and &")
-    target = target_of(options)
-    arguments = read_arguments(options.arguments, options.allow_none)
     transport = target.transport()
     try:
-        if options.list:
-            _list(transport, target, options.method)
-        else:
-            result = request(transport, target, options.method, arguments, options.allow_none)
-            _print_result(result, options.raw)
+        work(transport)
         return WORKED
     except Fault as fault:
-        hint = "the server does not list its methods: you cannot call system.listMethods" if options.list else None
         complain(f"Fault {fault.faultCode}: {fault.faultString}", hint)
         return FAULT
     finally:
@@ -88,8 +113,11 @@ def request(transport: Any, target: Target, method: str, arguments: Sequence[Any
 def _print_result(result: Any, raw: bool) -> None:
     from xmlrpc.client import Binary
 
-    if raw and isinstance(result, (str, Binary)):
-        write(result.encode() if isinstance(result, str) else result.data, "the call worked, but ")
+    if raw and isinstance(result, str):
+        end = "\n" if sys.stdout.isatty() and not result.endswith("\n") else ""  # so that the prompt has its own line
+        write((result + end).encode(), "the call worked, but ")
+    elif raw and isinstance(result, Binary):
+        write(result.data, "the call worked, but ")
     else:
         write(f"{to_json(as_json(result), sys.stdout)}\n", "the call worked, but ")
 
@@ -101,7 +129,7 @@ def _list(transport: Any, target: Target, method: str | None) -> None:
         raise Wrong("the server's answer to system.listMethods is not a list")
     names = [str(name) for name in known]
     if method is not None and method not in names:
-        raise Wrong(f"the server has no method {method}; without METHOD, --list shows all")
+        raise Wrong(f"the server has no method {method}; without METHOD, krbxmlrpc list shows all")
     for name in names if method is None else [method]:
         write("".join(f"{showable(line, sys.stdout)}\n" for line in _described(transport, target, name, names)))
 
@@ -208,9 +236,27 @@ def _shown(finding: Any, stream: Any) -> Iterator[str]:
             yield f"\x1b[{colour}m{mark}\x1b[0m{line[len(mark) :]}" if marked else line
 
 
+def hubs(options: argparse.Namespace) -> int:
+    """Run ``krbxmlrpc hubs``, and return the exit status."""
+    from .hubs import all_hubs
+
+    rows = [(f"@{hub.name}", hub.shown_url, hub.path) for hub in all_hubs(options.config)]
+    widths = [max(map(len, column)) for column in list(zip(*rows))[:2]]
+    for name, url, path in rows:
+        write(f"{showable(f'{name:{widths[0]}}  {url:{widths[1]}}  {path}', sys.stdout)}\n")
+    if not rows:
+        complain("no hub is defined", "krbxmlrpc hubs --help shows how to define one")
+    return WORKED
+
+
 # -- the command ------------------------------------------------------------------------------------------------------
 
-_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"call": call, "check": check}
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "call": call,
+    "list": list_methods,
+    "check": check,
+    "hubs": hubs,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -223,15 +269,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: the command line is wrong, or asks for help.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser, subparsers = build_parser()
     if "_ARGCOMPLETE" in os.environ:
-        _complete(parser)
-    # Options may stand between arguments. argparse allows that only in a parser without subcommands.
-    options = (
-        subparsers[words[0]].parse_intermixed_args(without_options(words[1:]))
-        if words[:1] and words[0] in subparsers
-        else parser.parse_args(words)
-    )
+        _complete(build_parser()[0])
+    options = parse(words)
     return _run(_COMMANDS[options.command], options)
 
 

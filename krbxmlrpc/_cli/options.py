@@ -6,6 +6,7 @@ Most options stand for one argument of the transport. `_settings` defines both.
 from __future__ import annotations
 
 import argparse
+import itertools
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -14,13 +15,15 @@ from .._http.address import shown_path
 from .._settings import Option, definitions, tls_context
 from .._version import __version__
 from .console import Wrong
+from .values import Text
 
 _EXAMPLES = """\
 examples:
   krbxmlrpc call https://hub.example.com/xmlrpc whoami
-  krbxmlrpc call https://hub.example.com/xmlrpc --list
   krbxmlrpc call https://hub.example.com/xmlrpc build pkg '{"arch": "s390x"}'
+  krbxmlrpc list https://hub.example.com/xmlrpc
   krbxmlrpc check https://hub.example.com/xmlrpc
+  krbxmlrpc call @kobo list_workers        a hub that hubs.ini names
 """
 
 _CALL = """\
@@ -32,10 +35,22 @@ Each ARG is read as JSON. If it is not JSON, it is text:
   42  true  '["a", "b"]'  '{"x": 1}'     their values in JSON
   hello                                  text
   '"42"'                                 the text "42"
+  '{"$date": "2026-11-26T04:30:00"}'     a date
+  '{"$base64": "AAEC"}'                  binary data
   @FILE                                  binary data, the bytes of a file
   @-                                     binary data, from standard input
   @@hello                                the text "@hello"
+  --text WORD                            the text WORD, whatever it looks like
+A word that begins with {, [ or " has to be JSON; else put --text before it.
 Put -- before an argument that starts with - and is not a number.
+
+--params FILE takes all arguments from a file with a JSON array instead, for
+long ones and for secrets: all users of a machine can see its command lines.
+
+On a terminal, the command shows on standard error what it waits for, and how
+many bytes it has sent or received. Ctrl-C ends every wait. --timeout does not
+limit the wait for a KDC: if no KDC answers, Kerberos gives up after a minute
+or so, as krb5.conf says.
 """
 
 _CALL_EXAMPLES = """\
@@ -47,7 +62,48 @@ examples:
   krbxmlrpc call https://hub.example.com/xmlrpc add 1 2 --timeout 10
   krbxmlrpc call https://hub.example.com/xmlrpc upload name.txt @name.txt
   krbxmlrpc call https://hub.example.com/xmlrpc download 7 --raw >file
+  krbxmlrpc call https://hub.example.com/xmlrpc comment 7 --text "$TEXT"
+  krbxmlrpc call https://hub.example.com/xmlrpc build --params build.json
   krbxmlrpc call https://hub.example.com/xmlrpc note -- '--not an option'
+"""
+
+_LIST = """\
+Show the methods of a server, or just METHOD, with the signatures and the help
+that the server gives. This calls system.listMethods, system.methodSignature
+and system.methodHelp.
+"""
+
+_LIST_EXAMPLES = """\
+exit status: 0 success, 1 the server answered with a Fault, 2 failure
+
+examples:
+  krbxmlrpc list https://hub.example.com/xmlrpc
+  krbxmlrpc list https://hub.example.com/xmlrpc build
+"""
+
+_HUBS = """\
+List the named hubs: name, URL, and the file that defines the hub. Other
+commands take @NAME in place of a URL. ~/.config/krbxmlrpc/hubs.ini (under
+XDG_CONFIG_HOME, if it is set) and /etc/krbxmlrpc/hubs.ini define hubs. If
+both files define a hub, your own file counts.
+
+A hub is a section. Its keys are url, and the names of options:
+  [kobo]
+  url = https://hub.example.com/hub/xmlrpc
+  cafile = example-ca.pem
+  login_path = /hub/auth/login/
+An option without a value takes yes or no. Paths may begin with ~; relative
+paths start at the folder of hubs.ini. Options on the command line take
+precedence. These stay on the command line: --header and a proxy's password,
+because no secret is read from the file, and the --insecure-... options.
+"""
+
+_HUBS_EXAMPLES = """\
+exit status: 0 success, 2 a file is wrong
+
+examples:
+  krbxmlrpc hubs
+  krbxmlrpc hubs --config hubs.ini
 """
 
 _CHECK = """\
@@ -60,6 +116,10 @@ first without a ticket, to see which authentication the server asks for, then
 like any call with these options. With --login-path, the first request gets the
 login page, and the call follows a login. The cookies in --cookiejar are not
 used, because they could hide a failure.
+
+On a terminal, the command shows on standard error which step is under way.
+Ctrl-C ends every wait. --timeout does not limit the wait for a KDC: if no KDC
+answers, Kerberos gives up after a minute or so, as krb5.conf says.
 """
 
 _CHECK_EXAMPLES = """\
@@ -111,6 +171,13 @@ def _for_argparse(option: Option) -> dict[str, Any]:
     return {"metavar": option.metavar, **_READERS[option.kind]}
 
 
+def read_value(option: Option, text: str) -> Any:
+    """Return the value of an option from its text, as the command line reads it. Raise ValueError if it is wrong."""
+    if option.kind == "choice" and text not in option.value:
+        raise ValueError(text)
+    return _READERS.get(option.kind, {}).get("type", str)(text)
+
+
 OPTIONS: dict[str, Option] = {
     setting.name: setting.option._replace(flag=setting.option.flag or f"--{setting.name.replace('_', '-')}")
     for setting in definitions()
@@ -153,7 +220,8 @@ class _Terms(Names):
 TERMS = _Terms()
 """The names that hints use on the command line."""
 
-_LITERAL = "\0"  # marks a word that is not an option; no command line can contain a null character
+# Marks a word that is not an option; two marks: a word that is text. No command line can contain a null character.
+_LITERAL = "\0"
 
 
 def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
@@ -170,30 +238,75 @@ def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argument
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True, help=more)
     summary = "call a method and print its result"
     call = _subparser(commands, "call", "URL METHOD [ARG ...]", summary, _CALL, _CALL_EXAMPLES)
+    _add_url(call)
     call.add_argument("method", metavar="METHOD", nargs="?", type=_as_typed, help="name of the method")
     call.add_argument("arguments", metavar="ARG", nargs="*", type=_as_typed, default=[], help="arguments of the method")
-    call.add_argument("--list", action="store_true", help="list all methods or METHOD, with the server's help")
+    call.add_argument("--text", metavar="WORD", help="an argument of the method that is text, whatever it looks like")
+    call.add_argument("--params", metavar="FILE", help="file with all arguments, as a JSON array; - is standard input")
+    call.add_argument("--list", action="store_true", help="the same as krbxmlrpc list URL [METHOD]")
     call.add_argument("--raw", action="store_true", help="write text and binary data unchanged, not as JSON")
     call.add_argument("--allow-none", action="store_true", help="send null as <nil/>, which not all servers accept")
+    summary = "show the methods of a server"
+    listing = _subparser(commands, "list", "URL [METHOD]", summary, _LIST, _LIST_EXAMPLES)
+    _add_url(listing)
+    listing.add_argument("method", metavar="METHOD", nargs="?", type=_as_typed, help="show just this method")
     summary = "test each step of a call, and explain failures"
     check = _subparser(commands, "check", "URL", summary, _CHECK, _CHECK_EXAMPLES)
+    _add_url(check)
     check.add_argument("--json", action="store_true", help="print the findings as JSON, for programs")
-    for subparser in (call, check):
-        _add_options(subparser)
-    return parser, {"call": call, "check": check}
+    hubs = _subparser(commands, "hubs", "", "list the named hubs", _HUBS, _HUBS_EXAMPLES)
+    hubs.set_defaults(verbose=False)
+    subparsers = {"call": call, "list": listing, "check": check, "hubs": hubs}
+    for subparser in subparsers.values():
+        subparser.add_argument("--config", metavar="FILE", help="file with the named hubs, instead of the usual ones")
+        if subparser is not hubs:
+            _add_options(subparser)
+    return parser, subparsers
 
 
-def without_options(words: list[str]) -> list[str]:
-    """Remove the first ``--``, and mark the words after it as literal.
+def parse(words: list[str]) -> argparse.Namespace:
+    """Read a command line. If it is wrong, or asks for help, raise SystemExit."""
+    parser, subparsers = build_parser()
+    subparser = subparsers.get(words[0]) if words else None
+    if subparser is None:
+        options, unknown = parser.parse_known_args(words)
+    else:
+        # Options may stand between arguments. argparse allows that only in a parser without subcommands.
+        marked = _marked(words[1:], has_text=words[0] == "call")
+        options, unknown = subparser.parse_known_intermixed_args(marked)
+    if unknown:
+        from .suggestions import shown, suggestion
 
-    Otherwise, argparse would take some of these words for options, and would also remove a second ``--``.
+        unknown = shown([str(_as_typed(word)) for word in unknown])
+        advice = suggestion(unknown, parser if subparser is None else subparser)
+        (subparser or parser).error(f"unrecognized arguments: {' '.join(unknown)}{advice}")
+    return options
+
+
+def _marked(words: list[str], has_text: bool) -> list[str]:
+    """Mark the words that are no options: those after the first ``--``, and those that ``--text`` names.
+
+    Otherwise, argparse would take some of these words for options. It would also remove a second ``--``, and would not
+    keep the place of ``--text`` among the arguments.
     """
-    end = words.index("--") if "--" in words else len(words)
-    return [*words[:end], *(_LITERAL + word for word in words[end + 1 :])]
+    marked: list[str] = []
+    left = iter(words)
+    for word in left:
+        if word == "--":
+            marked += [_LITERAL + literal for literal in left]
+        elif word == "--text" and has_text:
+            marked += [_LITERAL + _LITERAL + text for text in itertools.islice(left, 1)] or [word]
+        elif word.startswith("--text=") and has_text:
+            marked.append(_LITERAL + _LITERAL + word.partition("=")[2])
+        else:
+            marked.append(word)
+    return marked
 
 
 def _as_typed(word: str) -> str:
-    return word[len(_LITERAL) :] if word.startswith(_LITERAL) else word
+    if word.startswith(_LITERAL + _LITERAL):
+        return Text(word[2:])
+    return word[1:] if word.startswith(_LITERAL) else word
 
 
 def _subparser(
@@ -201,7 +314,7 @@ def _subparser(
 ) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = commands.add_parser(
         name,
-        usage=f"krbxmlrpc {name} [OPTION ...] {words}",
+        usage=f"krbxmlrpc {name} [OPTION ...] {words}".rstrip(),
         help=summary,
         description=description,
         epilog=epilog,
@@ -209,8 +322,24 @@ def _subparser(
         allow_abbrev=False,
     )
     made.set_defaults(command=name)
-    made.add_argument("url", metavar="URL", type=_as_typed, help="the server's URL, https://host[:port]/path")
     return made
+
+
+def _add_url(parser: argparse.ArgumentParser) -> None:
+    url: Any = parser.add_argument(
+        "url", metavar="URL", type=_as_typed, help="the server's URL, https://host[:port]/path, or @NAME of a named hub"
+    )
+    url.completer = _names_of_hubs
+
+
+def _names_of_hubs(parsed_args: argparse.Namespace, **_: object) -> list[str]:
+    """Return the words that can stand for a URL, for argcomplete."""
+    from .hubs import all_hubs
+
+    try:
+        return [f"@{hub.name}" for hub in all_hubs(getattr(parsed_args, "config", None))]
+    except Wrong:
+        return []
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -246,37 +375,58 @@ class Target(NamedTuple):
     """The path, and the query if there is one."""
     arguments: dict[str, Any]
     """The arguments of the transport, taken from the options."""
+    named: str = ""
+    """For errors: the section that defines the hub, if the user has named the hub; else empty."""
 
     @property
     def url(self) -> str:
         """The URL for messages, without the parts that can hold secrets."""
         return f"{self.scheme}://{self.netloc}{shown_path(self.handler)}"
 
-    def transport(self) -> Any:
-        """Return a new transport. Raise `Wrong` if an argument is invalid."""
+    def transport(self, **more: Any) -> Any:
+        """Return a new transport. Raise `Wrong` if an argument is invalid.
+
+        Args:
+            more: further arguments of the transport.
+        """
         from ..transport import InsecureKerberosTransport, KerberosTransport
 
         kind = KerberosTransport if self.scheme == "https" else InsecureKerberosTransport
         try:
-            return kind(**self.arguments)
-        except (TypeError, ValueError, ImportError, OSError) as error:
-            raise Wrong(told(message_of(error), TERMS)) from error
+            return kind(**self.arguments, **more)
+        except (TypeError, ValueError, ImportError) as error:
+            raise Wrong(told(message_of(error), TERMS) + self.named) from error
+        except OSError as error:  # only a file of cookies is read now
+            jar = self.arguments["cookiejar"].filename
+            raise Wrong(f"--cookiejar is {jar!r}, which cannot be used: {error.strerror}{self.named}") from error
 
 
 def target_of(options: argparse.Namespace) -> Target:
     """Return the server and the transport's arguments from the command line. Raise `Wrong` if one is invalid."""
+    given = {name: vars(options)[name] for name in OPTIONS if name in options}
+    if not options.url.startswith("@"):
+        return _target(options, options.url, given)
+    from .hubs import find
+
+    hub = find(options.url[1:], options.config)
     try:
-        parts = urlsplit(options.url)
+        return _target(options, hub.url, {**hub.arguments, **given})._replace(named=hub.place)
+    except Wrong as wrong:
+        raise Wrong(f"{wrong}{hub.place}") from wrong
+
+
+def _target(options: argparse.Namespace, url: str, given: dict[str, Any]) -> Target:
+    try:
+        parts = urlsplit(url)
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise Wrong("URL is not valid; accepted is https://host[:port]/path")
+        raise Wrong("URL is not valid; accepted is https://host[:port]/path, or @NAME of a hub in hubs.ini")
     if parts.scheme == "http" and not options.insecure_http:
         raise Wrong(
             "URL is http://…, and without TLS anybody on the way can read and change everything; use https://…, or "
             "pass --insecure-http as well"
         )
-    given = {name: vars(options)[name] for name in OPTIONS if name in options}
     cafile = given.pop("context", None)
     if parts.scheme == "https":
         given["context"] = _context(cafile, options.insecure_any_certificate)

@@ -5,7 +5,10 @@ import io
 import json
 import logging
 import os
+import pty
 import re
+import select
+import shutil
 import signal
 import socket
 import stat
@@ -13,6 +16,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import NamedTuple
 from xmlrpc.client import Fault, dumps
 
 import pytest
@@ -99,11 +103,11 @@ def test_a_call(call, krb_user):
         ('"42"', "42"),
         ("", ""),
         ("hello", "hello"),
-        ("{not json", "{not json"),
         ("NaN", "NaN"),
-        ("[Infinity]", "[Infinity]"),
+        ("a {b", "a {b"),
         ("@@hello", "@hello"),
         ("@@", "@"),
+        ("@@{x", "@{x"),
         ("Grüße €", "Grüße €"),
         ('"<&>\\u00e9"', "<&>é"),
         ("[]", []),
@@ -132,6 +136,86 @@ def test_files_are_sent_as_binary_data(call, tmp_path, monkeypatch):
     assert base64.b64decode(json.loads(call("echo", "@-"))) == data[::-1]
 
 
+@pytest.mark.parametrize("text", ["{not json", '"x', "[", "@/etc/passwd", "@@", "42", "--list", "--", "", "null"])
+def test_text_is_text_whatever_it_looks_like(call, text):
+    assert json.loads(call("echo", "--text", text)) == text
+    assert json.loads(call("echo", f"--text={text}")) == text
+
+
+def test_a_text_keeps_its_place_among_the_arguments(plain, call):
+    plain.register_function(lambda *arguments: list(arguments), "all")
+    assert json.loads(call("all", "1", "--text", "2", "3", "--timeout", "9", "--text", "4", "--", "--text")) == [
+        *(1, "2", 3, "4", "--text"),
+    ]
+
+
+def test_dates_and_binary_data_in_json(plain, call):
+    plain.register_function(lambda value: f"{type(value).__name__} {value}", "describe")
+    plain.register_function(lambda value: value.data.hex(), "hex")
+    for date in ("2026-11-26T04:30:00", "20261126T04:30:00"):
+        assert json.loads(call("describe", json.dumps({"$date": date}))) == "DateTime 20261126T04:30:00"
+    assert json.loads(call("hex", '{"$base64": "AAEC"}')) == "000102"
+    assert json.loads(call("echo", '[{"$date": "2026-11-26T04:30:00"}]')) == ["2026-11-26T04:30:00"]
+    for struct in ({"$date": "x", "other": 1}, {"$in": [1]}):
+        assert json.loads(call("echo", json.dumps(struct))) == struct
+
+
+# -- arguments from a file --------------------------------------------------------------------------------------------
+
+
+def test_arguments_from_a_file(plain, call, tmp_path, monkeypatch):
+    plain.register_function(lambda *arguments: list(arguments), "all")
+    params = '\ufeff[1, "{x", {"a": [{"$date": "2026-11-26T04:30:00"}]},\n "@FILE", "ü"]'
+    printed = [1, "{x", {"a": ["2026-11-26T04:30:00"]}, "@FILE", "ü"]
+    (tmp_path / "params.json").write_text(params, encoding="utf-8")
+    assert json.loads(call("all", "--params", str(tmp_path / "params.json"))) == printed
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(params.encode())))
+    assert json.loads(call("all", "--params", "-")) == printed
+    (tmp_path / "none.json").write_text("[]")
+    assert json.loads(call("all", "--params", str(tmp_path / "none.json"))) == []
+    (tmp_path / "null.json").write_text("[null]")
+    assert json.loads(call("echo", "--allow-none", "--params", str(tmp_path / "null.json"))) is None
+
+
+def test_arguments_from_a_file_may_be_large(plain, tmp_path):
+    plain.register_function(len, "size")
+    words = [*COMMAND, "call", "--cafile", plain.cafile, plain.url(), "size", "--params", "-"]
+    done = subprocess.run(words, input=json.dumps(["x" * 5_000_000]).encode(), capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"5000000\n", b"")
+
+
+@pytest.mark.parametrize(
+    "params, complaint",
+    [
+        (b'[1,\n{"arch": s390x}]', "FILE is not JSON: Expecting value, at line 2, column 10"),
+        (b"", "FILE is not JSON: Expecting value, at column 1"),
+        (b"\xff", "FILE is not JSON: it is not encoded in UTF-8"),
+        (b'{"a": 1}', "FILE holds an object; accepted is a JSON array with one item for each argument"),
+        (b'"text"', "FILE holds a text; accepted is"),
+        (b"null", "FILE holds null; accepted is"),
+        (b'{"$base64": ""}', "FILE holds a value with a $ form; accepted is"),
+        (b"[NaN]", "FILE JSON does not have NaN"),
+        (b"[1, null]", "FILE, argument 2, holds null"),
+        (b"[1, [4294967296]]", "FILE, argument 2, holds 4294967296; the integers"),
+        (b"[" * 100_000 + b"]" * 100_000, "FILE is nested too deeply"),
+        (b'[{"$date": "tomorrow"}]', "FILE has a $date that is not valid"),
+        (None, "FILE names '"),
+    ],
+)
+def test_files_that_hold_no_arguments(fail, plain, tmp_path, params, complaint):
+    path = tmp_path / "params.json"
+    if params is not None:
+        path.write_bytes(params)
+    complaints = fail("echo", "--params", str(path))
+    assert complaint in complaints.replace(str(path), "FILE", 1) and complaints.startswith("krbxmlrpc: --params ")
+    assert plain.requests == []
+
+
+def test_arguments_come_from_one_place(fail):
+    assert "--params holds all arguments" in fail("echo", "1", "--params", "-")
+    assert "so it takes no ARG and no --params" in fail("--list", "--params", "-")
+
+
 def test_null(call, fail):
     assert call("echo", '{"a": [null]}', "--allow-none") == '{\n  "a": [\n    null\n  ]\n}\n'
     assert "ARG 2 holds null" in fail("echo", "1", '{"a": [null]}')
@@ -149,6 +233,30 @@ def test_null(call, fail):
         (["@/nowhere/none"], "ARG 1 names '/nowhere/none', which cannot be read: No such file"),
         (["@"], "ARG 1 names ''"),
         (["@-", "@-"], "standard input, @-, can be read only once"),
+        (
+            ['{"arch": s390x}'],
+            "ARG 1 begins with { and is not JSON: Expecting value, at column 10; if it is meant as text",
+        ),
+        (
+            ["1", "{not json"],
+            "ARG 2 begins with { and is not JSON: Expecting property name enclosed in double quotes, at",
+        ),
+        (
+            ["[1,\n2"],
+            "ARG 1 begins with [ and is not JSON: Expecting ',' delimiter, at line 2, column 2; if it is meant",
+        ),
+        (['"unclosed'], 'ARG 1 begins with " and is not JSON: Unterminated string starting, at column 1'),
+        ([" {x}"], "ARG 1 begins with { and is not JSON"),
+        (
+            ["[Infinity]"],
+            "ARG 1 begins with [ and is not JSON: JSON does not have Infinity; if it is meant as text, put",
+        ),
+        (['{"a": 1, "b": 2, "a": 3}'], "ARG 1 has an object with two members 'a'"),
+        (['[{"$date": "2026-11-31T04:30:00"}]'], "ARG 1 has a $date that is not valid; accepted is"),
+        (['{"$date": "2026-11-26T04:30:00Z"}'], "without a time zone, because XML-RPC has none"),
+        (['{"$date": 5}'], "ARG 1 has a $date that is not valid"),
+        (['{"$base64": "A"}'], "ARG 1 has a $base64 that is not valid"),
+        (['{"$base64": 1}'], "ARG 1 has a $base64 that is not valid"),
     ],
 )
 def test_arguments_that_cannot_be_sent(fail, plain, words, complaint):
@@ -206,6 +314,30 @@ def test_what_a_terminal_could_take_for_a_command_is_escaped(call, fail):
     printed = call("echo", '"\\u009b31m\\u202e\\u007f"')
     assert printed == '"\\u009b31m\\u202e\\u007f"\n' and json.loads(printed) == "\x9b31m\u202e\x7f"
     assert fail("fail", "7", '"a\\u009b31m\\nb\\u202e"', status=1) == "krbxmlrpc: Fault 7: a\\u009b31m\n    b\\u202e\n"
+
+
+@pytest.mark.parametrize(
+    "names, printed",
+    [
+        (["<value><int>1</int></value>"], {"1": "x0"}),
+        (["<value><nil/></value>"], {"null": "x0"}),
+        (["<value><double>nan</double></value>"], {"NaN": "x0"}),
+        (["<value><boolean>1</boolean></value>"], {"true": "x0"}),
+        (["<name></name>"], {"": "x0"}),
+        (["<name>1</name>", "<value><int>1</int></value>"], {"1": "x0", "1 (int)": "x1"}),
+        (["<value><int>1</int></value>", "<name>1</name>"], {"1": "x0", "1 (text)": "x1"}),
+    ],
+)
+def test_members_with_odd_names(ask, names, printed):
+    members = "".join(f"<member>{name}<value>x{number}</value></member>" for number, name in enumerate(names))
+    status, output, complaints = ask(values(f"<struct>{members}</struct>"))
+    assert (status, json.loads(output), complaints) == (0, printed, "")
+
+
+def test_raw_text_on_a_terminal_ends_with_a_newline(plain):
+    words = [*COMMAND, "call", "--cafile", plain.cafile, plain.url(), "echo", "--raw"]
+    for text in ("text", "text\n"):
+        assert on_terminal([*words, text]).printed == "text\r\n"
 
 
 def test_raw(capsysbinary, plain, tmp_path):
@@ -267,6 +399,19 @@ def test_list_that_is_none(ask):
     )
 
 
+@pytest.mark.parametrize("words", [[], ["echo"]])
+def test_the_command_list_does_what_the_option_does(run, words):
+    assert run("list", "/xmlrpc", *words) == run("call", "/xmlrpc", "--list", *words)
+    assert "echo\n    Return what comes.\n" in run("list", "/xmlrpc", *words)[1]
+
+
+def test_list_takes_no_arguments(run, plain):
+    status, printed, complaints = run("list", "/xmlrpc", "echo", "1")
+    assert (status, printed) == (2, "") and "unrecognized arguments: 1" in complaints
+    assert "METHOD is 'a b'" in run("list", "/xmlrpc", "a b")[2]
+    assert plain.requests == []
+
+
 # -- what goes wrong --------------------------------------------------------------------------------------------------
 
 
@@ -323,7 +468,25 @@ def test_hints_of_errors_are_in_command_line_terms(fail, plain, monkeypatch, tmp
         (["--cafile", "/nowhere/none"], "--cafile is '/nowhere/none', which cannot be used: No such file"),
         (["--cafile", __file__], "which cannot be used: "),
         (["--no-such-option"], "unrecognized arguments: --no-such-option"),
-        (["--time", "3"], "unrecognized arguments: --time"),
+        (["--time", "3"], "unrecognized arguments: --time; instead of --time, did you mean --timeout?"),
+        (["--cookiejar", "/"], "--cookiejar is '/', which cannot be used: Is a directory"),
+        (["-k"], "unrecognized arguments: -k; instead of -k, did you mean --cafile FILE to trust a CA, or --insec"),
+        (
+            ["--insecure"],
+            "instead of --insecure, did you mean --cafile FILE to trust a CA, or --insecure-any-certificate",
+        ),
+        (["--verify=no"], "instead of --verify, did you mean --cafile FILE"),
+        (["-v"], "instead of -v, did you mean --verbose?"),
+        (["--debug"], "instead of --debug, did you mean --verbose?"),
+        (["--cacert", "ca.pem"], "instead of --cacert, did you mean --cafile?"),
+        (
+            ["-u", "me:5ecret"],
+            "instead of -u, did you mean --principal NAME: Kerberos takes the password once, by kinit",
+        ),
+        (["-H", "X: 5ecret"], "instead of -H, did you mean --header?"),
+        (["--login_path", "/l"], "instead of --login_path, did you mean --login-path?"),
+        (["--mutual-auth", "optional"], "instead of --mutual-auth, did you mean --mutual-authentication?"),
+        (["-9x"], "Put -- before an argument that starts with -.\n"),
     ],
 )
 def test_wrong_options(fail, words, complaint):
@@ -341,7 +504,8 @@ def test_wrong_options(fail, words, complaint):
         ("https://[/", "URL is not valid"),
         ("https://user:5ecret@hub.example.test/", "holds credentials"),
         ("https://user:5ec/ret@hub.example.test/", "cannot be called"),
-        ("https://hub.example.test:x/", "cannot be called"),
+        ("https://hub.example.test:x/", "cannot be called: the port is not a number"),
+        ("https://hub.example.test:70000/", "cannot be called: the port is not a number"),
         ("https://hub.example.test/\u00e9", "percent-encode"),
         ("http://hub.example.test/", "use https://…, or pass --insecure-http as well"),
     ],
@@ -353,7 +517,7 @@ def test_wrong_urls(fail, url, complaint):
 
 
 def test_a_method_has_to_be_named(fail):
-    assert "METHOD is missing; --list shows" in fail()
+    assert "METHOD is missing; krbxmlrpc list shows" in fail()
 
 
 # -- what the options do ----------------------------------------------------------------------------------------------
@@ -427,6 +591,38 @@ def test_verbose_tells_requests_and_no_secrets(run, krb_user):
     assert logger.handlers == [] and logger.level == logging.NOTSET
 
 
+# -- named hubs -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def named(hub, case, monkeypatch, tmp_path):
+    """Define the hubs @member and @memo in the user's file; return the hub's cases."""
+    (tmp_path / "krbxmlrpc").mkdir()
+    shutil.copy(hub.cafile, tmp_path / "krbxmlrpc/ca.pem")
+    sections = [
+        f"[{name}]\nurl = {hub.url('/member')}\ncafile = ca.pem\nlogin_path = /login?case={case}\n"
+        for name in ("member", "memo")
+    ]
+    (tmp_path / "krbxmlrpc/hubs.ini").write_text("\n".join(sections))
+    (tmp_path / "krbxmlrpc/hubs.ini").chmod(0o600)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
+def test_a_named_hub(named, run, hub, user, case):
+    assert run("call", "@member", "whoami", trust=False) == (0, f'"{user}"\n', "")
+    assert len(hub.logged(case)) == 1
+    assert "echo\n" in run("list", "@member", trust=False)[1]
+    status, printed, _ = run("check", "@member", "--json", trust=False)
+    assert (status, json.loads(printed)["url"]) == (0, hub.url("/member"))
+    assert run("call", "@member", "whoami", "--cafile", "/nowhere/none", trust=False)[0] == 2
+
+
+def test_completion_of_named_hubs(named):
+    for line in ("krbxmlrpc call @mem", "krbxmlrpc list @mem", "krbxmlrpc check @mem"):
+        assert {word.strip() for word in complete(line)[0]} == {"@member", "@memo"}
+    assert complete("krbxmlrpc call --config /nowhere/none @mem")[0] == [""]
+
+
 # -- help and completion ----------------------------------------------------------------------------------------------
 
 
@@ -451,6 +647,7 @@ def complete(line, **environment):
     "line, wanted",
     [
         ("krbxmlrpc c", {"call", "check"}),
+        ("krbxmlrpc l", {"list"}),
         ("krbxmlrpc call --insec", {"--insecure-http", "--insecure-any-certificate"}),
         ("krbxmlrpc check --mechanism ", {"spnego", "krb5"}),
     ],
@@ -474,6 +671,41 @@ def test_without_argcomplete_the_shell_gets_nothing(tmp_path):
 
 
 # -- as a program -----------------------------------------------------------------------------------------------------
+
+
+class Terminal(NamedTuple):
+    """What a program did on a terminal."""
+
+    status: int
+    printed: str
+    """All that the terminal got."""
+
+
+def on_terminal(words, until=None, then=lambda process: None, **options):
+    """Run a program on a terminal of its own. When it has printed `until`, call `then` with the process."""
+    ours, its = pty.openpty()
+    process = subprocess.Popen(words, stdin=its, stdout=its, stderr=its, start_new_session=True, **options)
+    os.close(its)
+    printed = b""
+    try:
+        while select.select([ours], [], [], DEADLINE)[0]:
+            try:
+                data = os.read(ours, 1000)
+            except OSError:  # the program has ended
+                break
+            printed += data
+            if until is not None and until in printed.decode():
+                until = None
+                then(process)
+        return Terminal(process.wait(DEADLINE), printed.decode())
+    finally:
+        os.close(ours)
+        process.kill()
+        process.wait()
+
+
+def fault(text):
+    raise Fault(1, text)
 
 
 def program(*words, command=COMMAND, **options):
@@ -503,6 +735,53 @@ def test_a_pipe_that_is_closed(plain):
         done = program("call", "--cafile", plain.cafile, plain.url(), "echo", "x" * 100_000, stdout=writing)
     finally:
         os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["echo"], ["echo", "--raw"]])
+def test_all_output_is_written_to_a_slow_reader(plain, unbuffered, words):
+    """A pipe that does not block takes only as much as it has room for."""
+    size = 20_000_000
+    plain.register_function(lambda: "x" * size, "echo")
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    command = [*COMMAND, "call", "--cafile", plain.cafile, plain.url(), *words]
+    process = subprocess.Popen(command, env=environment, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    with open(reading, "rb", buffering=0) as pipe:
+        read = sum(map(len, iter(lambda: pipe.read(50_000), b"")))
+    assert process.communicate(timeout=DEADLINE)[1] == b""
+    assert (process.returncode, read) == (0, size if "--raw" in words else size + 3)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_long_complaint_is_written_to_a_slow_reader(plain, unbuffered):
+    size = 1_000_000
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    plain.register_function(lambda: fault("x" * size), "fault")
+    command = [*COMMAND, "call", "--cafile", plain.cafile, plain.url(), "fault"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=writing)
+    os.close(writing)
+    with open(reading, "rb", buffering=0) as pipe:
+        read = sum(map(len, iter(lambda: pipe.read(50_000), b"")))
+    assert (process.wait(DEADLINE), read) == (1, size + len("krbxmlrpc: Fault 1: \n"))
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_for_a_full_disk_or_nobody(plain, unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    words = ["call", "--cafile", plain.cafile, plain.url(), "echo", "x" * 100_000]
+    with open("/dev/full", "wb") as full:
+        done = program(*words, stdout=full, env=environment)
+    assert (done.returncode, b"the output cannot be written" in done.stderr) == (2, True)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as nobody:
+        done = program(*words, stdout=nobody, env=environment)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 

@@ -95,7 +95,7 @@ def test_without_options_the_transport_has_its_defaults():
     assert set(target.arguments) == {"context"} and (target.netloc, target.handler) == ("h", "/RPC2")
 
 
-@pytest.mark.parametrize("command", [None, "call", "check"])
+@pytest.mark.parametrize("command", [None, "call", "list", "check", "hubs"])
 def test_help(command, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as caught:
