@@ -32,6 +32,7 @@ from ._checks import checked
 from ._hints import Hint, subject
 from ._http.address import Address
 from ._http.connection import Connection
+from ._http.progress import Report, Reports
 from ._http.time_limits import Deadline
 from ._http.www_authenticate import TOKEN
 from ._kerberos.channel_bindings import require_cryptography
@@ -67,6 +68,7 @@ _OWN_HEADERS = {
 Header = tuple[Union[str, bytes], Union[str, bytes, int]]
 Mode = Union[Literal["required", "optional", "disabled"], MutualAuthentication]
 Mechanism = Literal["spnego", "krb5"]
+Progress = Union[Report, tuple[Optional[Report], Optional[Report]], None]
 ChannelBindings = Optional[Literal["tls-server-end-point"]]
 
 Value = TypeVar("Value")
@@ -216,6 +218,20 @@ def _checked_context(settings: Settings, context: Any) -> Any:
 def _checked_idempotent(settings: Settings, idempotent: Any) -> Any:
     is_idempotent(idempotent)  # raises TypeError
     return idempotent
+
+
+def _checked_progress(settings: Settings, progress: Any) -> Any:
+    reports_of(progress)
+    return progress
+
+
+def reports_of(progress: Progress) -> Reports:
+    """Return the functions of the argument ``progress``. Raise TypeError if it is wrong."""
+    pair = progress if isinstance(progress, tuple) else (progress, progress)
+    if len(pair) != 2 or not all(report is None or callable(report) for report in pair):
+        shown, accepted = repr(progress), Settings.progress.accepted
+        raise TypeError(Hint("{name.progress} is {shown}; accepted is {accepted}", shown=shown, accepted=accepted))
+    return Reports(*pair)
 
 
 def _checked_headers(settings: Settings, headers: Any) -> list[Any]:
@@ -449,7 +465,8 @@ class Settings:
         _is_timeout,
         option=Option(
             "connection",
-            "how long each send and receive may take (default: 300, for check 30), or 'none'",
+            "how long each send and receive may take (default: 300, for check 30), or 'none'; the wait for a KDC does "
+            "not count",
             "SECONDS",
             "seconds",
         ),
@@ -546,6 +563,18 @@ class Settings:
         (0).__lt__,
         option=Option("connection", "limit for the body of a reply (default: 256 MiB)", "BYTES", "whole number"),
     )
+    progress = Setting[Progress](
+        None,
+        "a function, or a pair of functions (each may be None), or None",
+        "hears how much has been sent or received. The function gets the bytes so far, and the total or None if it is "
+        "not known: ``progress(done, total)``. It is called in the thread of the call: with 0 before the body of a "
+        "request is sent and before the body of its reply is read, and then after each piece. Of a pair, the first "
+        "function hears of requests and the second one of replies. A body that is sent again begins again at 0. The "
+        "bytes are those on the connection, so of a compressed reply they are the compressed ones. An exception of the "
+        "function does not end the call, which may have run: it is logged, and the function hears no more of this "
+        "body. Replies to logins and to refused requests are not reported.",
+        check=_checked_progress,
+    )
     use_datetime = Setting[bool](
         False,
         _BOOL,
@@ -597,6 +626,11 @@ class Settings:
     def mode(self) -> MutualAuthentication:
         """The argument ``mutual_authentication``."""
         return MutualAuthentication(self.mutual_authentication)
+
+    @property
+    def reports(self) -> Reports:
+        """The functions of the argument ``progress``."""
+        return reports_of(self.progress)
 
     def new_connection(self, netloc: str, address: Address, context: ssl.SSLContext | None) -> Connection:
         """Return a new connection to a server, not yet connected; see `Proxies.connection`."""

@@ -37,9 +37,11 @@ from ._settings import (
     Header,
     Mechanism,
     Mode,
+    Progress,
     Settings,
     checked_headers,
     is_http_method,
+    reports_of,
     tls_context,
     with_arguments,
 )
@@ -93,6 +95,7 @@ class _NegotiateTransport(Transport):
         retry_interval: float = 1.0,
         idempotent: Idempotent = (),
         max_response_bytes: int = 256 * 1024 * 1024,
+        progress: Progress = None,
         use_datetime: bool = False,
         use_builtin_types: bool = False,
         headers: Iterable[Header] = (),
@@ -147,7 +150,14 @@ class _NegotiateTransport(Transport):
         return Calling(call, self._client, self).made(self._authentication.make)
 
     def fetch(
-        self, method: str, host: str, path: str, content: bytes | Pieces = b"", headers: Iterable[Header] = ()
+        self,
+        method: str,
+        host: str,
+        path: str,
+        content: bytes | Pieces = b"",
+        headers: Iterable[Header] = (),
+        *,
+        progress: Progress = None,
     ) -> Resource:
         """Make a request that is not an XML-RPC call, to a REST application.
 
@@ -162,6 +172,7 @@ class _NegotiateTransport(Transport):
                 yields its pieces each time it is iterated.
             headers: pairs (name, value) for this request, in addition to the transport's own. ``Content-Type`` belongs
                 here.
+            progress: as for the transport, for this request; None: the transport's.
 
         Returns:
             The reply. A reply with an error status (400 or higher, but not 401) is returned too, if it certainly comes
@@ -182,7 +193,9 @@ class _NegotiateTransport(Transport):
             raise TypeError(f"content is of type {type(content).__name__}; accepted is {accepted}")
         call = self._call(host, path, content, False)
         self._last_url = host, path
-        call = call._replace(method=method, headers=tuple(checked_headers(headers)), expects=Expects.RESOURCE)
+        reports = call.progress if progress is None else reports_of(progress)
+        lines = tuple(checked_headers(headers))
+        call = call._replace(method=method, headers=lines, expects=Expects.RESOURCE, progress=reports)
         answer: Resource = Calling(call, self._client, self).made(self._authentication.make)
         return answer
 
@@ -357,7 +370,7 @@ class _NegotiateTransport(Transport):
         settings = self._settings
         service = settings.service or f"HTTP@{host}"
         call = Call(netloc, handler, content, host, service, Allowance(), settings.principal, verbose)
-        return call._replace(deadline=settings.new_deadline())
+        return call._replace(deadline=settings.new_deadline(), progress=settings.reports)
 
 
 @with_arguments

@@ -25,6 +25,7 @@ from .._hints import Hint
 from .._secrets import Secret, SecretBytes
 from ..errors import CertificateRejected, ServerUnreachable
 from .address import Address, authority, host_header
+from .progress import Meter, Report
 from .response import (
     MAX_HEAD,
     READ,
@@ -125,6 +126,7 @@ class Connection:
         connect_timeout: seconds for the whole setup over one address of the server or proxy; None: no limit.
         limits: the time limits of the call that uses the connection. They also limit the setup.
         setup_limit: the time limit for the setup over the current address.
+        report: the function that hears how much of the body of the next request has been sent, or None.
     """
 
     def __init__(
@@ -147,6 +149,7 @@ class Connection:
         self._host = host_header(address, 80 if context is None else 443)
         self._where = authority(address)  # for messages
         self.setup_limit = TimeLimit(connect_timeout)
+        self.report: Report | None = None
         self._poll: Any = None
         self._keep_alive: int | None = None  # idle seconds that the server announced
         self._expires = math.inf  # on the monotonic clock
@@ -298,11 +301,14 @@ class Connection:
                 server's reply, or raises the error.)
         """
         head = _encoded_head(self._lines)
-        first, rest = _pieces(message_body)
+        size, first, rest = _pieces(message_body)
+        meter = Meter(self.report, size) if self.report is not None and size else None
         try:
             self.send(SecretBytes(head + first))
+            if meter is not None and first:
+                meter.add(len(first))
             if rest is not None:
-                self._send_until_answered(rest)
+                self._send_until_answered(rest, meter)
         except OSError as error:
             # A server that refuses the request may reply early, and then close or stop reading. Its reply says why.
             if not self.request_started or (isinstance(error, socket.timeout) and not self._poll.poll(0)):
@@ -326,7 +332,7 @@ class Connection:
         """Return the socket with the limits of the call; without limits, the socket itself, which costs nothing."""
         return Timed(self.sock, self.timeout, self.limits) if self.limits else self.sock
 
-    def _send_until_answered(self, pieces: Iterable[Data]) -> None:
+    def _send_until_answered(self, pieces: Iterable[Data], meter: Meter | None) -> None:
         """Send the rest of a large request. Stop when a final reply comes, because the server then reads no more."""
         ready = select.poll()
         ready.register(self.sock, select.POLLIN | select.POLLOUT)
@@ -340,6 +346,8 @@ class Connection:
                 self._enter(State.CUT_SHORT)
                 return
             self.send(piece)
+            if meter is not None:
+                meter.add(len(piece))
 
     def _has_answered(self) -> bool:
         """Say whether a final reply has begun, or the server has closed the connection."""
@@ -416,6 +424,7 @@ class Connection:
     def rest(self) -> None:
         """Note that the connection is idle from now on, and that the call with its limits has ended."""
         self._enter(State.READY)
+        self.report = None
         if self.limits:
             self.limits = ()
             self.sock.settimeout(self.timeout)
@@ -442,6 +451,7 @@ class Connection:
     def close(self) -> None:
         """Close the connection."""
         self._enter(State.CLOSED)
+        self.report = None
         self._failure = None  # the error's traceback refers to frames, and the frames to the transport
         sock, self.sock = self.sock, None
         if sock is not None:
@@ -472,13 +482,13 @@ def _report_ends_without_notice(context: ssl.SSLContext) -> None:
         context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
 
 
-def _pieces(body: Data | Pieces | None) -> tuple[bytes, Iterable[Data] | None]:
-    """Return the part of a body that goes out with the head, and the rest in pieces if there is more."""
+def _pieces(body: Data | Pieces | None) -> tuple[int, bytes, Iterable[Data] | None]:
+    """Return the size of a body, the part that goes out with the head, and the rest in pieces if there is more."""
     if body is not None and not isinstance(body, (bytes, bytearray, memoryview)):
-        return b"", _all_of(body)
+        return len(body), b"", _all_of(body)
     view = memoryview(body or b"").cast("B")
     rest = (view[start : start + SEND_PIECE] for start in range(SEND_PIECE, len(view), SEND_PIECE))
-    return bytes(view[:SEND_PIECE]), rest if len(view) > SEND_PIECE else None
+    return len(view), bytes(view[:SEND_PIECE]), rest if len(view) > SEND_PIECE else None
 
 
 def _all_of(body: Pieces) -> Iterator[Data]:

@@ -16,6 +16,7 @@ from http.client import HTTPException, HTTPMessage, RemoteDisconnected
 from typing import Any
 
 from .._secrets import Secret, SecretBuffer, SecretBytes
+from .progress import Meter, Report
 
 READ = 16 * 1024
 """Ask the socket for this many bytes at a time, the most that TLS delivers at once. If we asked for more, Python would
@@ -80,6 +81,7 @@ class Response:
         self._finished = False
         self._closed = False
         self._ended_uncleanly = False
+        self._meter: Meter | None = None
         self.debuglevel = debuglevel
         self.persistent = False
         self.ends_with_connection = False
@@ -197,6 +199,11 @@ class Response:
         """Receive the rest of the reply from another object with a method ``recv``."""
         self._recv = sock.recv
 
+    def report_to(self, report: Report) -> None:
+        """Report to a function how much of the body has been read, from now on. Say nothing if there is no body."""
+        if not self.isclosed():
+            self._meter = Meter(report, None if self._chunked else self._left)
+
     def read(self, amt: int | None = None) -> bytes:
         """Read up to `amt` bytes of the body, or all of it. Return no bytes only at the end of the body.
 
@@ -226,6 +233,8 @@ class Response:
         else:
             self._left -= len(data)
             self._finished = not self._left and not self._chunked
+        if self._meter is not None and data:
+            self._meter.add(len(data))
         return data
 
     def _next_chunk(self) -> None:

@@ -13,6 +13,7 @@ from xmlrpc.client import Fault, dumps
 
 from .._hints import told
 from .._http.pool import Pool
+from .._http.progress import Reports
 from .._secrets import Secret, hidden
 from .._xmlrpc.calls import method_name
 from ..errors import AuthenticationRejected, CallOutcomeUnknown, KerberosXMLRPCError
@@ -257,7 +258,7 @@ class Calling:
 
     def another(self, body: bytes) -> Calling:
         """Return another call to the same URL."""
-        call = self.call._replace(body=body, verbose=False, allowance=Allowance())
+        call = self.call._replace(body=body, verbose=False, allowance=Allowance(), progress=Reports())
         return Calling(call, self._client, self._hooks)
 
     # -- attempts -----------------------------------------------------------------------------------------------------

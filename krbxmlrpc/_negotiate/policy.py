@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from .._http.address import shown_path
+from .._http.progress import Reports
 from .._http.time_limits import Deadline
 from .._secrets import Secret
 
@@ -102,6 +103,8 @@ class Call(NamedTuple):
     expects: Expects = Expects.VALUES
     deadline: Deadline | None = None
     """The call, its login and its repetitions share one deadline; None: there is no deadline."""
+    progress: Reports = Reports()
+    """The functions that hear how much has been sent and received."""
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.shown}>"

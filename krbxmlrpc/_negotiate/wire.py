@@ -98,6 +98,7 @@ class BlockingWire:
     def send(self, authorization: str | None, cookies: str) -> None:
         """Send the request."""
         call = self._call
+        self.connection.report = call.progress.sent
         self._hooks.send_request(
             call.netloc,
             call.handler,
@@ -117,6 +118,8 @@ class BlockingWire:
 
     def read_body(self, response: Response) -> Any:
         """Decode the body of a verified reply."""
+        if self._call.progress.received is not None:
+            response.report_to(self._call.progress.received)
         if self._call.is_resource:
             return self._hooks.read_resource(response)
         return self._hooks.parse_response(response)
