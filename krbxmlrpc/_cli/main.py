@@ -1,20 +1,20 @@
 # PYTHON_ARGCOMPLETE_OK
 """The command ``krbxmlrpc``: it runs a subcommand and returns the exit status.
 
-`options` reads the command line, `values` reads the arguments of a method, and `console` writes the output. The
-transport makes the calls, and `check` makes the findings. These two are imported only when they are needed, so that
-help and completion start fast.
+`options` reads the command line, `hubs` the named hubs, and `values` the arguments of a method. `console` writes the
+output, and `waiting` shows what the command waits for. The transport makes the calls, and `check` makes the findings.
+These two are imported only when they are needed, so that help and completion start fast.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import re
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Callable
@@ -24,13 +24,11 @@ from ..errors import KerberosXMLRPCError
 from .console import Wrong, can_show, give_up, harmless, has_colours, showable, to_json, write, write_all
 from .options import TERMS, Target, build_parser, parse, target_of
 from .values import as_json, read_arguments, read_params
+from .waiting import Activity, watching
 
 WORKED, FAULT, FAILED = 0, 1, 2
 FOUND = 1  # check found a failure
 INTERRUPTED, PIPE_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
-
-PATIENCE = 1.0
-"""Seconds that Python has to handle an interrupt and close everything. After that, the process ends at once."""
 
 _METHOD = re.compile(r"[!-%'-;=?-~]+")  # xmlrpc.client does not escape a method's name in the XML
 
@@ -48,12 +46,12 @@ def complain(text: str, hint: str | None = None) -> None:
 # -- the subcommands --------------------------------------------------------------------------------------------------
 
 
-def call(options: argparse.Namespace) -> int:
+def call(options: argparse.Namespace, activity: Activity) -> int:
     """Run ``krbxmlrpc call``, and return the exit status."""
     if options.list:
         if options.arguments or options.params is not None:
             raise Wrong("--list calls no method, so it takes no ARG and no --params")
-        return list_methods(options)
+        return list_methods(options, activity)
     if options.method is None:
         raise Wrong("METHOD is missing; krbxmlrpc list shows the server's methods")
     if options.arguments and options.params is not None:
@@ -66,19 +64,34 @@ def call(options: argparse.Namespace) -> int:
         arguments = read_arguments(options.arguments, options.allow_none)
 
     def work(transport: Any) -> None:
-        result = request(transport, target, options.method, arguments, options.allow_none)
+        result = request(transport, target, options.method, arguments, activity, options.allow_none)
+        activity.when_interrupted = "interrupted: the call has run"
         _print_result(result, options.raw)
 
-    return _with_transport(target, work)
+    def sent(done: int, total: int | None) -> None:
+        activity.when_interrupted = "interrupted: a call that was in progress may have run"
+        activity.count("sent", done, total)
+        if done == total:  # if the server asks for a ticket now, the wait can be for a KDC
+            activity.begin(f"waiting for {target.server}, or for Kerberos")
+
+    activity.when_interrupted = "interrupted: the call was not sent"
+    return _with_transport(target, work, progress=(sent, functools.partial(activity.count, "received")))
 
 
-def list_methods(options: argparse.Namespace) -> int:
+def list_methods(options: argparse.Namespace, activity: Activity) -> int:
     """Run ``krbxmlrpc list``, and return the exit status."""
     if options.method is not None:
         _check_method(options.method)
     target = target_of(options)
     hint = "the server does not list its methods: you cannot call system.listMethods"
-    return _with_transport(target, lambda transport: _list(transport, target, options.method), hint)
+
+    def work(transport: Any) -> None:
+        def ask(method: str, arguments: Sequence[Any]) -> Any:
+            return request(transport, target, method, arguments, activity)
+
+        _list(ask, options.method)
+
+    return _with_transport(target, work, hint)
 
 
 def _check_method(name: str) -> None:
@@ -86,11 +99,16 @@ def _check_method(name: str) -> None:
         raise Wrong(f"METHOD is {name!r}; accepted is printable ASCII without spaces, <, > and &")
 
 
-def _with_transport(target: Target, work: Callable[[Any], None], hint: str | None = None) -> int:
-    """Do some work with a transport, and return the exit status. `hint` is for a Fault."""
+def _with_transport(target: Target, work: Callable[[Any], None], hint: str | None = None, **more: Any) -> int:
+    """Do some work with a transport, and return the exit status.
+
+    Args:
+        hint: the hint for a Fault.
+        more: further arguments of the transport.
+    """
     from xmlrpc.client import Fault
 
-    transport = target.transport()
+    transport = target.transport(**more)
     try:
         work(transport)
         return WORKED
@@ -101,12 +119,20 @@ def _with_transport(target: Target, work: Callable[[Any], None], hint: str | Non
         _close(transport)
 
 
-def request(transport: Any, target: Target, method: str, arguments: Sequence[Any], allow_none: bool = False) -> Any:
+def request(
+    transport: Any,
+    target: Target,
+    method: str,
+    arguments: Sequence[Any],
+    activity: Activity,
+    allow_none: bool = False,
+) -> Any:
     """Call a method, and return its result."""
     from xmlrpc.client import dumps
 
     body = dumps(tuple(arguments), method, encoding="utf-8", allow_none=allow_none).encode("utf-8")
-    returned = transport.request(target.netloc, target.handler, body)
+    with activity.during(f"connecting to {target.server} and getting a ticket"):
+        returned = transport.request(target.netloc, target.handler, body)
     return returned[0] if len(returned) == 1 else returned
 
 
@@ -122,23 +148,23 @@ def _print_result(result: Any, raw: bool) -> None:
         write(f"{to_json(as_json(result), sys.stdout)}\n", "the call worked, but ")
 
 
-def _list(transport: Any, target: Target, method: str | None) -> None:
-    """Print the server's methods, or just one, with their signatures and help."""
-    known = request(transport, target, "system.listMethods", [])
+def _list(ask: Callable[[str, Sequence[Any]], Any], method: str | None) -> None:
+    """Print the server's methods, or just one, with their signatures and help. `ask` calls a method of the server."""
+    known = ask("system.listMethods", [])
     if not isinstance(known, list):
         raise Wrong("the server's answer to system.listMethods is not a list")
     names = [str(name) for name in known]
     if method is not None and method not in names:
         raise Wrong(f"the server has no method {method}; without METHOD, krbxmlrpc list shows all")
     for name in names if method is None else [method]:
-        write("".join(f"{showable(line, sys.stdout)}\n" for line in _described(transport, target, name, names)))
+        write("".join(f"{showable(line, sys.stdout)}\n" for line in _described(ask, name, names)))
 
 
-def _described(transport: Any, target: Target, name: str, names: list[str]) -> Iterator[str]:
+def _described(ask: Callable[[str, Sequence[Any]], Any], name: str, names: list[str]) -> Iterator[str]:
     """Yield the lines that describe a method."""
     from inspect import cleandoc
 
-    signatures = _asked(transport, target, "system.methodSignature", name, names)
+    signatures = _asked(ask, "system.methodSignature", name, names)
     if not isinstance(signatures, list) or not signatures or not all(isinstance(known, list) for known in signatures):
         signatures = []
     for signature in signatures:
@@ -146,19 +172,19 @@ def _described(transport: Any, target: Target, name: str, names: list[str]) -> I
         yield f"{name}({', '.join(taken)})" + (f" -> {returned}" if returned else "")
     if not signatures:
         yield name
-    text = _asked(transport, target, "system.methodHelp", name, names)
+    text = _asked(ask, "system.methodHelp", name, names)
     if isinstance(text, str):
         yield from (f"    {line}".rstrip() for line in cleandoc(text).splitlines())
 
 
-def _asked(transport: Any, target: Target, question: str, name: str, names: list[str]) -> Any:
+def _asked(ask: Callable[[str, Sequence[Any]], Any], question: str, name: str, names: list[str]) -> Any:
     """Ask the server about a method. Return None if the server cannot answer."""
     from xmlrpc.client import Fault
 
     if question not in names:
         return None
     try:
-        return request(transport, target, question, [name])
+        return ask(question, [name])
     except Fault:
         return None
 
@@ -170,7 +196,7 @@ def _close(transport: Any) -> None:
         complain(f"the cookies cannot be saved: {error}")
 
 
-def check(options: argparse.Namespace) -> int:
+def check(options: argparse.Namespace, activity: Activity) -> int:
     """Run ``krbxmlrpc check``, and return the exit status."""
     from . import check as checking
     from .findings import State
@@ -179,7 +205,7 @@ def check(options: argparse.Namespace) -> int:
     target.transport().close()  # raises an error if an option or a file of cookies is invalid
     examination = checking.Examination(target.scheme, target.netloc, target.handler, target.arguments)
     findings = []
-    for finding in examination.run():
+    for finding in _with_waits(examination.run(), list(checking.STEPS), activity):
         findings.append(finding)
         if not options.json:
             write("".join(f"{line}\n" for line in _shown(finding, sys.stdout)))
@@ -190,6 +216,14 @@ def check(options: argparse.Namespace) -> int:
     else:
         write(f"\nFailed: {', '.join(failed)}.\n" if failed else "\nNothing failed.\n")
     return FOUND if failed else WORKED
+
+
+def _with_waits(findings: Iterator[Any], steps: Sequence[str], activity: Activity) -> Iterator[Any]:
+    """Yield the finding of each step. While a step is under way, show its name."""
+    for step in steps:
+        with activity.during(f"testing {step}"):
+            finding = next(findings)
+        yield finding
 
 
 def _for_programs(finding: Any) -> dict[str, Any]:
@@ -236,7 +270,7 @@ def _shown(finding: Any, stream: Any) -> Iterator[str]:
             yield f"\x1b[{colour}m{mark}\x1b[0m{line[len(mark) :]}" if marked else line
 
 
-def hubs(options: argparse.Namespace) -> int:
+def hubs(options: argparse.Namespace, activity: Activity) -> int:
     """Run ``krbxmlrpc hubs``, and return the exit status."""
     from .hubs import all_hubs
 
@@ -251,7 +285,7 @@ def hubs(options: argparse.Namespace) -> int:
 
 # -- the command ------------------------------------------------------------------------------------------------------
 
-_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+_COMMANDS: dict[str, Callable[[argparse.Namespace, Activity], int]] = {
     "call": call,
     "list": list_methods,
     "check": check,
@@ -275,18 +309,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _run(_COMMANDS[options.command], options)
 
 
-def _run(command: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
+def _run(command: Callable[[argparse.Namespace, Activity], int], options: argparse.Namespace) -> int:
+    is_shown = sys.stderr is not None and sys.stderr.isatty() and not options.verbose  # the log shows as much
+    activity = Activity(sys.stderr if is_shown else None)
     try:
         if sys.stdout is None:
             raise Wrong("standard output is closed")
-        with _interruptible(), _logging(options.verbose):
-            return command(options)
+        with watching(activity, lambda: _interrupted(activity)), _logging(options.verbose):
+            return command(options, activity)
     except Wrong as wrong:
         complain(str(wrong))
     except KerberosXMLRPCError as error:
         complain(f"{type(error).__name__}: {error.message}", error.hint)
     except KeyboardInterrupt:
-        return _interrupted()
+        return _interrupted(activity)
     except BrokenPipeError:
         return PIPE_CLOSED
     except (OSError, ValueError) as error:  # ValueError: the URL is wrong
@@ -294,36 +330,10 @@ def _run(command: Callable[[argparse.Namespace], int], options: argparse.Namespa
     return FAILED
 
 
-def _interrupted() -> int:
-    complain("interrupted: a call that was in progress may have run")
+def _interrupted(activity: Activity) -> int:
+    activity.hide()
+    complain(activity.when_interrupted)
     return INTERRUPTED
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end the process even while Kerberos waits for a KDC or DNS, and Python cannot handle the signal."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread handles signals
-        yield
-        return
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    over = threading.Event()
-
-    def watch() -> None:
-        if os.read(reading, 1) == bytes([signal.SIGINT]) and not over.wait(PATIENCE):
-            os._exit(_interrupted())
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    try:
-        yield
-    finally:
-        over.set()
-        signal.set_wakeup_fd(before)
-        os.close(writing)
-        watcher.join()
-        os.close(reading)
 
 
 @contextmanager

@@ -383,6 +383,11 @@ class Target(NamedTuple):
         """The URL for messages, without the parts that can hold secrets."""
         return f"{self.scheme}://{self.netloc}{shown_path(self.handler)}"
 
+    @property
+    def server(self) -> str:
+        """The host and port for messages."""
+        return self.netloc.rpartition("@")[2]
+
     def transport(self, **more: Any) -> Any:
         """Return a new transport. Raise `Wrong` if an argument is invalid.
 

@@ -816,6 +816,105 @@ def test_the_status_tells_where_nobody_reads_complaints(plain, place, method, st
     assert (done.returncode, done.stdout) == (status, b"")
 
 
+# -- waits, progress and interrupts ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def silent_kdc(krb_realm, plain, tmp_path):
+    """Return a socket that stands for all KDCs and never answers, and the environment that names it."""
+    with socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.settimeout(DEADLINE)
+        kdcs = f"\tkdc = 127.0.0.1:{silent.getsockname()[1]}\n" * 99  # asked one after the other, for minutes
+        conf = re.sub(r"\tkdc = .*\n", kdcs, Path(krb_realm.environment["KRB5_CONFIG"]).read_text())
+        (tmp_path / "krb5.conf").write_text(conf)
+        yield silent, {**os.environ, "KRB5_CONFIG": str(tmp_path / "krb5.conf"), "TERM": "xterm"}
+
+
+@pytest.fixture
+def slow(server, ca, tmp_path):
+    """Run a call on a terminal, of a server with this answer: ``slow(answer, until, then, *words)``."""
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+
+    def run_it(answer, until, then, *words, **options):
+        server.play(answer)
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", **options}
+        command = [*COMMAND, "call", "--cafile", str(tmp_path / "ca.pem"), server.url(), *words]
+        return on_terminal(command, until, then, env=environment)
+
+    return run_it
+
+
+def interrupt(process):
+    process.send_signal(signal.SIGINT)
+
+
+def last_line(terminal):
+    """Return the last line on a terminal: what follows the last erased one."""
+    return terminal.printed.rpartition("\x1b[K")[2]
+
+
+@pytest.mark.parametrize(
+    "command, shown, said",
+    [
+        ("call", "and getting a ticket: ", "interrupted: the call was not sent"),
+        ("list", "and getting a ticket: ", "interrupted"),
+        ("check", "testing credentials: ", "interrupted"),
+    ],
+)
+def test_a_terminal_shows_the_wait_for_a_kdc(silent_kdc, plain, command, shown, said):
+    words = [command, "--cafile", plain.cafile, "--service", "HTTP@new.example.test", plain.url()]
+    words += ["whoami"] * (command == "call")
+    ended = on_terminal([*COMMAND, *words], shown, interrupt, env=silent_kdc[1])
+    assert ended.status == 130
+    assert last_line(ended) == f"krbxmlrpc: {said}\r\n"
+    assert re.search(r"\r\x1b\[K[^\r]*: \d+ s \(Ctrl-C ends the wait\)\r\x1b\[K", ended.printed)
+
+
+def test_a_terminal_shows_the_wait_for_an_answer(slow):
+    go_on = threading.Event()
+
+    def answer(request, send):
+        assert go_on.wait(DEADLINE)
+        scripted.honest()(request, send)
+
+    ended = slow(answer, "or for Kerberos: ", lambda process: go_on.set(), "m")
+    assert (ended.status, last_line(ended)) == (0, '"an honest answer"\r\n')
+
+
+@pytest.mark.parametrize("has_tqdm", [True, False])
+def test_a_terminal_shows_the_progress_of_a_large_argument(slow, tmp_path, has_tqdm):
+    go_on = threading.Event()
+    (tmp_path / "argument").write_bytes(b"x" * 30_000_000)
+    (tmp_path / "tqdm.py").write_text("raise ImportError('not there')")
+
+    @scripted.early
+    def answer(request, send):
+        assert go_on.wait(DEADLINE)
+        request.stream.read(request.length)
+        scripted.honest()(request, send)
+
+    more = {} if has_tqdm else {"PYTHONPATH": str(tmp_path)}
+    shown = "B/s]" if has_tqdm else " MiB of 38."
+    ended = slow(answer, shown, lambda process: go_on.set(), "m", f"@{tmp_path}/argument", **more)
+    assert (ended.status, last_line(ended)) == (0, '"an honest answer"\r\n')
+    assert "sent: " in ended.printed
+
+
+def test_a_terminal_shows_the_progress_of_a_large_reply(slow):
+    go_on = threading.Event()
+    body = scripted.values("x" * 1_000_000)
+
+    def answer(request, send):
+        head = f"WWW-Authenticate: Negotiate {scripted.accept(request.token)}\r\nContent-Length: {len(body)}\r\n\r\n"
+        send(f"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n{head}".encode() + body[:700_000])
+        assert go_on.wait(DEADLINE)
+        send(body[700_000:])
+
+    ended = slow(answer, "received:  70%", lambda process: go_on.set(), "m")
+    assert ended.status == 0 and last_line(ended) == f'"{"x" * 1_000_000}"\r\n'
+
+
 def test_an_interrupt(server, ca, tmp_path):
     """It comes while the server has not answered yet."""
     ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -835,23 +934,26 @@ def test_an_interrupt(server, ca, tmp_path):
     assert complaints == b"krbxmlrpc: interrupted: a call that was in progress may have run\n"
 
 
-def test_an_interrupt_while_no_kdc_answers(krb_realm, plain, tmp_path):
-    """Python sees it only when GSSAPI has given up: here after minutes, each KDC in its turn."""
-    with socket.socket(type=socket.SOCK_DGRAM) as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.settimeout(DEADLINE)
-        kdcs = f"\tkdc = 127.0.0.1:{silent.getsockname()[1]}\n" * 99
-        conf = re.sub(r"\tkdc = .*\n", kdcs, Path(krb_realm.environment["KRB5_CONFIG"]).read_text())
-        (tmp_path / "krb5.conf").write_text(conf)
-        words = ["--cafile", plain.cafile, "--service", "HTTP@new.example.test", plain.url(), "whoami"]
-        environment = {**os.environ, "KRB5_CONFIG": str(tmp_path / "krb5.conf")}
-        command = [*COMMAND, "call", *words]
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        try:
-            silent.recv(1)
-            process.send_signal(signal.SIGINT)
-            printed, complaints = process.communicate(timeout=DEADLINE)
-        finally:
-            process.kill()
+def test_an_interrupt_while_no_kdc_answers(silent_kdc, plain):
+    """Python sees it only when GSSAPI has given up."""
+    words = ["call", "--cafile", plain.cafile, "--service", "HTTP@new.example.test", plain.url(), "whoami"]
+    process = subprocess.Popen([*COMMAND, *words], env=silent_kdc[1], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        silent_kdc[0].recv(1)
+        interrupt(process)
+        printed, complaints = process.communicate(timeout=DEADLINE)
+    finally:
+        process.kill()
     assert (process.returncode, printed) == (130, b"")
-    assert complaints == b"krbxmlrpc: interrupted: a call that was in progress may have run\n"
+    assert complaints == b"krbxmlrpc: interrupted: the call was not sent\n"
+
+
+def test_an_interrupt_while_the_result_is_written(plain):
+    """The call has run, and that has to be said."""
+    plain.register_function(lambda: "x" * 10_000_000, "large")
+    words = [*COMMAND, "call", "--cafile", plain.cafile, plain.url(), "large"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout.read(1) == b'"'
+    interrupt(process)
+    assert process.communicate(timeout=DEADLINE)[1] == b"krbxmlrpc: interrupted: the call has run\n"
+    assert process.returncode == 130
