@@ -193,7 +193,7 @@ def _close(transport: Any) -> None:
     try:
         transport.close()
     except OSError as error:
-        complain(f"the cookies cannot be saved: {error}")
+        complain(f"the cookies of --cookiejar cannot be saved: {error}")
 
 
 def check(options: argparse.Namespace, activity: Activity) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -402,8 +403,7 @@ class Target(NamedTuple):
         except (TypeError, ValueError, ImportError) as error:
             raise Wrong(told(message_of(error), TERMS) + self.named) from error
         except OSError as error:  # only a file of cookies is read now
-            jar = self.arguments["cookiejar"].filename
-            raise Wrong(f"--cookiejar is {jar!r}, which cannot be used: {error.strerror}{self.named}") from error
+            raise Wrong(f"{told(error.strerror, TERMS)}: {error.filename}{self.named}") from error
 
 
 def target_of(options: argparse.Namespace) -> Target:
@@ -455,4 +455,6 @@ def _jar(path: str) -> Any:
 
     from .._negotiate.cookies import strict_policy
 
+    if not os.path.isdir(os.path.dirname(os.path.realpath(path))):  # else it shows after the call, which has run then
+        raise Wrong(f"--cookiejar is {path!r}, and there is no such folder")
     return MozillaCookieJar(path, policy=strict_policy())

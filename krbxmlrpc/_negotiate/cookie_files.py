@@ -6,6 +6,7 @@ comment for each cookie that has one. LWP's format keeps it by itself, and other
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -73,6 +74,8 @@ def load(jar: Any, path: str) -> None:
         ValueError: the file is damaged.
         OSError: the file cannot be read.
     """
+    if os.path.isdir(path):
+        raise _not_readable(IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)), path)
     if not os.path.exists(path) or not os.path.getsize(path):
         return
     damaged = False
@@ -82,7 +85,11 @@ def load(jar: Any, path: str) -> None:
             jar.load(path, ignore_discard=True)
             if isinstance(jar, MozillaCookieJar):
                 _read_principals(jar, path)
-        except (LoadError, ValueError):
+        except OSError as error:
+            if not isinstance(error, LoadError):
+                raise _not_readable(error, path) from error
+            damaged = True
+        except ValueError:
             damaged = True
     if damaged:  # raised outside the except clause: the error must not refer to the first one, which quotes the file
         raise ValueError(
@@ -93,6 +100,12 @@ def load(jar: Any, path: str) -> None:
                 path=path,
             )
         )
+
+
+def _not_readable(error: OSError, path: str) -> OSError:
+    """Return an error of the same kind that names the argument."""
+    why = Hint("{name.cookiejar} has a file that cannot be read: {why}", why=error.strerror or "")
+    return OSError(error.errno, why, path)
 
 
 def write(jar: Any, path: str) -> None:

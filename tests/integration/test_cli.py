@@ -469,7 +469,8 @@ def test_hints_of_errors_are_in_command_line_terms(fail, plain, monkeypatch, tmp
         (["--cafile", __file__], "which cannot be used: "),
         (["--no-such-option"], "unrecognized arguments: --no-such-option"),
         (["--time", "3"], "unrecognized arguments: --time; instead of --time, did you mean --timeout?"),
-        (["--cookiejar", "/"], "--cookiejar is '/', which cannot be used: Is a directory"),
+        (["--cookiejar", "/"], "--cookiejar has a file that cannot be read: Is a directory: /\n"),
+        (["--cookiejar", "/nowhere/jar"], "--cookiejar is '/nowhere/jar', and there is no such folder"),
         (["-k"], "unrecognized arguments: -k; instead of -k, did you mean --cafile FILE to trust a CA, or --insec"),
         (
             ["--insecure"],

@@ -742,8 +742,10 @@ def test_links_in_a_circle_are_an_error(tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
-    with pytest.raises(OSError, match=str(tmp_path)):
-        KerberosTransport(cookiejar=MozillaCookieJar(tmp_path))  # a folder
+    with pytest.raises(IsADirectoryError) as caught:
+        KerberosTransport(cookiejar=MozillaCookieJar(tmp_path))
+    assert caught.value.strerror == "cookiejar has a file that cannot be read: Is a directory"
+    assert caught.value.filename == str(tmp_path)
 
 
 @JARS
