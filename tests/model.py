@@ -172,7 +172,7 @@ class Model:
         mode: str,
         preemptive: bool,
         logs_in: bool,
-        spnego: bool,
+        answers_legs: bool,
         retries: int,
         idempotent: bool,
         given: dict[str, str],
@@ -184,7 +184,7 @@ class Model:
         self._mode = mode
         self._preemptive = preemptive
         self._logs_in = logs_in
-        self._spnego = spnego
+        self._answers_legs = answers_legs
         self._retries = retries
         self._idempotent = idempotent
         self.connection = "new"
@@ -365,7 +365,7 @@ class Model:
                 return self._answer_to_ticket(method, reply, believed)
             if reply.token is None:  # row 6
                 return outcome(reply, NegotiateNotOffered)
-            answerable = {"more": not proven, "leg": self._spnego and not complete}.get(reply.token, False)
+            answerable = {"more": not proven, "leg": self._answers_legs and not complete}.get(reply.token, False)
             if reply.end == "unannounced" and reply.framing in ("length", "chunks") and reply.body not in LONG:
                 self.connection = "dead"  # which shows only when something is sent by it
             if not answerable or self.connection not in ("kept", "dead"):  # row 5

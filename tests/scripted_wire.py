@@ -40,6 +40,7 @@ class ScriptedTicket:
     """
 
     service_principal = "HTTP/hub@REALM"
+    remedy = None
 
     def __init__(self, mutual=True, spnego=True):
         self.principal = None

@@ -18,13 +18,19 @@ from ..errors import GSSStatus, KerberosXMLRPCError, MutualAuthenticationError, 
 from . import krb5_conf
 from .gss_errors import GSSFailure, Source, is_unknown_service, no_ticket, other_mechanism
 from .principals import asked_name, has_no_realm, host_based_name, is_ticket_for, principal_name, shown
-from .tokens import Offer, check_reply, decode_token, read_offer
+from .tokens import Offer, check_reply, decode_token, read_offer, requests_checksum
 
 MECHANISMS = ("spnego", "krb5")
 
 SERVICE = "'HTTP@host', 'HTTP/host@REALM' or 'HTTP/host@' (the host's realm)"
 PRINCIPAL = Hint("a name like 'user' or 'user@REALM', or {phrase.left_out}")
 """The accepted values of ``service`` and ``principal``, for errors."""
+
+_NO_CHECKSUM = Hint(
+    "update the Kerberos libraries of this machine: MIT krb5 1.21.0 to 1.22.1 overlooks the server's checksum, and so "
+    "makes none; or, if the server takes tickets without SPNEGO, pass {args.mechanism:krb5}"
+)
+"""The remedy if GSSAPI does not answer a server that requests the checksums of the negotiation."""
 
 _SERVICE = re.compile(r"[^@/\s]+(?:@[^@/\s]+|/[^@/\s]+@[^@/\s]*)")
 
@@ -36,6 +42,7 @@ class Ticket:
 
     Attributes:
         is_by_host: whether GSSAPI was asked by a host-based name.
+        remedy: the remedy for the error that `answer_token` has raised; None if only the server can know the cause.
 
     A subclass begins a GSSAPI context (`_begin`), takes its steps (`_step`), and reads its principal (`_client`).
     """
@@ -43,6 +50,7 @@ class Ticket:
     auth_header: str
     principal: str | None
     service_principal: str
+    remedy: str | None = None
 
     def __init__(
         self,
@@ -188,6 +196,12 @@ class Ticket:
     def _answer(self, context: Any, token: str) -> bool:
         data = decode_token(token)
         complete, answer = self._stepped(context, token)
+        if not answer and requests_checksum(data, self._offer):
+            # GSSAPI has not looked at the server's checksum: if the checksum is right, there is an answer, and if not,
+            # an error (RFC 4178, section 5). So nobody has verified the checksum, and the server waits for the answer.
+            self.remedy = _NO_CHECKSUM
+            why = "the server asks for a checksum of the negotiation (RFC 4178, section 5), and GSSAPI makes none"
+            raise self._unproven(why, hint=_NO_CHECKSUM)
         self._check(data, final=not answer)
         if complete and self.mutual:
             self.principal = self._client(context)
@@ -219,7 +233,12 @@ class Ticket:
             raise self._unproven(f"the server's token violates the standards: {error}") from error
 
     def _unproven(
-        self, reason: str, *, major: GSSStatus | None = None, minor: GSSStatus | None = None
+        self,
+        reason: str,
+        *,
+        major: GSSStatus | None = None,
+        minor: GSSStatus | None = None,
+        hint: str | None = None,
     ) -> MutualAuthenticationError:
         return MutualAuthenticationError(
             f"{self.service_principal} has not proved its identity: {reason}",
@@ -228,6 +247,7 @@ class Ticket:
             principal=self._asked_principal,
             major=major,
             minor=minor,
+            hint=hint,
         )
 
     def _other_service(self) -> KerberosXMLRPCError:

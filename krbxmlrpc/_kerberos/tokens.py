@@ -2,9 +2,11 @@
 
 Plain functions on bytes, without GSSAPI. They exist because GSSAPI libraries read the server's token leniently: MIT's
 library ignores lengths, the state of the negotiation and the encryption type in the frame around the encrypted part.
-No key protects that frame, so this module checks each bit of the frame against the standards. An altered token never
-passes for the server's. The module also restricts SPNEGO to Kerberos: it refuses a server that picks another mechanism,
-because that mechanism could not prove the server's identity.
+Some of its versions also ignore the checksum of the negotiation. No key protects that frame, so this module checks each
+bit of the frame against the standards. The rules name the standard, and depend on no version of a library. An altered
+token never passes for the server's; `_MICROSOFT_KRB5` gives the one exception, which alters no meaning. The module also
+restricts SPNEGO to Kerberos: it refuses a server that picks another mechanism, because that mechanism could not prove
+the server's identity.
 """
 
 from __future__ import annotations
@@ -21,6 +23,11 @@ Read = TypeVar("Read")
 # Object identifiers in DER, without tag and length.
 _SPNEGO = b"\x2b\x06\x01\x05\x05\x02"  # 1.3.6.1.5.5.2, RFC 4178
 _KRB5 = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"  # 1.2.840.113554.1.2.2, RFC 4121
+
+# 1.2.840.48018.1.2.2: Windows 2000 cut the number 113554 to 16 bits. By RFC 4178, appendix C, this OID can name
+# Kerberos, too. Old servers send it although the client did not offer it. The two OIDs differ in one bit. Somebody who
+# alters that bit changes no meaning: both OIDs select Kerberos, and the proof has an OID of its own.
+_MICROSOFT_KRB5 = b"\x2a\x86\x48\x82\xf7\x12\x01\x02\x02"
 
 # The first two bytes of a Kerberos token inside its frame: its kind (RFC 4121, section 4.1).
 _AP_REQ = b"\x01\x00"
@@ -68,17 +75,30 @@ def read_offer(token: bytes) -> Offer:
 
 
 def check_reply(token: bytes, offer: Offer, *, final: bool) -> None:
-    """Check the frame of a server's token. The ValueError states the defect.
+    """Check the frame of a server's first token. (RFC 4178, section 5, allows no second token from a Kerberos server.)
 
     Args:
         token: the server's token.
         offer: the offer of the client's first token.
-        final: whether the token ends the exchange, so that the negotiation must be complete.
+        final: whether the token ends the exchange, so that the negotiation must be complete. If not, GSSAPI has
+            verified the checksum in the token, and its answer holds the client's checksum.
+
+    Raises:
+        ValueError: the token does not conform to the standards; the error states the defect.
     """
     key = (len(token), offer, final)
     known = _replies.get(key)
     if known is None or not known.frames(token):
         _remembered(_replies, key, _parsed_reply(token, offer, final))
+
+
+def requests_checksum(token: bytes, offer: Offer) -> bool:
+    """Say whether a server's token conforms to the standards, and requests the client's checksum of the negotiation."""
+    try:
+        check_reply(token, offer, final=False)
+    except ValueError:
+        return False
+    return True
 
 
 class _Frame(NamedTuple):
@@ -150,27 +170,49 @@ def _parsed_reply(token: bytes, offer: Offer, final: bool) -> _Frame:
         return _checked_proof(whole, offer.enctype).frame()
     response = whole.take(_NEG_TOKEN_RESP)
     answer = response.take(_SEQUENCE)
-    protected = _Fields(token, len(token))  # no bytes are protected, unless there is a proof
-    state = answer.take_optional(0xA0)
-    if state is not None:
-        # The client's first token holds a ticket, and Kerberos needs no second message from the client. Only the
-        # checksums of the negotiation (section 5) can still be missing, and a server requests them by request-mic. So
-        # accept-incomplete is never right. GSSAPI would take it for request-mic: the two differ in one bit.
-        _expect(state, _ENUMERATED, (_ACCEPT_COMPLETED if final else _REQUEST_MIC,))
+    is_requested = _requests_checksum(answer.take_optional(0xA0))
     mechanism = answer.take_optional(0xA1)
-    if mechanism is not None:
-        _expect(mechanism, _OID, (_KRB5,) if _KRB5 in offer.mechanisms else ())
+    if mechanism is not None:  # section 4.2.2: the server picks a mechanism that the client offered
+        _expect(mechanism, _OID, (_KRB5, _MICROSOFT_KRB5) if _KRB5 in offer.mechanisms else ())
+    protected = _Fields(token, len(token))  # no bytes are protected, unless there is a proof
     proof = answer.take_optional(0xA2)
     if proof is not None:
         protected = _checked_proof(proof.take(_OCTETS), offer.enctype)
         proof.end()
-    mic = answer.take_optional(0xA3)
-    if mic is not None:
-        mic.take(_OCTETS)  # its contents are protected: GSSAPI checks them
-        mic.end()
+    _check_checksum(answer.take_optional(0xA3), is_requested)
     for part in (answer, response, whole):
         part.end()
+    if is_requested is final:
+        raise ValueError("the token has another state of the negotiation than the exchange")
     return protected.frame()
+
+
+def _requests_checksum(state: _Fields | None) -> bool:
+    """Check the state of the negotiation (RFC 4178, section 4.2.2). Return whether the server requests the checksums.
+
+    The client's first token holds a ticket, and Kerberos needs no second message from the client. Only the checksums of
+    the negotiation (section 5) can still be missing, and a server requests them by request-mic. So accept-incomplete is
+    refused. Section 5 (b) allows it with an optional checksum, but no key protects the state, and it differs from
+    request-mic in one bit. If the state is missing, it follows from Kerberos: the negotiation is complete.
+    """
+    accepted = (_ACCEPT_COMPLETED, _REQUEST_MIC)
+    return state is not None and _expect(state, _ENUMERATED, accepted) == _REQUEST_MIC
+
+
+def _check_checksum(field: _Fields | None, is_requested: bool) -> None:
+    """Check that the token has a checksum of the negotiation, mechListMIC, only if it requests the client's as well.
+
+    A server that requests the checksums sends its own (RFC 4178, sections 5 (b) and 5 (c) IV). The contents are
+    protected: GSSAPI has verified them if it answers. If the negotiation is complete, and the client sent no checksum,
+    the server sends none (section 5 (b)). GSSAPI may overlook such a checksum, so nobody would have verified it.
+    """
+    if is_requested and field is None:
+        raise ValueError("the token requests the checksums of the negotiation, and has none")
+    if field is not None:
+        field.take(_OCTETS)
+        field.end()
+        if not is_requested:
+            raise ValueError("the token has a checksum of the negotiation, and does not request the client's")
 
 
 def _checked_proof(token: _Fields, enctype: bytes) -> _Fields:
@@ -200,10 +242,12 @@ def _kerberos_message(token: _Fields, kind: bytes) -> _Fields:
     return frame
 
 
-def _expect(field: _Fields, tag: int, accepted: tuple[bytes, ...]) -> None:
-    if field.take(tag).rest not in accepted:
-        raise ValueError("a field of the token has a value that is not allowed")
+def _expect(field: _Fields, tag: int, accepted: tuple[bytes, ...]) -> bytes:
+    value = field.take(tag).rest
     field.end()
+    if value not in accepted:
+        raise ValueError("a field of the token has a value that is not allowed")
+    return value
 
 
 class _Fields:

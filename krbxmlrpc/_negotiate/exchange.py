@@ -170,7 +170,7 @@ class Negotiation:
         try:
             return ticket.answer_token(self._token)
         except (ValueError, RuntimeError, MutualAuthenticationError) as error:
-            raise self._refused(response, ticket, error) from error
+            raise self._refused(response, ticket, error, ticket.remedy) from error
 
     # -- for subclasses to define -------------------------------------------------------------------------------------
 

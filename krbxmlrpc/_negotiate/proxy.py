@@ -311,7 +311,10 @@ class TunnelNegotiation(Negotiation):
     def _refused(
         self, response: Response, ticket: Ticket | None, error: Exception, hint: str | None = None
     ) -> KerberosXMLRPCError:
-        return self.refusal(response, ticket, error)
+        refused = self.refusal(response, ticket, error)
+        if ticket is not None and ticket.remedy is not None:
+            refused.hint = ticket.remedy
+        return refused
 
     def _denied(self, response: Response, ticket: Ticket) -> KerberosXMLRPCError:
         why = ValueError("it accepted the ticket, and does not let its owner pass")

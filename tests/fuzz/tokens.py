@@ -6,6 +6,7 @@ from krbxmlrpc._kerberos import tokens
 from krbxmlrpc._kerberos.tokens import Offer, check_reply, decode_token, read_offer
 
 KRB5 = bytes.fromhex("2a864886f712010202")
+MICROSOFT = bytes.fromhex("2a864882f712010202")  # Windows 2000's OID of Kerberos (RFC 4178, appendix C)
 _SPNEGO_OID = bytes.fromhex("2b0601050502")
 AES256 = b"\x12"
 SERVICE = "HTTP/hub@REALM"
@@ -64,6 +65,11 @@ def mechanism(oid):
     return der(0xA1, der(6, oid))
 
 
+def checksum(data=b"checksum"):
+    """Return a field of an answer: the checksum of the negotiation."""
+    return der(0xA3, der(4, data))
+
+
 def verdict(token, offer, final):
     """Return what is wrong with a server's token; "good" where nothing is."""
     try:
@@ -100,12 +106,14 @@ def canonical(token, offer, final):
     if not offer.mechanisms:
         yield proof(cipher=cipher)
         return
-    for negotiation in (b"", *map(state, (0,) if final else (3,))):
-        for picked in (b"", mechanism(KRB5)):
+    for negotiation in (b"", state(0)) if final else (state(3),):
+        for picked in (b"", mechanism(KRB5), mechanism(MICROSOFT)):
             for proved in (b"", der(0xA2, der(4, proof(cipher=cipher)))):
-                yield answer(negotiation, picked, proved)
-                for size in range(len(token)):
-                    yield answer(negotiation, picked, proved, der(0xA3, der(4, token[len(token) - size :])))
+                if final:
+                    yield answer(negotiation, picked, proved)
+                else:
+                    for size in range(len(token)):
+                        yield answer(negotiation, picked, proved, checksum(token[len(token) - size :]))
 
 
 def check_offer(token):

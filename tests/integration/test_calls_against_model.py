@@ -23,7 +23,7 @@ from internals import MAX_REQUESTS, use_ticket_class
 from model import CUT, HEADLESS, MAX_SENT, Model, Reply
 from model_replies import LIMIT, REPLIES, encoded, flipped, mostly
 from servers.scripted import accept, honest, message, say, values
-from servers.two_leg_acceptor import TwoLegs
+from servers.two_leg_acceptor import TwoLegs, gssapi_answers
 
 from krbxmlrpc import (
     AuthenticationRejected,
@@ -180,7 +180,8 @@ class Conversation(RuleBasedStateMachine):
     def begin(self, mode, preemptive, logs_in, mechanism, retries, idempotent, given):
         logs_in &= mode != "disabled"
         self.player.spnego = mechanism == "spnego"
-        self.model = Model(mode, preemptive, logs_in, self.player.spnego, retries, idempotent, given)
+        answers_legs = self.player.spnego and gssapi_answers()
+        self.model = Model(mode, preemptive, logs_in, answers_legs, retries, idempotent, given)
         jar = CookieJar()
         for name, value in given.items():
             jar.set_cookie(cookie(name, value))

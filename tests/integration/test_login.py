@@ -13,7 +13,7 @@ from endless_exchange import MORE, Insatiable
 from helpers import DEADLINE, Threads
 from internals import cookie_store, set_login_path, use_ticket_class, wait_for_logins
 from servers.scripted import ScriptedServer, accept, honest, message, say, values
-from servers.two_leg_acceptor import TwoLegs
+from servers.two_leg_acceptor import TwoLegs, second_leg
 
 from krbxmlrpc import (
     AuthenticationRejected,
@@ -326,10 +326,11 @@ def test_a_login_in_two_legs(open_server, server, user):
 
     server.play(acceptor.first, second, CALL)
     proxy = open_server()
-    assert proxy.method() == "on a session"
-    assert asked(server) == ["GET /login"] * 2 + ["POST /calls"]
+    with second_leg():
+        assert proxy.method() == "on a session"
+        assert asked(server) == ["GET /login"] * 2 + ["POST /calls"]
+        assert proxy("transport").principal == user
     assert {request.connection for request in server.requests} == {0}
-    assert proxy("transport").principal == user
 
 
 def test_a_call_and_its_logins_take_at_most_seven_requests(open_server, server, monkeypatch):

@@ -26,7 +26,7 @@ from internals import (
 from servers import squid as squids
 from servers.scripted import ScriptedServer, accept, honest, message, say, values
 from servers.scripted_proxy import OPENED, Tunnel, admit, ask
-from servers.two_leg_acceptor import TwoLegs
+from servers.two_leg_acceptor import TwoLegs, gssapi_answers, second_leg
 from wrong_proxies import NOT_SPOKEN, WRONG
 
 from krbxmlrpc import (
@@ -290,9 +290,11 @@ def test_an_exchange_in_several_legs_stays_on_one_connection(proxy, through, ser
         Tunnel()(request, send)
 
     proxy.play(ask(offer), to_proxy(acceptor.first), second)
-    assert through().method() == "an honest answer"
-    assert [request.connection for request in proxy.requests] == [0, 0, 0]
-    assert len({request.token for request in proxy.requests}) == 3
+    with second_leg(ProxyRefused):
+        assert through().method() == "an honest answer"
+    sent = 3 if gssapi_answers() else 2
+    assert [request.connection for request in proxy.requests] == [0] * sent
+    assert len({request.token for request in proxy.requests}) == sent
 
 
 def test_a_leg_needs_the_connection_it_began_on(proxy, through, server):
@@ -311,11 +313,11 @@ def test_every_leg_has_to_be_honest(proxy, through, server):
         return token[:-1] + bytes([token[-1] ^ 1])
 
     proxy.play(ask("Negotiate"), to_proxy(TwoLegs(alter).first))
-    with pytest.raises(
-        ProxyRefused, match="407 .* to a ticket for HTTP/localhost@EXAMPLE.TEST .*GSSAPI refuses"
-    ) as caught:
+    why = "GSSAPI refuses" if gssapi_answers() else "GSSAPI makes none"
+    with pytest.raises(ProxyRefused, match=f"407 .* to a ticket for HTTP/localhost@EXAMPLE.TEST .*{why}") as caught:
         through().method()
-    assert caught.value.major is not None
+    assert (caught.value.major is not None) == gssapi_answers()
+    assert len(proxy.requests) == 2
 
 
 class Interrupted(KerberosTicket):

@@ -8,9 +8,11 @@ from fuzz.tokens import (
     AES256,
     BARE,
     KRB5,
+    MICROSOFT,
     SERVICE,
     SPNEGO,
     answer,
+    checksum,
     der,
     mechanism,
     offered,
@@ -21,10 +23,11 @@ from fuzz.tokens import (
 )
 from hypothesis import given, strategies as st
 
+from krbxmlrpc import MutualAuthenticationError
 from krbxmlrpc._kerberos import tokens
-from krbxmlrpc._kerberos.tokens import Offer, check_reply, decode_token, read_offer
+from krbxmlrpc._kerberos.ticket import Ticket
+from krbxmlrpc._kerberos.tokens import Offer, check_reply, decode_token, read_offer, requests_checksum
 
-MICROSOFT = bytes.fromhex("2a864882f712010202")
 NTLM = bytes.fromhex("2b06010401823702020a")
 PROOF = der(0xA2, der(4, proof()))
 
@@ -37,8 +40,10 @@ PROOF = der(0xA2, der(4, proof()))
         (answer(state(0), mechanism(KRB5), PROOF), SPNEGO, True),
         (answer(state(0), PROOF), SPNEGO, True),
         (answer(PROOF), SPNEGO, True),
-        (answer(state(0), mechanism(KRB5), PROOF, der(0xA3, der(4, b"checksum"))), SPNEGO, True),
-        (answer(state(3), mechanism(KRB5), PROOF), SPNEGO, False),
+        (answer(state(0), mechanism(MICROSOFT), PROOF), SPNEGO, True),
+        (answer(state(3), mechanism(KRB5), PROOF, checksum()), SPNEGO, False),
+        (answer(state(3), mechanism(MICROSOFT), PROOF, checksum()), SPNEGO, False),
+        (answer(state(3), mechanism(KRB5), checksum()), SPNEGO, False),  # nobody asked the server for a proof
     ],
 )
 def test_what_the_standards_allow(token, offer, final):
@@ -61,18 +66,22 @@ def test_what_the_standards_allow(token, offer, final):
         (answer(PROOF), BARE, True),
         (answer(state(1), mechanism(KRB5), PROOF), SPNEGO, True),
         (answer(state(2), mechanism(KRB5), PROOF), SPNEGO, True),
-        (answer(state(0), mechanism(KRB5), PROOF), SPNEGO, False),
-        (answer(state(1), mechanism(KRB5), PROOF), SPNEGO, False),
         (answer(state(0), mechanism(NTLM), PROOF), SPNEGO, True),
-        (answer(state(0), mechanism(MICROSOFT), PROOF), SPNEGO, True),
         (answer(state(0), mechanism(KRB5), PROOF), Offer((NTLM,), AES256, SERVICE), True),
+        (answer(state(0), mechanism(MICROSOFT), PROOF), Offer((NTLM,), AES256, SERVICE), True),
+        # RFC 4178, sections 4.2.2 and 5: a server goes on only if it requests the checksums, and then sends its own.
+        *[(answer(*known, PROOF), SPNEGO, False) for known in ([], [state(0)], [state(1)], [state(2)], [state(3)])],
+        *[(answer(*known, PROOF, checksum()), SPNEGO, False) for known in ([], [state(0)], [state(1)], [state(2)])],
+        *[(answer(state(value), PROOF), SPNEGO, True) for value in (1, 2, 3, 4)],
+        *[(answer(state(value), PROOF, checksum()), SPNEGO, True) for value in (0, 1, 2, 3)],
+        (answer(PROOF, checksum()), SPNEGO, True),
         (answer(mechanism(KRB5), state(0), PROOF), SPNEGO, True),
         (answer(state(0), state(0), PROOF), SPNEGO, True),
         (answer(state(0), PROOF, PROOF), SPNEGO, True),
         (answer(state(0), der(0xA2, der(4, proof(), b"\0"))), SPNEGO, True),
         (answer(state(0), der(0xA2, der(4, proof()), b"\0")), SPNEGO, True),
-        (answer(state(0), PROOF, der(0xA3, der(4, b"checksum"), b"\0")), SPNEGO, True),
-        (der(0xA1, der(0x30, state(0), PROOF), der(0xA3, der(4, b"checksum"))), SPNEGO, True),
+        (answer(state(3), PROOF, der(0xA3, der(4, b"checksum"), b"\0")), SPNEGO, False),
+        (der(0xA1, der(0x30, state(3), PROOF), checksum()), SPNEGO, False),
         # Lengths in a form that is not the shortest.
         (b"\xa1\x81\x07" + answer(state(0))[2:], SPNEGO, True),
         (b"\xa1\x82\x00\x07" + answer(state(0))[2:], SPNEGO, True),
@@ -86,11 +95,11 @@ def test_what_they_do_not(token, offer, final):
 
 def wrapped_proof():
     """Return SPNEGO's answer with all its fields."""
-    fields = fuzzed.der(0xA2, fuzzed.der(4, proof(cipher=b"protected"))), fuzzed.der(0xA3, fuzzed.der(4, b"checksum"))
-    return answer(state(0), mechanism(KRB5), *fields)
+    fields = fuzzed.der(0xA2, fuzzed.der(4, proof(cipher=b"protected"))), checksum()
+    return answer(state(3), mechanism(KRB5), *fields)
 
 
-@pytest.mark.parametrize("extra", [b"\0", der(5), der(0xA3, der(4, b"checksum")), der(0xA9, b"x")])
+@pytest.mark.parametrize("extra", [b"\0", der(5), checksum(), der(0xA9, b"x")])
 @pytest.mark.parametrize("offer, build", [(BARE, lambda: proof(cipher=b"protected")), (SPNEGO, wrapped_proof)])
 def test_no_bytes_may_be_added_inside_any_field(monkeypatch, offer, build, extra):
     """GSSAPI passes over them. It checks only the encrypted part and the checksum, whatever their lengths."""
@@ -102,15 +111,15 @@ def test_no_bytes_may_be_added_inside_any_field(monkeypatch, offer, build, extra
         return der(tag, *parts, *[extra] * (len(fields) == chosen))
 
     monkeypatch.setattr(fuzzed, "der", extended)
-    check_reply(build(), offer, final=True)
+    check_reply(build(), offer, final=offer is BARE)
     for chosen in range(1, len(fields) + 1):
         fields.clear()
         token = build()
         if fields[chosen - 1] in ((b"protected",), (b"checksum",)):
-            check_reply(token, offer, final=True)
+            check_reply(token, offer, final=offer is BARE)
         else:
             with pytest.raises(ValueError):
-                check_reply(token, offer, final=True)
+                check_reply(token, offer, final=offer is BARE)
 
 
 OFFERS = [
@@ -178,8 +187,8 @@ def test_what_decodes_is_what_it_encodes_to(text):
     [
         (proof(cipher=b"c" * 60), BARE, True),
         (answer(state(0), mechanism(KRB5), der(0xA2, der(4, proof(cipher=b"c" * 60)))), SPNEGO, True),
-        (answer(state(0), PROOF, der(0xA3, der(4, b"checksum"))), SPNEGO, True),
-        (answer(state(3), mechanism(KRB5), PROOF), SPNEGO, False),
+        (answer(state(0), PROOF), SPNEGO, True),
+        (answer(state(3), mechanism(KRB5), PROOF, checksum()), SPNEGO, False),
         (answer(state(0)), SPNEGO, True),
     ],
 )
@@ -211,20 +220,35 @@ def refuses(token, offer, final):
 
 @pytest.mark.parametrize("offer, final", [(SPNEGO, True), (SPNEGO, False), (BARE, True)])
 def test_no_byte_of_a_frame_can_have_another_value(offer, final):
-    cipher = b"c" * 200
+    """Except one byte, whose two values mean the same."""
+    cipher, mic = b"c" * 200, b"m" * 28
     whole = proof(cipher=cipher)
     if offer.mechanisms:
-        whole = answer(state(0 if final else 3), mechanism(KRB5), der(0xA2, der(4, whole)))
+        fields = mechanism(KRB5), der(0xA2, der(4, whole))
+        whole = answer(state(0), *fields) if final else answer(state(3), *fields, checksum(mic))
     tokens._replies.clear()
     assert not refuses(whole, offer, final)
-    protected = range(whole.index(cipher), whole.index(cipher) + len(cipher))
-    for position in set(range(len(whole))) - set(protected):
+    protected = set()
+    for part in (cipher, mic):
+        if part in whole:
+            protected |= set(range(whole.index(part), whole.index(part) + len(part)))
+    exceptions = []
+    for position in set(range(len(whole))) - protected:
         for value in set(range(256)) - {whole[position]}:
             altered = bytearray(whole)
             altered[position] = value
-            # If the proof becomes the checksum, GSSAPI refuses the token: it checks the checksum, and misses the proof.
-            is_checksum = offer.mechanisms and (whole[position], value) == (0xA2, 0xA3)
-            assert is_checksum or refuses(altered, offer, final), (position, value)
+            if not refuses(altered, offer, final):
+                exceptions.append(bytes(altered))
+    # RFC 4178, appendix C: this OID is Kerberos, too. It has one bit other than KRB5, and alters no meaning.
+    assert exceptions == [whole.replace(mechanism(KRB5), mechanism(MICROSOFT))] * len(offer.mechanisms)
+    assert [bin(one ^ other).count("1") for one, other in zip(KRB5, MICROSOFT)] == [0, 0, 0, 1, 0, 0, 0, 0, 0]
+
+
+def test_only_a_valid_request_for_checksums_is_one():
+    token = answer(state(3), mechanism(KRB5), PROOF, checksum())
+    assert requests_checksum(token, SPNEGO)
+    for other in (token + b"\0", answer(state(3), PROOF), answer(state(0), PROOF), b"", proof()):
+        assert not requests_checksum(other, SPNEGO)
 
 
 @pytest.mark.parametrize("token", ["YR==", "!YQ==", "YQ==!", " YQ==", "YQ= =", "YQ==YQ==", "YQ", "~Q==", ""])
@@ -240,3 +264,62 @@ def test_only_some_frames_are_remembered():
         check_reply(proof(cipher=b"c" * length), BARE, final=True)
         assert len(tokens._replies) <= tokens._MAX_FRAMES
         assert length > tokens._MAX_FRAMES or len(tokens._replies) == length
+
+
+# -- the tickets' use of these rules ----------------------------------------------------------------------------------
+
+
+class ScriptedTicket(Ticket):
+    """A ticket whose GSSAPI takes every token, and answers as a test says."""
+
+    def __init__(self, answer):
+        self._gssapi_answers = answer
+        super().__init__(SERVICE)
+
+    def _begin(self, mechanism):
+        return object(), base64.b64encode(offered()).decode()
+
+    def _step(self, context, token):
+        return True, self._gssapi_answers
+
+    def _client(self, context):
+        return "user@REALM"
+
+
+REQUEST = base64.b64encode(answer(state(3), mechanism(KRB5), PROOF, checksum())).decode()
+COMPLETE = base64.b64encode(answer(state(0), mechanism(KRB5), PROOF)).decode()
+
+
+def test_a_request_for_checksums_goes_on_with_the_answer():
+    ticket = ScriptedTicket("answer")
+    assert ticket.answer_token(REQUEST)
+    assert (ticket.auth_header, ticket.principal) == ("Negotiate answer", "user@REALM")
+
+
+def test_a_request_for_checksums_without_answer_is_no_proof():
+    """The server waits for the client's checksum, and nobody has verified the server's (RFC 4178, section 5 (c) IV)."""
+    ticket = ScriptedTicket("")
+    with pytest.raises(MutualAuthenticationError, match="asks for a checksum .* GSSAPI makes none") as caught:
+        ticket.answer_token(REQUEST)
+    assert ticket.principal is None
+    assert caught.value.hint == ticket.remedy
+    assert "update the Kerberos libraries" in ticket.remedy and "mechanism='krb5'" in ticket.remedy
+    with pytest.raises(RuntimeError):
+        ticket.answer_token(REQUEST)
+
+
+def test_a_request_for_checksums_ends_no_exchange():
+    ticket = ScriptedTicket("answer")
+    with pytest.raises(MutualAuthenticationError, match="violates the standards"):
+        ticket.verify_token(REQUEST)
+    assert ticket.principal is None and ticket.remedy is None
+
+
+def test_a_complete_negotiation_needs_no_answer():
+    ticket = ScriptedTicket("")
+    assert not ticket.answer_token(COMPLETE)
+    assert ticket.principal == "user@REALM"
+    ticket = ScriptedTicket("answer")
+    with pytest.raises(MutualAuthenticationError, match="violates the standards"):
+        ticket.answer_token(COMPLETE)
+    assert ticket.principal is None
