@@ -167,6 +167,8 @@ def _service_in(field: _Fields) -> str:
 def _parsed_reply(token: bytes, offer: Offer, final: bool) -> _Frame:
     whole = _Fields(token)
     if not offer.mechanisms:
+        if not final:
+            raise ValueError("the server's proof ends an exchange without SPNEGO")  # RFC 4121, section 4.1
         return _checked_proof(whole, offer.enctype).frame()
     response = whole.take(_NEG_TOKEN_RESP)
     answer = response.take(_SEQUENCE)

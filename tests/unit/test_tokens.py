@@ -62,6 +62,7 @@ def test_what_the_standards_allow(token, offer, final):
         (b"\x60\x84\xff\xff\xff\xff", BARE, True),
         (proof(enctype=b"\x11"), BARE, True),
         (proof(kvno=der(0xA1, der(2, b"\x01"))), BARE, True),
+        (proof(), BARE, False),
         (proof(), SPNEGO, True),
         (answer(PROOF), BARE, True),
         (answer(state(1), mechanism(KRB5), PROOF), SPNEGO, True),
@@ -249,6 +250,7 @@ def test_only_a_valid_request_for_checksums_is_one():
     assert requests_checksum(token, SPNEGO)
     for other in (token + b"\0", answer(state(3), PROOF), answer(state(0), PROOF), b"", proof()):
         assert not requests_checksum(other, SPNEGO)
+    assert not requests_checksum(proof(), BARE)
 
 
 @pytest.mark.parametrize("token", ["YR==", "!YQ==", "YQ==!", " YQ==", "YQ= =", "YQ==YQ==", "YQ", "~Q==", ""])
