@@ -131,11 +131,10 @@ def _run(words, servers, first):
     with contextlib.ExitStack() as stack:
         for server, played in servers:
             stack.enter_context(server.again([*first * server.is_tls, *played * 9]))
-        printed, said = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
+        printed, said = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(said):
             status = internals.run_command(words)
-        printed.flush()
-        return status, printed.buffer.getvalue().decode(), said.getvalue()
+        return status, *(stream.buffer.getvalue().decode() for stream in (printed, said))
 
 
 def _line(cell):
