@@ -254,6 +254,10 @@ class AuthenticationRejected(UnexpectedStatus):
 class NegotiateNotOffered(UnexpectedStatus):
     """The server answered 401 and does not offer Negotiate.
 
+    Either the server takes no tickets for the path, or it refused a ticket that was sent before the server asked for
+    one, and does not offer Negotiate again. If the server has offered Negotiate for the URL before, the error is
+    `AuthenticationRejected`.
+
     Attributes:
         schemes: the known authentication schemes that the server offers, in lower case.
 

@@ -313,6 +313,22 @@ class _NegotiateTransport(Transport):
         calling = Calling(self._call(*url, b"", False), self._client, self)
         calling.made(functools.partial(page.log_in_now, has_url=bool(known)), NEVER)
 
+    def note_offer(self, host: str, path: str) -> None:
+        """Note that the server has offered Negotiate for a URL: another client has seen the offer.
+
+        If the server then refuses a ticket for this URL, and does not offer Negotiate again, the error is
+        `AuthenticationRejected`, not `NegotiateNotOffered`. The note has no other effect.
+
+        Args:
+            host: ``host`` or ``host:port``.
+            path: the path, with a query if there is one.
+
+        Raises:
+            TypeError, ValueError: an argument is wrong.
+        """
+        host, path = hidden(host), hidden(path)
+        self._client.memory.note_offer(self._call(host, path, b"", False).url)
+
     def close(self) -> None:
         """Close the kept connections, and save the cookies if they have a file. The transport can still be used.
 

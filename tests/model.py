@@ -199,6 +199,11 @@ class Model:
         self._refusals = 0
         self._rest = 0  # so many calls do not try the cookies
         self._pages: list[str] = []  # to which calls without a session were redirected
+        self._offers: set[str] = set()  # methods, each with a URL of its own, for which the server takes tickets
+
+    def note_offer(self, method: str) -> None:
+        """Note that the server takes tickets for such requests."""
+        self._offers.add(method)
 
     def close(self) -> None:
         """Close the connections."""
@@ -359,12 +364,13 @@ class Model:
                 if reply.token != "good" or complete:  # row 3
                     return self._unproven(reply, also_redirected=method == "POST")
                 proven = True
+                self.note_offer(method)
             self._wanted = method, "connection" if proven and reply.persistent else "ticket"
             believed = self._learn(method, reply, proven, on_session, cookies)
             if reply.status != 401:
                 return self._answer_to_ticket(method, reply, believed)
-            if reply.token is None:  # row 6
-                return outcome(reply, NegotiateNotOffered)
+            if reply.token is None:  # rows 6 and 15
+                return self._rejected(reply) if method in self._offers else outcome(reply, NegotiateNotOffered)
             answerable = {"more": not proven, "leg": self._answers_legs and not complete}.get(reply.token, False)
             if reply.end == "unannounced" and reply.framing in ("length", "chunks") and reply.body not in LONG:
                 self.connection = "dead"  # which shows only when something is sent by it
@@ -438,6 +444,8 @@ class Model:
         self._late = reply.late
         if reply.framing in HEADLESS:
             raise Ended(self._lost(method, BrokenReply if reply.framing == "cut head" else CallOutcomeUnknown))
+        if reply.status == 401 and reply.token is not None:
+            self.note_offer(method)
         return reply
 
     def _lost(self, method: str, kind: Any) -> Outcome:

@@ -386,7 +386,10 @@ class Examination:
             needs_proof=self._settings.mode is MutualAuthentication.REQUIRED,
         )
         reply = self._reply
-        return judged(asked, reply.status, reply.values("www-authenticate"), reply.getheader("Location"))
+        finding = judged(asked, reply.status, reply.values("www-authenticate"), reply.getheader("Location"))
+        if finding.state is State.OK:
+            self._transport.note_offer(self._netloc, login or self._handler)
+        return finding
 
     def _asked(self, connection: Connection, login: str | None) -> Response:
         """Request the login page or, if there is none, make the harmless call. Send no ticket. Return the reply."""

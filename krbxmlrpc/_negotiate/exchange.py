@@ -31,6 +31,7 @@ from .policy import (
     Sent,
     Step,
     cookies_to_keep,
+    is_offer,
     may_have_ended,
     needed_next,
     next_step,
@@ -45,6 +46,10 @@ MAX_TICKETS = 3
 
 MAX_LOGIN_PAGES = 16
 """The most URLs for which login pages are remembered, and the most pages for each."""
+
+
+MAX_OFFERS = 256
+"""The most URLs for which a transport remembers that Negotiate was offered."""
 
 
 class Wire(Protocol):
@@ -143,7 +148,10 @@ class Negotiation:
             self._expects,
             own_session=self._own_session and ticket is not None,
             to_login=self._is_to_login(sent, response),
+            was_offered=self._was_offered(),
         )
+        if is_offer(response.status, negotiate, verified, self._expects):
+            self._note_offer()
         self._learn(sent, ticket, response, step)
         return step
 
@@ -182,6 +190,13 @@ class Negotiation:
         """Say whether a reply redirects to a page where sessions begin."""
         return False
 
+    def _was_offered(self) -> bool:
+        """Say whether Negotiate has been offered before."""
+        return False
+
+    def _note_offer(self) -> None:
+        """Note that Negotiate has been offered."""
+
     def _learn(self, sent: Sent, ticket: Ticket | None, response: Response, step: Step) -> None:
         """Note the facts in a reply that later calls need."""
 
@@ -217,8 +232,9 @@ class _Known(NamedTuple):
 class Memory:
     """The state that a transport keeps between calls.
 
-    It consists of the cookies, the principals, the need of each connection, and the pages where sessions begin. The
-    need of a connection is the authentication that the next request for a URL needs on it.
+    It consists of the cookies, the principals, the need of each connection, the pages where sessions begin, and the
+    URLs for which Negotiate was offered. The need of a connection is the authentication that the next request for a URL
+    needs on it.
 
     Attributes:
         cookies: the cookies.
@@ -235,6 +251,7 @@ class Memory:
         self.proved_service: str | None = None
         self._known: weakref.WeakKeyDictionary[Any, _Known] = weakref.WeakKeyDictionary()
         self._login_pages: dict[str, tuple[Page, ...]] = {}
+        self._offers: set[str] = set()
 
     def note_need(self, connection: object, url: str, sent: Sent, principal: str | None = None) -> None:
         """Note the authentication that the next request for a URL needs on a connection.
@@ -273,6 +290,16 @@ class Memory:
             if len(self._login_pages) >= MAX_LOGIN_PAGES:
                 self._login_pages = {}
             self._login_pages[url] = (page, *pages)[:MAX_LOGIN_PAGES]
+
+    def was_offered(self, url: str) -> bool:
+        """Say whether the server has offered Negotiate for a URL."""
+        return url in self._offers
+
+    def note_offer(self, url: str) -> None:
+        """Note that the server has offered Negotiate for a URL."""
+        if url not in self._offers and len(self._offers) >= MAX_OFFERS:
+            self._offers = set()
+        self._offers.add(url)
 
 
 class CallWire(Wire, Protocol):
@@ -441,6 +468,12 @@ class Exchange(Negotiation):
             self._memory.note_login_page(self._call.url, page)
         login_page = self._login_page and redirected_to(self._place, self._login_page)
         return page == login_page or self._memory.is_login_page(self._call.url, page)
+
+    def _was_offered(self) -> bool:
+        return self._memory.was_offered(self._call.url)
+
+    def _note_offer(self) -> None:
+        self._memory.note_offer(self._call.url)
 
     def _learn(self, sent: Sent, ticket: Ticket | None, response: Response, step: Step) -> None:
         call, memory, connection = self._call, self._memory, self._wire.connection

@@ -69,10 +69,7 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
     what += ", and does not say why" if error is None else f" ({reason_of(error)})"
     seconds = clock_difference(reply.headers.get("Date"), datetime.now(timezone.utc))
     if seconds is not None and abs(seconds) > CLOCK_TOLERANCE:
-        direction = "ahead of" if seconds > 0 else "behind"
-        return ClockSkewRejected(
-            f"{what}: its clock is {abs(seconds):.0f} seconds {direction} this machine's", seconds=seconds, **facts
-        )
+        return ClockSkewRejected(f"{what}: {_clocks(seconds)}", seconds=seconds, **facts)
     if hint is None:
         lacks = "is missing, is not readable for the server, or lacks" if error is None else "lacks"
         more = ""
@@ -242,12 +239,31 @@ def _unproven(call: Call, reply: Reply) -> MutualAuthenticationError:
 
 def _not_offered(call: Call, reply: Reply) -> NegotiateNotOffered:
     challenges = reply.headers.get_all("WWW-Authenticate", [])
+    what = f"{call.shown} answered 401"
+    hint = "check the path of the URL; on the server, AuthType GSSAPI has to cover it"
+    why = ""
+    if reply.authorization:  # the ticket was sent before the server asked for one
+        what += f" to a ticket for {reply.service or call.service}"
+        why = ": either it takes no tickets for this path, or it refused this ticket and does not offer Negotiate again"
+        refused = rejected(call, reply)
+        clock = f"{_clocks(refused.seconds)}: " if isinstance(refused, ClockSkewRejected) and refused.seconds else ""
+        hint = Hint(
+            "{hint}; if it does, the server refused the ticket: {clock}{remedy}",
+            hint=hint,
+            clock=clock,
+            remedy=refused.hint or "",
+        )
     return NegotiateNotOffered(
-        f"{call.shown} answered 401 and does not offer Negotiate (it offers: {offered(challenges)})",
-        hint="check the path of the URL; on the server, AuthType GSSAPI has to cover it",
+        f"{what} and does not offer Negotiate (it offers: {offered(challenges)}){why}",
+        hint=hint,
         schemes=known_schemes(challenges),
         **_facts(call, reply),
     )
+
+
+def _clocks(seconds: float) -> str:
+    direction = "ahead of" if seconds > 0 else "behind"
+    return f"its clock is {abs(seconds):.0f} seconds {direction} this machine's"
 
 
 def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:

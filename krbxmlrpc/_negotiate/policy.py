@@ -222,11 +222,16 @@ def next_step(
     expects: Expects = Expects.VALUES,
     own_session: bool = False,
     to_login: bool = False,
+    was_offered: bool = False,
 ) -> Step:
     """Return the next step after a reply. The other arguments are those of `to_be_verified`.
 
     A server may look at the cookies of a request first, and ignore its ticket. A success without a token is then an
     answer on the session. It is as good as the answer to a request with the same cookies and without a ticket.
+
+    Some servers do not offer Negotiate again after they have refused a ticket: mod_auth_kerb, and mod_auth_gssapi with
+    GssapiNegotiateOnce. An earlier offer tells such a refusal from a URL that takes no tickets. Nobody has verified
+    that offer, so it must decide nothing but the error.
 
     Args:
         verified: whether the server has proved its identity, by this reply or in an earlier leg.
@@ -234,6 +239,7 @@ def next_step(
         own_session: whether the request carried, besides a ticket, the cookies of a session that a verified exchange of
             this transport began, and no reply has shown that the server ignores these cookies.
         to_login: whether the reply redirects to a page where sessions begin.
+        was_offered: whether the server has offered Negotiate for this URL before; see `is_offer`.
     """
     if status == expects.challenge_status:
         if sent.rides:
@@ -241,7 +247,7 @@ def next_step(
         if sent is Sent.PASSWORD:
             return Step.REJECTED
         if negotiate is None:
-            return Step.NOT_OFFERED
+            return Step.REJECTED if sent is Sent.TICKET and was_offered else Step.NOT_OFFERED
         if sent is Sent.NOTHING:
             return Step.RENEW
         return Step.ANOTHER_LEG if negotiate else Step.REJECTED
@@ -252,6 +258,11 @@ def next_step(
     if not _is_answer(status, expects, believed):
         return Step.UNEXPECTED
     return Step.ACCEPT if believed else Step.UNPROVEN
+
+
+def is_offer(status: int, negotiate: str | None, verified: bool, expects: Expects = Expects.VALUES) -> bool:
+    """Say whether a reply shows that the server takes tickets for the URL. The arguments are those of `next_step`."""
+    return verified or (status == expects.challenge_status and negotiate is not None)
 
 
 def _is_answer(status: int, expects: Expects, believed: bool) -> bool:

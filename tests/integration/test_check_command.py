@@ -624,6 +624,23 @@ def test_a_server_whose_key_has_changed(check):
     assert step["facts"]["error"] == "AuthenticationRejected" and "klist -k" in step["remedy"]
 
 
+UNANSWERED = ["--mechanism", "krb5", "--mutual-authentication", "disabled"]  # such a ticket gets no token if refused
+
+
+def test_a_server_that_offers_negotiate_once(check):
+    report = check("/once-stale-keytab", *UNANSWERED)
+    assert report["offer"]["state"] == "ok"
+    step = report.failed("call", skipped=["session", "xmlrpc"])
+    assert step["facts"]["error"] == "AuthenticationRejected" and "klist -k" in step["remedy"]
+
+
+def test_a_login_page_that_offers_negotiate_once(check_server):
+    offer = say(message(401, [("WWW-Authenticate", "Negotiate")]))
+    report = check_server(offer, say(message(401)), words=["--login-path", "/login"])
+    step = report.failed("call", skipped=["clock", "session", "xmlrpc"])
+    assert step["facts"]["error"] == "AuthenticationRejected"
+
+
 def test_a_user_who_is_not_let_in(check, user):
     step = check("/others").failed("call", skipped=["session", "xmlrpc"])
     assert f"{user} may not make this call" in step["found"] and "Require" in step["remedy"]

@@ -46,6 +46,7 @@ from krbxmlrpc import (
     NegotiateNotOffered,
     UnexpectedStatus,
 )
+from krbxmlrpc.errors import ClockSkewRejected
 from krbxmlrpc.testing.loopback import Hangup
 
 pytestmark = pytest.mark.usefixtures("library")
@@ -487,6 +488,52 @@ def test_other_schemes_are_not_taken_for_negotiate(call, server):
     assert caught.value.schemes == ("basic", "bearer", "digest")
     assert "Basic, Bearer, Digest)" in caught.value.message
     assert caught.value.headers.get_all("WWW-AUTHENTICATE") == [value for _, value in offers]
+
+
+REFUSAL_WITHOUT_OFFER = [("WWW-Authenticate", 'Basic realm="mod_auth_kerb, with KrbMethodK5Passwd On"')]
+
+
+def test_a_refusal_after_an_offer_is_a_refusal(call_server, server):
+    """mod_auth_kerb does not offer Negotiate again. The offer may have come on any connection of the transport."""
+    proxy = call_server(preemptive=False)
+    server.play(say(message(401, [("WWW-Authenticate", "Negotiate")])), honest())
+    assert proxy.method() == "an honest answer"
+    proxy("transport").close()
+    server.play(*[say(message(401, REFUSAL_WITHOUT_OFFER))] * 2)
+    with pytest.raises(NegotiateNotOffered):
+        proxy.method()  # it carried no ticket
+    with pytest.raises(NegotiateNotOffered):
+        ServerProxy(server.url("/other"), transport=proxy("transport")).method()
+    server.play(say(message(401, [("WWW-Authenticate", "Negotiate")])), say(message(401, REFUSAL_WITHOUT_OFFER)))
+    with pytest.raises(AuthenticationRejected, match="to a ticket for HTTP/localhost@EXAMPLE.TEST"):
+        proxy.method()
+    server.play(say(message(401, [("Date", "Mon, 02 Jan 2006 15:04:05 GMT"), *REFUSAL_WITHOUT_OFFER])))
+    with pytest.raises(ClockSkewRejected):
+        proxy.method()
+
+
+def test_a_refusal_after_a_success_is_a_refusal(call, server):
+    server.play(honest(), say(message(401, REFUSAL_WITHOUT_OFFER)))
+    assert call() == "an honest answer"
+    with pytest.raises(AuthenticationRejected, match="does not say why"):
+        call()
+
+
+def test_a_refusal_without_any_offer_has_two_causes(call, server):
+    server.play(say(message(401, REFUSAL_WITHOUT_OFFER)))
+    with pytest.raises(
+        NegotiateNotOffered, match="or it refused this ticket and does not offer Negotiate again"
+    ) as caught:
+        call()
+    assert caught.value.schemes == ("basic",)
+    assert "AuthType GSSAPI" in caught.value.hint and "keytab" in caught.value.hint
+
+
+def test_no_ticket_was_refused_if_none_was_sent(call, server):
+    server.play(say(message(401, REFUSAL_WITHOUT_OFFER)))
+    with pytest.raises(NegotiateNotOffered) as caught:
+        call(preemptive=False)
+    assert "ticket" not in caught.value.message and "keytab" not in caught.value.hint
 
 
 @pytest.mark.parametrize("lines", [["Negotiate", "Basic"], ["Basic realm=x y, nEGOTIATE"], ["Basic", "Negotiate"]])

@@ -30,6 +30,7 @@ from krbxmlrpc import (
     KerberosTicket,
     KerberosTransport,
     KerberosXMLRPCError,
+    NegotiateNotOffered,
     NoCredentials,
     ServerUnreachable,
     ServiceUnknown,
@@ -595,6 +596,53 @@ def test_clock_of_the_server_is_off(trouble, realm, user):
     assert isinstance(error, ClockSkew) and isinstance(error, ProtocolError) and error.errcode == 401
     assert 1190 < error.seconds < 1230
     assert "seconds ahead of this machine's" in error.message
+
+
+# mod_auth_gssapi with GssapiNegotiateOnce sends Negotiate again only if it has a token to send. For such tickets it has
+# none; mod_auth_kerb has never one.
+UNANSWERED = {"mechanism": "krb5", "mutual_authentication": "disabled"}
+
+
+@pytest.mark.row("a ticket refused, no offer")
+def test_ticket_that_is_refused_without_an_offer(call_hub, trouble, hub, case, said):
+    """The first request carries a ticket, so nobody can tell whether the server takes tickets at all."""
+    error = trouble(call_hub("/once-stale-keytab", **UNANSWERED).whoami)
+    assert (error.errcode, error.schemes) == (401, ())
+    assert "to a ticket for HTTP/localhost@EXAMPLE.TEST" in error.message and "clocks" in error.hint
+    assert [line.status for line in hub.logged(case)] == [401]
+    assert "found in keytab but cannot decrypt ticket" in said()
+
+
+@pytest.mark.row("a ticket refused after an offer")
+def test_ticket_that_is_refused_after_an_offer(call_hub, trouble, hub, case):
+    proxy = call_hub("/once-stale-keytab", preemptive=False, **UNANSWERED)
+    for _ in range(2):  # the second call does not ask for an offer, because its connection is known to need a ticket
+        assert trouble(proxy.whoami).headers["WWW-Authenticate"] is None
+    assert [(line.status, line.ticket) for line in hub.logged(case, 3)] == [(401, False), (401, True), (401, True)]
+
+
+@MECHANISMS
+def test_a_token_with_the_reason_is_an_offer(call_hub, mechanism):
+    with pytest.raises(AuthenticationRejected, match="GSSAPI refuses the server's token"):
+        call_hub("/once-stale-keytab", mechanism=mechanism).whoami()
+
+
+@pytest.mark.parametrize("preemptive", [True, False])
+def test_clock_of_a_server_that_offers_once(realm, user, preemptive):
+    hub = apache.Apache(realm, clock="+20m").start()
+    try:
+        context = ssl.create_default_context(cafile=hub.cafile)
+        transport = KerberosTransport(context=context, preemptive=preemptive, **UNANSWERED)
+        with ServerProxy(hub.url("/once"), transport=transport) as proxy:
+            with pytest.raises(UnexpectedStatus) as caught:
+                proxy.whoami()
+    finally:
+        hub.stop()
+    if preemptive:
+        assert isinstance(caught.value, NegotiateNotOffered)
+        assert re.search("its clock is 1[12][0-9]{2} seconds ahead of this machine's: .*NTP", caught.value.hint)
+    else:
+        assert isinstance(caught.value, ClockSkew) and 1190 < caught.value.seconds < 1230
 
 
 @pytest.mark.row("a user who is not let in")

@@ -1,8 +1,10 @@
 """One attempt at a call, driven without sockets: what it sends, what it keeps, and what comes of it."""
 
+from contextlib import suppress
+
 import pytest
 from policy_table import DISABLED, OPTIONAL, REQUIRED, TABLE
-from scripted_wire import GOOD, LEG, MORE, USER, VALUE, Attempt, challenge, reply
+from scripted_wire import CALL, GOOD, LEG, MORE, USER, VALUE, Attempt, challenge, reply
 
 from krbxmlrpc import (
     AuthenticationRejected,
@@ -14,6 +16,7 @@ from krbxmlrpc import (
     UnexpectedStatus,
 )
 from krbxmlrpc._http.time_limits import Deadline
+from krbxmlrpc._negotiate.exchange import MAX_OFFERS
 from krbxmlrpc._negotiate.policy import MAX_LEGS, Expects, Sent, Step
 
 ERRORS = {
@@ -202,3 +205,25 @@ def test_a_connection_of_a_former_principal_is_not_used():
     attempt.wire.open = forget
     assert attempt.run() == (Step.ACCEPT, ("value",))
     assert attempt.wire.sent == [("Negotiate 1", "")] and len(taken) == 2
+
+
+def test_an_offer_is_remembered_for_its_url_and_only_so_many():
+    memory = Attempt(Sent.TICKET, REQUIRED, []).memory
+    memory.note_offer("hub/xmlrpc")
+    assert memory.was_offered("hub/xmlrpc")
+    assert not memory.was_offered("hub/other") and not memory.was_offered("other/xmlrpc")
+    for number in range(MAX_OFFERS):
+        memory.note_offer(f"hub/{number}")
+    assert memory.was_offered(f"hub/{MAX_OFFERS - 1}") and not memory.was_offered("hub/xmlrpc")
+
+
+@pytest.mark.parametrize("first", [reply(401, challenge("")), reply(200, challenge(GOOD)), reply(403, challenge(GOOD))])
+def test_an_exchange_notes_an_offer(first):
+    attempt = Attempt(Sent.TICKET, REQUIRED, [first])
+    with suppress(UnexpectedStatus):
+        attempt.run()
+    assert attempt.memory.was_offered(CALL.url)
+    attempt = Attempt(Sent.TICKET, REQUIRED, [reply(401)])
+    with pytest.raises(NegotiateNotOffered):
+        attempt.run()
+    assert not attempt.memory.was_offered(CALL.url)

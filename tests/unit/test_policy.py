@@ -14,6 +14,7 @@ from krbxmlrpc._negotiate.policy import (
     Sent,
     Step,
     cookies_to_keep,
+    is_offer,
     may_have_ended,
     needed_next,
     next_step,
@@ -76,6 +77,40 @@ def test_a_success_without_a_token_on_the_own_session(status, expects):
     is_answer = status == 200 or (status == 204 and expects is not Expects.VALUES)
     assert on_session is (Step.ACCEPT if is_answer else without)
     assert without is not Step.ACCEPT
+
+
+def test_a_refusal_is_read_by_an_earlier_offer():
+    for mode in ANY:
+        assert next_step(TICKET, 401, None, False, mode) is Step.NOT_OFFERED
+        assert next_step(TICKET, 401, None, False, mode, was_offered=True) is Step.REJECTED
+        assert next_step(NOTHING, 401, None, False, mode, was_offered=True) is Step.NOT_OFFERED
+
+
+@pytest.mark.parametrize("row, sent, statuses, negotiate, modes, verified, step", TABLE)
+def test_an_earlier_offer_changes_nothing_else(row, sent, statuses, negotiate, modes, verified, step):
+    """Nobody has verified it, so somebody on the way may have written it."""
+    expected = Step.REJECTED if step is Step.NOT_OFFERED and sent is TICKET else step
+    for status in statuses:
+        for mode in modes:
+            assert next_step(sent, status, negotiate, verified, mode, was_offered=True) is expected
+
+
+@pytest.mark.parametrize(
+    "status, negotiate, verified, offers",
+    [
+        (401, "", False, True),
+        (401, "token", False, True),
+        (401, None, False, False),
+        (200, None, False, False),
+        (200, "token", False, False),  # not verified: anybody may have written it
+        (200, "token", True, True),
+        (403, None, True, True),  # after an earlier leg
+        (407, "", False, False),
+    ],
+)
+def test_replies_that_show_that_the_server_takes_tickets(status, negotiate, verified, offers):
+    assert is_offer(status, negotiate, verified) is offers
+    assert is_offer(407, "", False, Expects.TUNNEL)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from hypothesis import given, settings, strategies as st
 from model import BODIES, CUT, MAX_LEGS as MODEL_LEGS, MAX_SENT, TOKENS as KINDS_OF_TOKENS, Ended, Model, Reply
 from model_replies import REPLIES, encoded
 from policy_table import ANY, DISABLED, REQUIRED
-from scripted_wire import GOOD, LEG, MORE, USER, Attempt
+from scripted_wire import CALL, GOOD, LEG, MORE, USER, Attempt
 
 from krbxmlrpc import AuthenticationRejected, MutualAuthenticationError, NegotiateNotOffered, UnexpectedStatus
 from krbxmlrpc._negotiate.policy import (
@@ -87,18 +87,20 @@ def play(model, what, method, replies):
     return requests, None
 
 
-@given(ATTEMPTS, MODES, REPLIES.map(simple))
-def test_the_rules_agree_with_the_model(attempt, mode, reply):
+@given(ATTEMPTS, MODES, st.booleans(), REPLIES.map(simple))
+def test_the_rules_agree_with_the_model(attempt, mode, was_offered, reply):
     what, method = attempt
     sent, expects = SENT[what], Expects.VALUES if method == "POST" else Expects.WELCOME
     model = model_of(what, mode)
+    if was_offered:
+        model.note_offer(method)
     _, outcome = play(model, what, method, [reply])
     negotiate = TOKENS[reply.token]
     verified = to_be_verified(sent, reply.status, negotiate, mode, expects)
     if verified and reply.token != "good":
         assert MutualAuthenticationError in outcome.kinds
         return
-    step = next_step(sent, reply.status, negotiate, verified, mode, expects)
+    step = next_step(sent, reply.status, negotiate, verified, mode, expects, was_offered=was_offered)
     if step is Step.ACCEPT:
         assert outcome.kinds == ({BODIES[reply.body]} if method == "POST" else set())
     elif step is Step.RENEW:
@@ -117,10 +119,12 @@ def test_the_rules_agree_with_the_model(attempt, mode, reply):
 
 
 @settings(max_examples=500)
-@given(ATTEMPTS, MODES, st.booleans(), SCRIPTS)
-def test_an_attempt_agrees_with_the_model(attempt, mode, spnego, replies):
+@given(ATTEMPTS, MODES, st.booleans(), st.booleans(), SCRIPTS)
+def test_an_attempt_agrees_with_the_model(attempt, mode, spnego, was_offered, replies):
     what, method = attempt
     model = model_of(what, mode, spnego)
+    if was_offered:
+        model.note_offer(method)
     asked, outcome = play(model, what, method, replies)
     cookies = "; ".join(f"{name}={value}" for name, value in GIVEN.items()) if what == "session" else ""
     expects = Expects.VALUES if method == "POST" else Expects.WELCOME
@@ -128,6 +132,8 @@ def test_an_attempt_agrees_with_the_model(attempt, mode, spnego, replies):
     tokens = {**TOKENS, "good": "" if mode is DISABLED and not spnego else GOOD}
     data = [b"" if reply.framing == "no head" else encoded(reply, tokens[reply.token]) for reply in replies]
     made = Attempt(SENT[what], mode, data, expects, cookies, spnego)
+    if was_offered:
+        made.memory.note_offer(CALL.url)
     try:
         result = made.run()
     except Exception as error:
