@@ -42,7 +42,7 @@ from ._kerberos.service_names import CANONICALIZE, Canonicalize, ServiceNames
 from ._kerberos.ticket import MECHANISMS, PRINCIPAL, SERVICE, is_principal, is_service
 from ._negotiate.policy import MutualAuthentication
 from ._negotiate.proxy import ENVIRONMENT, Proxies
-from ._negotiate.retries import IDEMPOTENT, MAX_RETRIES, MAX_WAIT, Idempotent, Retries, is_idempotent
+from ._negotiate.retries import IDEMPOTENT, MAX_RETRIES, MAX_RETRY_AFTER, MAX_WAIT, Idempotent, Retries, is_idempotent
 from ._secrets import hidden, type_name
 
 MAX_TIMEOUT = 2_000_000
@@ -521,8 +521,8 @@ class Settings:
     retries = Setting[int](
         0,
         f"a number from 0 to {MAX_RETRIES}",
-        "how often to repeat a call if the connection fails. A call that was not sent is repeated. A call "
-        "that may have run is repeated only if it is idempotent.",
+        "how often to repeat a call if the connection fails, or the server answers 429, 502, 503 or 504. A call that "
+        "was not sent is repeated. A call that may have run is repeated only if it is idempotent.",
         (int,),
         range(MAX_RETRIES + 1).__contains__,
         option=Option(
@@ -532,7 +532,8 @@ class Settings:
     retry_interval = Setting[float](
         1.0,
         f"a number of seconds from 0 to {MAX_WAIT:.0f}",
-        "seconds to wait before the first repetition. Each further wait is twice as long, up to an hour.",
+        "seconds to wait before the first repetition. Each further wait is twice as long, up to an hour. If a reply "
+        f"asks for a longer wait by ``Retry-After``, it is honoured up to {MAX_RETRY_AFTER:.0f} seconds.",
         (int, float),
         lambda seconds: 0 <= seconds <= MAX_WAIT,
         option=Option(
@@ -550,7 +551,7 @@ class Settings:
         check=_checked_idempotent,
         option=Option(
             "connection",
-            "the method may run twice: --retries also applies if it is unknown whether the method ran",
+            "the method may run twice: --retries also applies if the method may have run, and after 429 and 503",
             kind="constant",
             value=True,
         ),

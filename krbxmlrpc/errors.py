@@ -195,7 +195,7 @@ class CertificateRejected(KerberosXMLRPCError, SSLCertVerificationError):
 class CallOutcomeUnknown(KerberosXMLRPCError, ConnectionError):
     """The connection failed, or the deadline passed, after the call or a part of it was sent.
 
-    The call may or may not have run on the server.
+    The call may or may not have run on the server. Subclasses are `BrokenReply` and `GatewayFailed`.
     """
 
     default_hint = Hint(
@@ -242,6 +242,16 @@ class UnexpectedStatus(KerberosXMLRPCError, ProtocolError):
         self.errmsg = errmsg
         self.headers = headers
         self.location = location
+
+
+class GatewayFailed(UnexpectedStatus, CallOutcomeUnknown):
+    """A gateway on the way answered 502 or 504: it got no reply, or no valid one, from the server behind it.
+
+    The call may or may not have run on the server. At a login, the error is a plain `UnexpectedStatus`, because no call
+    has run.
+
+    Source: RFC 9110, sections 15.6.3 and 15.6.5.
+    """
 
 
 class AuthenticationRejected(UnexpectedStatus):

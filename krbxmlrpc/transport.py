@@ -177,7 +177,8 @@ class _NegotiateTransport(Transport):
         Returns:
             The reply. A reply with an error status (400 or higher, but not 401) is returned too, if it certainly comes
             from the server. If that is not certain, or if the reply is a 401 or a redirection, `UnexpectedStatus` or a
-            subclass is raised.
+            subclass is raised. After 429, 502, 503 and 504, the request is repeated first, if ``retries`` and
+            ``idempotent`` allow it.
 
         Raises:
             TypeError, ValueError: an argument is wrong, or the pieces do not add up to the length or cannot be read.

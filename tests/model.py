@@ -13,6 +13,7 @@ from krbxmlrpc import (
     BrokenReply,
     CallOutcomeUnknown,
     ClockSkew,
+    GatewayFailed,
     InvalidResponse,
     MutualAuthenticationError,
     NegotiateNotOffered,
@@ -31,6 +32,12 @@ MAX_SENT = 7
 
 ENDINGS = (403, 419, 440, 498, 500)
 """Statuses by which a server may say that a session has ended."""
+
+GATEWAY = (502, 504)
+"""Statuses by which a gateway says that it does not know what became of a call."""
+
+PASSING = (429, 502, 503, 504)
+"""Statuses after which a call may be sent again, if it may run twice."""
 
 MAX_PAGES = 16
 """Pages that are remembered because the server redirected a request without a session to them."""
@@ -155,6 +162,11 @@ def outcome(reply: Optional[Reply], *kinds: Any) -> Outcome:
     return Outcome(frozenset(kinds), reply)
 
 
+def unexpected(reply: Reply, method: str = "POST") -> Outcome:
+    """Return the outcome of a call for a status that is no success. A gateway that refuses a login hides no call."""
+    return outcome(reply, GatewayFailed if reply.status in GATEWAY and method == "POST" else UnexpectedStatus)
+
+
 class Model:
     """A transport, and what it knows.
 
@@ -219,12 +231,14 @@ class Model:
         unknown: Optional[Outcome] = None
         for left in range(self._retries, -1, -1):
             result = yield from self._once()
-            unsent = result.kinds == {ServerUnreachable}
-            lost = result.kinds <= {CallOutcomeUnknown, BrokenReply}
-            if not left or not (unsent or (lost and self._idempotent)):
+            passes = result.kinds <= {UnexpectedStatus, GatewayFailed} and result.reply.status in PASSING
+            unsent = result.kinds == {ServerUnreachable} or (passes and result.of_login)
+            lost = result.kinds <= {CallOutcomeUnknown, BrokenReply, GatewayFailed}
+            if not left or not (unsent or ((lost or passes) and self._idempotent)):
                 break
             unknown = result if lost else unknown
-        answered = lost or (result.reply is not None and result.reply.status != 401 and not result.of_login)
+        answered = result.reply is not None and not result.of_login and result.reply.status != 401 and not passes
+        answered |= lost
         return result if answered or unknown is None else unknown
 
     def _once(self) -> Call:
@@ -276,7 +290,7 @@ class Model:
             if reply.status != 401:  # rows 11 and 12
                 if not self.cookies():
                     self._note_page(reply)
-                return outcome(reply, UnexpectedStatus)
+                return unexpected(reply)
             if reply.token is None:  # row 6
                 return outcome(reply, NegotiateNotOffered)
         return (yield from self._authenticated("POST"))  # rows 1 to 5 and 7
@@ -319,7 +333,7 @@ class Model:
             self._remove(reply)
             if reply.status in ENDINGS or 300 <= reply.status < 400:
                 self._doubted.update(self.cookies().values() if self.cookies() == cookies else ())
-            return outcome(reply, UnexpectedStatus)
+            return unexpected(reply)
         self._carried_a_call()
         self._keep(reply)
         return self._decoded(reply)
@@ -405,8 +419,8 @@ class Model:
         return proven
 
     def _answer_to_ticket(self, method: str, reply: Reply, proven: bool) -> Outcome:
-        if not _is_success(method, reply.status):  # rows 11 and 12
-            return outcome(reply, UnexpectedStatus)
+        if not _is_success(method, reply.status):  # rows 11, 12, 20 and 21
+            return unexpected(reply, method)
         if self._mode == "required" and not proven:  # row 2
             return self._unproven(reply)
         return outcome(reply) if method == "GET" else self._decoded(reply)  # rows 1 and 13

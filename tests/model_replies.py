@@ -22,7 +22,7 @@ def readable(reply):
 
 REPLIES = st.builds(
     Reply,
-    status=mostly(200, 401, otherwise=(204, 301, 302, 307, 400, 403, 404, 407, 440, 500, 503)),
+    status=mostly(200, 401, otherwise=(204, 301, 302, 307, 400, 403, 404, 407, 429, 440, 500, 502, 503, 504)),
     token=mostly("good", "", None, "leg", "more", otherwise=TOKENS),
     body=mostly("value", otherwise=tuple(BODIES)),
     framing=mostly("length", otherwise=WHOLE + CUT + HEADLESS),

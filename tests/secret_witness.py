@@ -237,6 +237,7 @@ REPLIES = [
     challenge(base64.b64encode(SERVER_COOKIE.encode()).decode(), headers=SET),
     challenge(headers=[("WWW-Authenticate", 'Basic realm="x"'), *SET]),
     honest(status=500, headers=SET),
+    honest(status=502, headers=[("Retry-After", SERVER_COOKIE), *SET]),
     honest(status=302, headers=[("Location", f"https://u:{PASSWORD}@h/?key={SERVER_COOKIE}"), *SET]),
     honest(status=302, headers=[("Location", f"https://u:{QUOTED}@h/;key={SERVER_COOKIE}"), *SET]),
     honest(headers=SET, body=b"<html>"),

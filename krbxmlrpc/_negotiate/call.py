@@ -18,7 +18,7 @@ from .._secrets import Secret, hidden
 from .._xmlrpc.calls import method_name
 from ..errors import AuthenticationRejected, CallOutcomeUnknown, KerberosXMLRPCError
 from .cookies import Cookies
-from .exchange import Exchange, Memory
+from .exchange import Exchange, Memory, PassingAnswer
 from .http_errors import failure, login_goes_on, login_without_session, session_refused
 from .logins import Logins
 from .policy import Allowance, Call, Expects, MutualAuthentication, Sent, Step
@@ -238,6 +238,13 @@ class Calling:
             for repetitions in itertools.count():
                 try:
                     return make(self)
+                except PassingAnswer as passing:
+                    wait = retries.wait(passing.error, repetitions, _name(self.call), self.call.time_left)
+                    if wait is None:
+                        return passing.answer
+                    passing.error.hint = told(passing.error.hint, self._hooks.argument_names)
+                    if isinstance(passing.error, CallOutcomeUnknown):
+                        unknown = passing.error
                 except KerberosXMLRPCError as error:
                     error.hint = told(error.hint, self._hooks.argument_names)
                     wait = retries.wait(error, repetitions, _name(self.call), self.call.time_left)

@@ -22,6 +22,7 @@ from ..errors import InvalidResponse, KerberosXMLRPCError, MutualAuthenticationE
 from .cookies import Cookies, CookieStore
 from .http_errors import add_server, closed_early, denied, failure, lost, not_proved, out_of_time, rejected
 from .policy import (
+    PASSING,
     Call,
     Expects,
     Keep,
@@ -302,6 +303,20 @@ class Memory:
         self._offers.add(url)
 
 
+class PassingAnswer(Exception):
+    """An application answered with a status that passes, so the request may be repeated.
+
+    Attributes:
+        answer: the answer, if the request is not repeated.
+        error: the same reply as an error, which decides whether to repeat the request.
+    """
+
+    def __init__(self, answer: Any, error: KerberosXMLRPCError) -> None:
+        super().__init__()
+        self.answer = answer
+        self.error = error
+
+
 class CallWire(Wire, Protocol):
     """The I/O of an attempt at a call: it takes a connection, uses the connection, and gives the connection back."""
 
@@ -365,6 +380,7 @@ class Exchange(Negotiation):
 
         Raises:
             xmlrpc.client.Fault: the method failed on the server.
+            PassingAnswer: an application answered with a status that passes.
             KerberosXMLRPCError: the attempt has any other outcome.
         """
         for _ in range(MAX_TICKETS):
@@ -408,15 +424,18 @@ class Exchange(Negotiation):
         """Take the step that follows the last reply: return the values (None for a login), or the reply if the call
         has to be sent again.
         """
+        reply = _reply(response, ticket)._replace(on_session=sent is Sent.COOKIES)
         if step is Step.ACCEPT and not self._call.is_login:
-            return self._decoded(response)
+            answer = self._decoded(response)
+            if response.status in PASSING:
+                raise PassingAnswer(answer, failure(Step.UNEXPECTED, self._call, reply))
+            return answer
         if step is Step.UNPROVEN:
             self._wire.give_up()
         else:
             self._wire.drain()
         if step is Step.ACCEPT:
             return None
-        reply = _reply(response, ticket)._replace(on_session=sent is Sent.COOKIES)
         if step is Step.RENEW:
             return reply
         raise failure(step, self._call, reply)

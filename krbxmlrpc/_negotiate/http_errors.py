@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from http.client import responses
+from http.client import HTTPMessage, responses
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -25,6 +25,7 @@ from ..errors import (
     BrokenReply,
     CallOutcomeUnknown,
     ClockSkewRejected,
+    GatewayFailed,
     KerberosXMLRPCError,
     MutualAuthenticationError,
     NegotiateNotOffered,
@@ -32,7 +33,7 @@ from ..errors import (
     ServerUnreachable,
     UnexpectedStatus,
 )
-from .policy import Call, Reply, Sent, Step, may_have_ended
+from .policy import GATEWAY, PASSING, Call, Reply, Sent, Step, may_have_ended
 
 CLOCK_TOLERANCE = 300.0
 """Seconds by which clocks may differ for Kerberos (RFC 4120, section 8.2: 5 minutes)."""
@@ -40,6 +41,9 @@ CLOCK_TOLERANCE = 300.0
 LARGE_HEADER = 8 * 1024
 """A ticket of more bytes may be too large for a server: by default Apache takes header lines of up to 8190 bytes."""
 
+
+MAX_DIGITS = 9
+"""The most digits of a ``Retry-After`` in seconds: 9 are enough for 31 years."""
 
 _PLACE = re.compile(r"(?:[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])?(?::[0-9]+)?/[A-Za-z0-9\-._~/%+]*")
 """Host and path, with those characters of RFC 3986 that are usual in paths."""
@@ -273,7 +277,7 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
         what += " to a call on a session"
     is_redirection = 300 <= reply.status < 400
     location = redirect_target(reply.headers.get("Location"), reply.verified) if is_redirection else None
-    hint = _status_hint(reply)
+    hint = _status_hint(call, reply)
     if location is not None:
         what += pointing(location, reply.verified)
     if is_redirection:
@@ -286,7 +290,8 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
     if reply.on_session and may_have_ended(Sent.COOKIES, reply.status, Step.UNEXPECTED):
         again = "the session may have ended: the next call begins a new one"
         hint = Hint("{again}; if that call fails, too, {more}", again=again, more=hint) if hint else again
-    return UnexpectedStatus(what, hint=hint, location=location, **facts)
+    kind = GatewayFailed if reply.status in GATEWAY and not call.is_login else UnexpectedStatus
+    return kind(what, hint=hint, location=location, **facts)
 
 
 def _parties(call: Call, reply: Reply | None = None) -> dict[str, Any]:
@@ -327,7 +332,37 @@ def _size(reply: Reply) -> str:
     )
 
 
-def _status_hint(reply: Reply) -> str | None:
+_PASSING_HINTS = {
+    429: "the server has had too many requests",
+    502: "a gateway on the way got no valid reply from the server",
+    503: "the server is down or overloaded",
+    504: "a gateway on the way got no reply from the server in time",
+}
+
+
+def _passing_hint(call: Call, reply: Reply) -> Hint:
+    """Return the hint for one of the statuses `PASSING`."""
+    seconds = retry_after(reply.headers, datetime.now(timezone.utc))
+    asked = "" if seconds is None else f"; it asks you to wait {seconds:.0f} seconds"
+    if call.is_login:
+        more = Hint("no call has run; {args.retries} repeats the login and the call")
+    elif reply.status in GATEWAY:
+        more = CallOutcomeUnknown.default_hint
+    else:
+        may_have_run = "if a gateway answered, the call may have run; " if reply.status == 503 else ""
+        more = Hint(
+            "{may_have_run}{args.retries} repeats the calls that may run twice by {args.idempotent}",
+            may_have_run=may_have_run,
+        )
+    again = "" if reply.status in GATEWAY else ": try again later"
+    return Hint(
+        "{why}{again}{asked}; {more}", why=_PASSING_HINTS[reply.status], again=again, asked=asked, more=more or ""
+    )
+
+
+def _status_hint(call: Call, reply: Reply) -> str | None:
+    if reply.status in PASSING:
+        return _passing_hint(call, reply)
     if reply.status in (400, 431) and reply.authorization and not reply.verified:
         return Hint(
             "the request may be too large: {size}; a TLS port answers plain HTTP like this, too: {phrase.plain_http}",
@@ -357,6 +392,18 @@ def clock_difference(date: str | None, now: datetime) -> float | None:
     if then.tzinfo is None:  # "-0000": UTC, and the time zone is unknown
         then = then.replace(tzinfo=timezone.utc)
     return (then - now).total_seconds()
+
+
+def retry_after(headers: HTTPMessage, now: datetime) -> float | None:
+    """Return the seconds that ``Retry-After`` (RFC 9110, section 10.2.3) asks to wait; None if it is missing or wrong.
+
+    A date counts from the ``Date`` of the same reply if there is one, so that the difference of the clocks is left out.
+    """
+    value = Secret((headers.get("Retry-After") or "").strip())
+    if value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS:
+        return float(value)
+    then = clock_difference(value, now)
+    return None if then is None else max(0.0, then - (clock_difference(headers.get("Date"), now) or 0.0))
 
 
 def pointing(location: str, verified: bool) -> str:

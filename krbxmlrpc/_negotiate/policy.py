@@ -312,6 +312,13 @@ def may_have_ended(sent: Sent, status: int, step: Step) -> bool:
     return sent is Sent.COOKIES and step is not Step.RENEW and (status in ENDINGS or 300 <= status < 400)
 
 
+GATEWAY = (502, 504)
+"""Statuses of a gateway that passed the request on, and got no reply or no valid one (RFC 9110, section 15.6). The
+call may have run on the server behind the gateway."""
+
+PASSING = (429, 502, 503, 504)
+"""Statuses that pass: the same request may succeed later. 429 is of RFC 6585, section 4."""
+
 Page = tuple[str, int, str]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from datetime import datetime, timezone
 from typing import Any, Callable, NamedTuple, Union
 
 from .._checks import checked
@@ -20,12 +21,20 @@ from ..errors import (
     ServerUnreachable,
     UnexpectedStatus,
 )
+from .http_errors import retry_after
+from .policy import PASSING
 
 MAX_RETRIES = 100
 """The most repetitions that a caller can ask for."""
 
 MAX_WAIT = 3600.0
 """The longest wait before a repetition, in seconds. Waits double up to this limit."""
+
+MAX_RETRY_AFTER = 300.0
+"""The longest wait that a server can ask for by ``Retry-After``, in seconds. If it asks for more, the call fails.
+
+Nobody may have verified the reply, so this bounds how long somebody on the way can hold up a call with one reply.
+"""
 
 IDEMPOTENT = "a collection of method names, a function that is given a method name, or True"
 """The accepted values of ``idempotent``, for errors."""
@@ -52,15 +61,21 @@ class Retries(NamedTuple):
             name: the method's name; None if it is unknown.
             time_left: seconds until the deadline of the call. No wait is longer.
         """
-        if done >= self.most:
+        if done >= self.most or not self._may_repeat(error, name):
             return None
-        if isinstance(error, CallOutcomeUnknown):
-            repeatable = bool(self.is_idempotent(name))
-        else:
-            # The call was not sent. (CertificateRejected is not ServerUnreachable: a repetition would fail again.)
-            repeatable = isinstance(error, ServerUnreachable)
         seconds = min(self.interval * 2.0**done, MAX_WAIT)
-        return seconds if repeatable and seconds < time_left else None
+        asked = retry_after(error.headers, datetime.now(timezone.utc)) if isinstance(error, UnexpectedStatus) else None
+        if asked is not None and asked > seconds:
+            seconds = asked if asked <= MAX_RETRY_AFTER else math.inf
+        return seconds if seconds < time_left and seconds < math.inf else None
+
+    def _may_repeat(self, error: KerberosXMLRPCError, name: str | None) -> bool:
+        if isinstance(error, UnexpectedStatus):
+            return error.errcode in PASSING and (error.at_login or bool(self.is_idempotent(name)))
+        if isinstance(error, CallOutcomeUnknown):
+            return bool(self.is_idempotent(name))
+        # The call was not sent. (CertificateRejected is not ServerUnreachable: a repetition would fail again.)
+        return isinstance(error, ServerUnreachable)
 
 
 NEVER = Retries(0, 0.0, bool)
@@ -68,11 +83,14 @@ NEVER = Retries(0, 0.0, bool)
 
 
 def is_answer(error: KerberosXMLRPCError) -> bool:
-    """Say whether the server's answer made the call fail, so that the error is the outcome. A 401 is no outcome."""
+    """Say whether the server's answer made the call fail, so that the error is the outcome.
+
+    A 401 is no outcome, nor is a status that passes: such a reply does not tell what became of an earlier attempt.
+    """
     if error.at_login:
         return False
     if isinstance(error, UnexpectedStatus):
-        return error.errcode != 401
+        return error.errcode != 401 and error.errcode not in PASSING
     if isinstance(error, CallOutcomeUnknown):  # a broken reply is an InvalidResponse, too
         return False
     return isinstance(error, (MutualAuthenticationError, InvalidResponse))

@@ -20,7 +20,7 @@ from krbxmlrpc._negotiate.policy import Allowance, Call, Reply, Step
 CALL = Call("hub:8443", "/xmlrpc;jsessionid=SECRET?key=SECRET", b"SECRET", "hub", "HTTP@hub", Allowance(), "user@REALM")
 TICKET = "Negotiate SECRET"
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=timezone.utc)
-QUOTED = ("Date", "Location", "WWW-Authenticate")
+QUOTED = ("Date", "Location", "Retry-After", "WWW-Authenticate")
 """Headers of which something is quoted though nobody has verified them."""
 
 

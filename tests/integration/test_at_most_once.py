@@ -16,15 +16,18 @@ from xmlrpc.client import Fault, MultiCall, ServerProxy
 import pytest
 from internals import Connection, replace_sleep
 from servers.forwarder import OPENING, Break, Forwarder, How, Phase
+from servers.scripted import honest, message, say, values
 
 from krbxmlrpc import (
     AuthenticationRejected,
     CallOutcomeUnknown,
+    GatewayFailed,
     InsecureKerberosTransport,
     KerberosTransport,
     ServerUnreachable,
     UnexpectedStatus,
 )
+from krbxmlrpc.testing.loopback import Hangup
 
 NOT_RUN = (Phase.REQUEST_HEAD, Phase.REQUEST_BODY)
 RUN = (Phase.EXECUTED, Phase.REPLY_HEAD, Phase.REPLY_BODY)
@@ -282,7 +285,7 @@ def test_an_answer_is_not_asked_for_again(call_through, forwarder, hub, case):
     with pytest.raises(Fault):
         call_through(**anything).fail(4, "no")
     with pytest.raises(UnexpectedStatus):
-        call_through("/xmlrpc?status=503", **anything).whoami()
+        call_through("/xmlrpc?status=500", **anything).whoami()
     with pytest.raises(AuthenticationRejected):
         call_through("/stale-keytab", **anything).whoami()
     assert len(forwarder.requests) == 3
@@ -416,6 +419,93 @@ def test_both_kinds_of_repetition_count_together(call_through, forwarder, hub, c
     with pytest.raises(CallOutcomeUnknown):
         proxy.execute(case)
     assert hub.executed(case) == 3
+
+
+def hang_up(request, send):
+    raise Hangup
+
+
+def refused(status, **headers):
+    """Answer as a gateway does: with a status, and without a proof."""
+    return say(message(status, [(name.replace("_", "-"), value) for name, value in headers.items()]))
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_statuses_that_pass_are_repeated(call_server, server, waits, status):
+    proxy = call_server(retries=3, idempotent={"get"})
+    server.play(refused(status), refused(status, Retry_After="7"), refused(status, Retry_After="1"))
+    assert proxy.get() == "an honest answer"
+    assert waits == [1.0, 7.0, 4.0]
+    assert len({request.token for request in server.requests}) == 4  # a fresh ticket each time
+    server.play(refused(status))
+    with pytest.raises(UnexpectedStatus) as caught:
+        proxy.set()
+    assert isinstance(caught.value, CallOutcomeUnknown) is (status in (502, 504))
+    assert len(server.requests) == 5
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_status_that_passes_does_not_hide_an_earlier_attempt(call_server, server, waits, status):
+    server.play(hang_up, refused(status))
+    with pytest.raises(CallOutcomeUnknown, match="closed without a reply"):
+        call_server(retries=1, idempotent=True).get()
+    server.play(refused(502), refused(status))
+    with pytest.raises(GatewayFailed):
+        call_server(retries=1, idempotent=True).get()
+    server.play(refused(502), refused(500))
+    with pytest.raises(UnexpectedStatus, match="answered 500"):
+        call_server(retries=1, idempotent=True).get()
+
+
+def test_a_server_that_asks_for_a_long_wait_is_not_waited_for(call_server, server, waits):
+    server.play(refused(503, Retry_After="7200"))
+    with pytest.raises(UnexpectedStatus, match="asks you to wait 7200 seconds"):
+        call_server(retries=3, idempotent=True).get()
+    server.play(refused(503, Retry_After="30"))
+    with pytest.raises(UnexpectedStatus, match="answered 503"):
+        call_server(retries=3, idempotent=True, deadline=20).get()
+    assert waits == []
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_login_that_meets_such_a_status_is_repeated(call_server, server, waits, status):
+    session = honest(headers=[("Set-Cookie", "session=1; Path=/")])
+    on_session = say(message(200, [], values("on a session")))
+    server.play(refused(status, Retry_After="5"), session, on_session)
+    assert call_server(retries=1, login_path="/login").set() == "on a session"
+    assert waits == [5.0]
+    server.play(refused(status))
+    with pytest.raises(UnexpectedStatus, match="no call has run") as caught:
+        call_server(login_path="/login").set()
+    assert caught.value.at_login and not isinstance(caught.value, CallOutcomeUnknown)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("is_verified", [True, False])
+def test_fetch_repeats_statuses_that_pass(call_server, server, waits, status, is_verified):
+    """When there is no repetition left, an answer of the application is an answer, as any other status is."""
+    transport = call_server(retries=2, idempotent={"GET"})("transport")
+    answer = honest(status=status, body=b"busy", headers=[("Retry-After", "3")]) if is_verified else refused(status)
+    server.play(answer)
+    assert transport.fetch("GET", f"localhost:{server.port}", "/").status == 200
+    assert waits == [3.0 if is_verified else 1.0]
+    for method, sent in (("GET", 3), ("PUT", 1)):
+        server.play(*[answer] * 3)
+        before = len(server.requests)
+        if is_verified:
+            found = transport.fetch(method, f"localhost:{server.port}", "/")
+            assert (found.status, found.content) == (status, b"busy")
+        else:
+            with pytest.raises(UnexpectedStatus):
+                transport.fetch(method, f"localhost:{server.port}", "/")
+        assert len(server.requests) - before == sent
+
+
+def test_fetch_does_not_hide_an_earlier_attempt(call_server, server, waits):
+    transport = call_server(retries=1, idempotent={"GET"})("transport")
+    server.play(honest(status=502), say(message(401, [("WWW-Authenticate", "Negotiate")])))
+    with pytest.raises(GatewayFailed, match="idempotent="):
+        transport.fetch("GET", f"localhost:{server.port}", "/")
 
 
 @each("fault", BEFORE)

@@ -11,7 +11,7 @@ from servers import balancer
 from servers.apache import Apache
 from servers.forwarder import Break, Forwarder, How, Phase
 
-from krbxmlrpc import AuthenticationRejected, CallOutcomeUnknown, KerberosTransport, UnexpectedStatus
+from krbxmlrpc import AuthenticationRejected, CallOutcomeUnknown, GatewayFailed, KerberosTransport, UnexpectedStatus
 
 BOTH = pytest.mark.parametrize("listener", ["alternating", "sticky"])
 
@@ -196,7 +196,7 @@ def test_while_all_apaches_are_down_the_error_is_the_balancers(call, apaches, us
     proxy = call("/session")
     assert proxy.whoami() == user
     with halted(*apaches):
-        with pytest.raises(UnexpectedStatus) as caught:
+        with pytest.raises(UnexpectedStatus, match="down or overloaded: try again later") as caught:
             proxy.whoami()
         assert caught.value.errcode == 503
     assert proxy.whoami() == user
@@ -205,8 +205,8 @@ def test_while_all_apaches_are_down_the_error_is_the_balancers(call, apaches, us
 @pytest.mark.parametrize(
     "fault, before, error, message",
     [
-        (Break(Phase.EXECUTED, How.FIN), 0, UnexpectedStatus, "answered 502"),
-        (Break(Phase.EXECUTED, How.RST), 0, UnexpectedStatus, "answered 502"),
+        (Break(Phase.EXECUTED, How.FIN), 0, GatewayFailed, "answered 502"),
+        (Break(Phase.EXECUTED, How.RST), 0, GatewayFailed, "answered 502"),
         (Break(Phase.EXECUTED, How.FIN), 1, CallOutcomeUnknown, "connection was closed without a reply"),
         (Break(Phase.EXECUTED, How.RST), 1, CallOutcomeUnknown, "connection was closed without a reply"),
         (Break(Phase.REPLY_BODY, How.FIN), 0, CallOutcomeUnknown, "body ends before its announced end"),
@@ -227,3 +227,13 @@ def test_a_call_whose_apache_goes_down_has_run_once(
         forwarder.wait(1)
         assert proxy.echo("after") == "after"
     assert apaches[0].executed(case) == 1
+
+
+@pytest.mark.parametrize("how", [How.FIN, How.RST])
+def test_an_idempotent_call_is_repeated_after_a_502(call, start_balancer, apaches, case, how):
+    with Forwarder(None, apaches[0]) as forwarder:
+        proxy = call("/xmlrpc", by=start_balancer(forwarder.port), retries=1, retry_interval=0, idempotent={"execute"})
+        forwarder.play(Break(Phase.EXECUTED, how))
+        assert proxy.execute(case) == "done"
+        forwarder.wait(1)
+    assert apaches[0].executed(case) == 2

@@ -706,11 +706,27 @@ def test_path_that_is_not_there(call_hub, trouble, hub, case):
     assert [line.earlier for line in hub.logged(case, 2)] == [0, 1]
 
 
-@pytest.mark.parametrize("status, words", [(405, "path of the URL"), (502, "error log"), (418, None)])
+@pytest.mark.parametrize("status, words", [(405, "path of the URL"), (501, "error log"), (418, None)])
 def test_other_statuses(call_hub, status, words):
     with pytest.raises(UnexpectedStatus, match=f"answered {status}") as caught:
         call_hub(f"/xmlrpc?status={status}").whoami()
     assert words in caught.value.hint if words else caught.value.hint is None
+
+
+@pytest.mark.row("a gateway without a reply")
+@pytest.mark.parametrize("status", [502, 504])
+def test_gateway_that_gets_no_reply(call_hub, trouble, status):
+    assert trouble(call_hub(f"/xmlrpc?status={status}").whoami).errcode == status
+
+
+@pytest.mark.row("a server that is overloaded")
+def test_server_that_is_overloaded(call_hub, trouble):
+    trouble(call_hub("/xmlrpc?status=503").whoami)
+
+
+@pytest.mark.row("too many requests")
+def test_too_many_requests(call_hub, trouble):
+    trouble(call_hub("/xmlrpc?status=429").whoami)
 
 
 @pytest.mark.row("access rules on the server")

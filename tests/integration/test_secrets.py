@@ -69,12 +69,14 @@ def test_whatever_a_server_says(call, witness):
     for answer in REPLIES:
         for mechanism in ("spnego", "krb5"):
             call(ENDED, answer, mechanism=mechanism, max_response_bytes=20_000)
+    call(*[say(message(401, SET))] * 2)
     call(ENDED, honest(headers=SET), say(message(200, SET, values())), login_path="/login")
     call(ENDED, honest(headers=SET), ENDED, login_path=f"/login;jsessionid={PARAMETER}?key={QUERY}")
     call(honest(headers=ELSEWHERE), login_path="/login", send_cookie=False)
     witness.testifies(
         *(krbxmlrpc.AuthenticationRejected, krbxmlrpc.BrokenReply, krbxmlrpc.CallOutcomeUnknown),
-        *(krbxmlrpc.ClockSkewRejected, krbxmlrpc.InvalidResponse, krbxmlrpc.MutualAuthenticationError),
+        *(krbxmlrpc.ClockSkewRejected, krbxmlrpc.GatewayFailed, krbxmlrpc.InvalidResponse),
+        krbxmlrpc.MutualAuthenticationError,
         *(krbxmlrpc.NegotiateNotOffered, krbxmlrpc.NoSession, krbxmlrpc.ResponseTooLarge),
         *(krbxmlrpc.UnexpectedStatus, krbxmlrpc.UnsafeResponse),
     )

@@ -8,9 +8,9 @@ import pytest
 from fuzz.replies import check_date, check_location, check_reply
 from hypothesis import given, strategies as st
 
-from krbxmlrpc import AuthenticationRejected, ClockSkewRejected
+from krbxmlrpc import AuthenticationRejected, CallOutcomeUnknown, ClockSkewRejected, GatewayFailed, UnexpectedStatus
 from krbxmlrpc._negotiate.http_errors import clock_difference, failure, redirect_target, rejected, session_refused
-from krbxmlrpc._negotiate.policy import Allowance, Call, Reply, Step
+from krbxmlrpc._negotiate.policy import Allowance, Call, Expects, Reply, Step
 
 NOON = datetime.datetime(2026, 11, 23, 12, 0, 0, tzinfo=datetime.timezone.utc)
 
@@ -81,7 +81,7 @@ def test_the_query_and_parameters_of_a_login_page_are_not_shown():
 
 
 @pytest.mark.parametrize("step", [step for step in Step if step not in (Step.ACCEPT, Step.RENEW)])
-@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 431, 500])
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 429, 431, 500, 502, 503, 504])
 def test_failures_name_both_sides_and_quote_nothing_unverified(step, status):
     error = failure(step, CALL, reply(status, Location="https://elsewhere/"))
     assert (error.service, error.host, error.principal) == ("HTTP@hub", "hub", "user@REALM")
@@ -175,6 +175,33 @@ def test_schemes_that_are_not_registered_are_only_counted():
         error = failure(Step.NOT_OFFERED, CALL, Reply(401, "", message))
         assert f"(it offers: {told})" in error.message
         assert "locked" not in f"{error}{error.schemes}"
+
+
+@pytest.mark.parametrize(
+    "status, words",
+    [
+        (429, "had too many requests: try again later"),
+        (502, "no valid reply from the server; the call may have run"),
+        (503, "down or overloaded: try again later; if a gateway answered, the call may have run"),
+        (504, "no reply from the server in time; the call may have run"),
+    ],
+)
+@pytest.mark.parametrize("asked", ["120", "Mon, 23 Nov 2026 12:02:00 GMT"])
+def test_a_status_that_passes_says_when_to_come_again(status, words, asked):
+    error = failure(Step.UNEXPECTED, CALL, reply(status))
+    assert words in error.hint and "retries=" in error.hint and "idempotent=" in error.hint
+    assert isinstance(error, GatewayFailed) is isinstance(error, CallOutcomeUnknown) is (status in (502, 504))
+    told = {"Retry-After": asked, "Date": "Mon, 23 Nov 2026 12:00:00 GMT"}
+    error = failure(Step.UNEXPECTED, CALL, reply(status, **told))
+    assert "; it asks you to wait 120 seconds; " in error.hint
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_login_that_meets_such_a_status_has_run_no_call(status):
+    login = CALL._replace(method="GET", expects=Expects.WELCOME)
+    error = failure(Step.UNEXPECTED, login, reply(status))
+    assert type(error) is UnexpectedStatus
+    assert "no call has run" in error.hint and "may have run" not in str(error)
 
 
 DATES = st.lists(

@@ -1,5 +1,6 @@
 """What may be repeated: decided without a network."""
 
+from http.client import HTTPMessage
 from xmlrpc.client import Binary, dumps
 
 import pytest
@@ -9,17 +10,26 @@ from krbxmlrpc import (
     BrokenReply,
     CallOutcomeUnknown,
     CertificateRejected,
+    GatewayFailed,
     InvalidResponse,
     MutualAuthenticationError,
     NoCredentials,
     ServerUnreachable,
     UnexpectedStatus,
 )
-from krbxmlrpc._negotiate.retries import MAX_WAIT, Retries, is_answer, is_idempotent
+from krbxmlrpc._negotiate.retries import MAX_RETRY_AFTER, MAX_WAIT, Retries, is_answer, is_idempotent
 from krbxmlrpc._xmlrpc.calls import method_name
 
 UNSENT = ServerUnreachable("nobody listens")
 UNKNOWN = CallOutcomeUnknown("it broke")
+
+
+def status(code, kind=None, **headers):
+    message = HTTPMessage()
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    kind = kind or (GatewayFailed if code in (502, 504) else UnexpectedStatus)
+    return kind("no", url="hub/", errcode=code, errmsg="", headers=message)
 
 
 def body(name="echo", arguments=()):
@@ -105,6 +115,63 @@ def test_what_would_fail_again_is_not_repeated():
         assert retries.wait(error, 0, "echo") is None
 
 
+@pytest.mark.parametrize("code", [429, 502, 503, 504])
+def test_statuses_that_pass_are_repeated_for_idempotent_methods(code):
+    retries = Retries(3, 1.0, is_idempotent({"get"}))
+    assert [retries.wait(status(code), done, "get") for done in range(4)] == [1.0, 2.0, 4.0, None]
+    assert retries.wait(status(code), 0, "set") is None
+    assert retries.wait(status(code), 0, None) is None
+
+
+@pytest.mark.parametrize("code", [401, 403, 404, 408, 425, 428, 430, 500, 501, 505, 302])
+def test_other_statuses_are_not_repeated(code):
+    assert Retries(3, 1.0, is_idempotent(True)).wait(status(code), 0, "get") is None
+
+
+@pytest.mark.parametrize("code, repeated", [(429, True), (502, True), (503, True), (504, True), (403, False)])
+def test_a_login_that_meets_such_a_status_is_repeated(code, repeated):
+    """No call has run, so it does not matter whether the method may run twice."""
+    error = status(code, UnexpectedStatus)
+    error.at_login = True
+    assert (Retries(3, 1.0, is_idempotent(())).wait(error, 0, "set") is not None) is repeated
+
+
+@pytest.mark.parametrize(
+    "asked, waited",
+    [
+        (None, 2.0),
+        ("0", 2.0),
+        ("1", 2.0),
+        ("3", 3.0),
+        (f"{MAX_RETRY_AFTER:.0f}", MAX_RETRY_AFTER),
+        (f"{MAX_RETRY_AFTER + 1:.0f}", None),
+        ("9" * 100, 2.0),  # no number that anybody means
+        ("-5", 2.0),
+        ("soon", 2.0),
+        ("\u0663", 2.0),
+        ("Mon, 02 Jan 2006 15:04:05 GMT", 2.0),
+    ],
+)
+def test_retry_after_is_honoured_within_a_bound(asked, waited):
+    retries = Retries(9, 1.0, is_idempotent(True))
+    error = status(503, **({} if asked is None else {"Retry_After": asked}))
+    assert retries.wait(error, 1, "get") == waited
+    assert Retries(9, 500.0, is_idempotent(True)).wait(error, 0, "get") == (500.0)
+
+
+def test_retry_after_does_not_go_beyond_the_deadline():
+    retries = Retries(9, 1.0, is_idempotent(True))
+    assert retries.wait(status(503, Retry_After="20"), 0, "get", 21) == 20
+    assert retries.wait(status(503, Retry_After="20"), 0, "get", 20) is None
+
+
+def test_a_date_in_retry_after_is_compared_with_the_reply_s_own():
+    """The clock of this machine does not matter."""
+    date = "Mon, 02 Jan 2006 15:04:{:02} GMT"
+    error = status(429, Date=date.format(5), Retry_After=date.format(45))
+    assert Retries(9, 1.0, is_idempotent(True)).wait(error, 0, "get") == pytest.approx(40)
+
+
 def test_a_predicate_is_asked_only_where_it_matters():
     asked = []
     retries = Retries(1, 1.0, is_idempotent(asked.append))
@@ -118,7 +185,12 @@ def test_a_predicate_is_asked_only_where_it_matters():
 @pytest.mark.parametrize(
     "error, answered",
     [
-        (UnexpectedStatus("no", url="hub/", errcode=503, errmsg="", headers=None), True),
+        (status(500), True),
+        (status(403), True),
+        (status(429), False),
+        (status(503), False),
+        (status(502), False),
+        (status(504), False),
         (AuthenticationRejected("no", url="hub/", errcode=401, errmsg="", headers=None), False),
         (InvalidResponse("no"), True),
         (MutualAuthenticationError("no", reason="no"), True),
