@@ -95,6 +95,7 @@ class ScriptedWire:
     # -- what an exchange asks of its connection
 
     kept = is_disconnected = False
+    head_bytes = 1000
     request_started = False
 
     def begin(self, verbose):

@@ -30,7 +30,7 @@ from .._kerberos.credentials import holder
 from .._kerberos.principals import asked_name, shown
 from .._kerberos.service_names import canonical_name
 from .._kerberos.ticket import Ticket
-from .._negotiate.http_errors import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference
+from .._negotiate.http_errors import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference, header_bytes
 from .._negotiate.policy import MutualAuthentication
 from .._negotiate.proxy import ENVIRONMENT, Proxy
 from .._settings import Settings, tls_context
@@ -266,7 +266,7 @@ class Examination:
                 # Kerberos does not know a host that does not exist. That is no second fault.
                 return Finding(State.SKIPPED, "not tried, because name failed", because="name")
             return _failed(self._refused)
-        size = len(self._ticket.auth_header)
+        size = header_bytes(self._ticket.auth_header)
         service = shown(self._ticket.service_principal)
         facts = {"service": service, "header_bytes": size}
         if size > LARGE_HEADER:

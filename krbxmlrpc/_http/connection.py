@@ -154,6 +154,7 @@ class Connection:
         self._keep_alive: int | None = None  # idle seconds that the server announced
         self._expires = math.inf  # on the monotonic clock
         self._lines: list[str] = []
+        self.head_bytes = 0  # of the last request
         self._method = ""  # of the request
         self._received = SecretBytes()  # bytes of the reply that came during the request
         self._failure: OSError | None = None  # from sending
@@ -301,6 +302,7 @@ class Connection:
                 server's reply, or raises the error.)
         """
         head = _encoded_head(self._lines)
+        self.head_bytes = len(head)
         size, first, rest = _pieces(message_body)
         meter = Meter(self.report, size) if self.report is not None and size else None
         try:

@@ -424,7 +424,7 @@ class Exchange(Negotiation):
         """Take the step that follows the last reply: return the values (None for a login), or the reply if the call
         has to be sent again.
         """
-        reply = _reply(response, ticket)._replace(on_session=sent is Sent.COOKIES)
+        reply = self._reply(response, ticket)._replace(on_session=sent is Sent.COOKIES)
         if step is Step.ACCEPT and not self._call.is_login:
             answer = self._decoded(response)
             if response.status in PASSING:
@@ -537,6 +537,19 @@ class Exchange(Negotiation):
         except (OSError, HTTPException) as error:
             raise self._lost("while the reply was read", error) from error
 
+    def _reply(self, response: Response, ticket: Ticket | None) -> Reply:
+        """Return the head of a reply, with the facts about its request that errors tell."""
+        return Reply(
+            response.status,
+            response.reason,
+            response.headers,
+            ticket.auth_header if ticket is not None else None,
+            ticket.principal if ticket is not None else None,
+            service=ticket.service_principal if ticket is not None else None,
+            head_bytes=self._wire.connection.head_bytes,
+            is_plain=self._place.startswith("http:"),
+        )
+
     def _lost(self, when: str, error: Exception) -> KerberosXMLRPCError:
         if self._wire.connection.is_disconnected:
             error = ConnectionError(
@@ -550,20 +563,7 @@ class Exchange(Negotiation):
     def _refused(
         self, response: Response, ticket: Ticket | None, error: Exception, hint: str | None = None
     ) -> KerberosXMLRPCError:
-        return rejected(self._call, _reply(response, ticket), error, hint)
+        return rejected(self._call, self._reply(response, ticket), error, hint)
 
     def _denied(self, response: Response, ticket: Ticket) -> KerberosXMLRPCError:
-        return denied(self._call, _reply(response, ticket))
-
-
-def _reply(response: Response, ticket: Ticket | None) -> Reply:
-    if ticket is None:
-        return Reply(response.status, response.reason, response.headers)
-    return Reply(
-        response.status,
-        response.reason,
-        response.headers,
-        ticket.auth_header,
-        ticket.principal,
-        service=ticket.service_principal,
-    )
+        return denied(self._call, self._reply(response, ticket))

@@ -38,9 +38,11 @@ from .policy import GATEWAY, PASSING, Call, Reply, Sent, Step, may_have_ended
 CLOCK_TOLERANCE = 300.0
 """Seconds by which clocks may differ for Kerberos (RFC 4120, section 8.2: 5 minutes)."""
 
-LARGE_HEADER = 8 * 1024
-"""A ticket of more bytes may be too large for a server: by default Apache takes header lines of up to 8190 bytes."""
+LARGE_HEADER = 8190
+"""A header of more bytes, with its name, may be too large for a server: by default Apache takes no longer lines."""
 
+LARGE_HEAD = 4000
+"""A request whose head has more bytes may be too large for a server. The limits of servers lie between 4 and 64 KB."""
 
 MAX_DIGITS = 9
 """The most digits of a ``Retry-After`` in seconds: 9 are enough for 31 years."""
@@ -79,7 +81,7 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
         more = ""
         if seconds is not None:
             more += f"; the clocks are not the reason: they differ by {abs(seconds):.0f} seconds"
-        if len(reply.authorization or "") > LARGE_HEADER:
+        if header_bytes(reply.authorization or "") > LARGE_HEADER:
             more += f"; or the ticket is too large for the server: {_size(reply)}"
         hint = Hint(
             "most often the server's keytab {lacks} the current key: compare 'kvno {principal}' here with 'klist -k' "
@@ -325,10 +327,17 @@ def reason_of(error: Exception) -> str:
     return error.reason if isinstance(error, MutualAuthenticationError) else str(error)
 
 
+def header_bytes(authorization: str) -> int:
+    """Return the size of the header with the ticket, as servers count it: with its name."""
+    return len("Authorization: ") + len(authorization)
+
+
 def _size(reply: Reply) -> str:
+    """Tell the size of a request's head. A part of the head without a ticket may be cookies."""
+    of_ticket = f", and the ticket's header {header_bytes(reply.authorization)}" if reply.authorization else ""
     return (
-        f"the Authorization header with the ticket has {len(reply.authorization or '')} bytes, "
-        "and Apache's LimitRequestFieldSize is 8190 unless it is set"
+        f"the head of the request has {reply.head_bytes} bytes{of_ticket}; Apache takes up to 8190 bytes a header, "
+        "unless LimitRequestFieldSize is set"
     )
 
 
@@ -363,18 +372,22 @@ def _passing_hint(call: Call, reply: Reply) -> Hint:
 def _status_hint(call: Call, reply: Reply) -> str | None:
     if reply.status in PASSING:
         return _passing_hint(call, reply)
-    if reply.status in (400, 431) and reply.authorization and not reply.verified:
-        return Hint(
-            "the request may be too large: {size}; a TLS port answers plain HTTP like this, too: {phrase.plain_http}",
-            size=_size(reply),
-        )
+    if reply.status == 431 or (reply.status == 400 and reply.head_bytes > LARGE_HEAD and not reply.verified):
+        return f"the request may be too large: {_size(reply)}"
+    if reply.status == 400 and reply.is_plain:
+        return Hint("check the port in the URL: a TLS port answers plain HTTP like this: {phrase.plain_http}")
+    if reply.status == 400:
+        return "check the URL; the server's error log tells why it does not take the request"
     if reply.status == 403:
         knows = "the server knows who you are, and" if reply.verified else "the server"
         return f"{knows} does not let you make this call: look at its access rules"
     if reply.status in (404, 405):
         return "check the path of the URL"
     if reply.status == 413:
-        return "the call is too large for the server: in Apache's configuration, LimitRequestBody refuses the call"
+        return (
+            "the call is too large for the server: in Apache's configuration, LimitRequestBody refuses the call; or "
+            "SSLRenegBufferSize does, if the path has TLS settings of its own, as for client certificates"
+        )
     if reply.status == 500 and reply.authorization and not reply.verified:
         return (
             "look at the server's error log: the server may have failed before it read the ticket, as Apache does if "

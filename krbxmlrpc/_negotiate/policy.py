@@ -154,6 +154,10 @@ class Reply(NamedTuple):
     """Whether the request relied on a session."""
     service: str | None = None
     """The principal of the service that the ticket of the request was for; None if there was none."""
+    head_bytes: int = 0
+    """The number of bytes of the request's head; 0 if it is unknown."""
+    is_plain: bool = False
+    """Whether the request went out without TLS."""
 
     @property
     def verified(self) -> bool:

@@ -684,16 +684,44 @@ def test_path_that_nothing_protects(call_hub, trouble, preemptive):
     assert call_hub("/open", preemptive=preemptive, mutual_authentication="optional").whoami() == "nobody"
 
 
+@pytest.fixture
+def large_ticket(realm, user, monkeypatch, tmp_path):
+    """Be somebody whose name makes a ticket larger than Apache takes. (In Active Directory, many groups do.)"""
+    name = "u" * 2000
+    realm.addprinc(name, "password")
+    cache = f"FILE:{tmp_path}/large"
+    realm.kinit(name, "password", env={**realm.env, "KRB5CCNAME": cache})
+    monkeypatch.setenv("KRB5CCNAME", cache)
+    yield
+    realm.run(["/usr/sbin/kadmin.local", "-q", f"delprinc -force {name}"])
+
+
 @pytest.mark.row("a ticket that is too large")
-def test_server_that_takes_small_headers_only(call_hub, trouble):
-    error = trouble(call_hub(listener="small").whoami)
+def test_ticket_that_is_too_large(call_hub, trouble, large_ticket):
+    error = trouble(call_hub().whoami)
     assert error.errcode == 400
-    assert "bytes" in error.hint
+    head, header = map(int, re.findall("([0-9]+)(?: bytes|;)", error.hint)[:2])
+    assert 8190 < header < head
+
+
+def test_400_to_a_small_request_has_another_reason(call_hub):
+    for arguments in ({}, {"listener": "http", "transport": InsecureKerberosTransport}):
+        with pytest.raises(UnexpectedStatus, match="answered 400") as caught:
+            call_hub("/xmlrpc?status=400", mutual_authentication="disabled", **arguments).whoami()
+        assert "too large" not in caught.value.hint and "check the " in caught.value.hint
+        assert ("TLS" in caught.value.hint) is bool(arguments)
 
 
 @pytest.mark.row("a call that is too large")
 def test_server_that_takes_small_calls_only(call_hub, trouble):
     trouble(call_hub("/limited").size, "x" * 200_000)
+
+
+def test_server_that_buffers_small_calls_only(call_hub, hub_context):
+    """The path has TLS settings of its own, so Apache has to keep the call until the client has shown a certificate."""
+    hub_context.post_handshake_auth = True
+    with pytest.raises(UnexpectedStatus, match="answered 413 .*SSLRenegBufferSize"):
+        call_hub("/client-certificate", context=hub_context).size("x" * 200_000)
 
 
 @pytest.mark.row("a wrong path")

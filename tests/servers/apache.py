@@ -40,13 +40,12 @@ class Apache(Daemon):
     Attributes:
         ca: the `trustme.CA` that signed its certificates.
         cafile: the same as a file.
-        ports: of ``https``; of plain ``http``; of ``othername``, whose certificate is for another name; of ``small``,
-            which takes small header fields only.
+        ports: of ``https``; of plain ``http``; of ``othername``, whose certificate is for another name.
         session_key: with which sessions are encrypted from the next start on.
     """
 
     configuration = "hub.conf"
-    listeners = ["https", "http", "othername", "small"]
+    listeners = ["https", "http", "othername"]
     defines = "Define tls_ends_before_apache"
     """What else `EXAMPLES` lets its user define: take tickets without TLS, too."""
 

@@ -9,7 +9,14 @@ from fuzz.replies import check_date, check_location, check_reply
 from hypothesis import given, strategies as st
 
 from krbxmlrpc import AuthenticationRejected, CallOutcomeUnknown, ClockSkewRejected, GatewayFailed, UnexpectedStatus
-from krbxmlrpc._negotiate.http_errors import clock_difference, failure, redirect_target, rejected, session_refused
+from krbxmlrpc._negotiate.http_errors import (
+    LARGE_HEAD,
+    clock_difference,
+    failure,
+    redirect_target,
+    rejected,
+    session_refused,
+)
 from krbxmlrpc._negotiate.policy import Allowance, Call, Expects, Reply, Step
 
 NOON = datetime.datetime(2026, 11, 23, 12, 0, 0, tzinfo=datetime.timezone.utc)
@@ -56,8 +63,33 @@ def test_the_clocks_may_differ_by_five_minutes(seconds, kind, sign, direction):
 
 
 def test_a_large_ticket_is_named_as_a_possible_cause():
-    assert "too large" not in rejected(CALL, reply()).hint
-    assert "9000 bytes" in rejected(CALL, reply(authorization="x" * 9000)).hint
+    assert "too large" not in rejected(CALL, reply(authorization="x" * (8190 - len("Authorization: ")))).hint
+    large = reply(authorization="x" * (8191 - len("Authorization: ")))._replace(head_bytes=8300)
+    assert "the head of the request has 8300 bytes, and the ticket's header 8191;" in rejected(CALL, large).hint
+
+
+@pytest.mark.parametrize(
+    "status, head_bytes, authorization, is_too_large",
+    [
+        (400, 1000, "Negotiate YII=", False),
+        (400, LARGE_HEAD, "Negotiate YII=", False),
+        (400, LARGE_HEAD + 1, "Negotiate YII=", True),
+        (400, LARGE_HEAD + 1, None, True),  # cookies
+        (400, 0, None, False),
+        (431, 1000, None, True),  # the server says so
+        (404, 9000, None, False),
+    ],
+)
+def test_only_a_large_request_is_called_too_large(status, head_bytes, authorization, is_too_large):
+    error = failure(Step.UNEXPECTED, CALL, reply(status, authorization)._replace(head_bytes=head_bytes))
+    assert ("too large" in error.hint) is is_too_large
+    assert ("the ticket's header" in error.hint) is (is_too_large and authorization is not None)
+
+
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_only_plain_http_can_meet_a_tls_port(is_plain):
+    error = failure(Step.UNEXPECTED, CALL, reply(400)._replace(is_plain=is_plain))
+    assert ("TLS port" in error.hint) is is_plain
 
 
 @pytest.mark.parametrize(
