@@ -7,12 +7,13 @@ not hide the others.
 
 from __future__ import annotations
 
+import binascii
 import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, Union
 
-from .._secrets import Secret
+from .._secrets import Secret, SecretBytes
 
 HeaderValues = Union[str, Iterable[str]]
 
@@ -139,3 +140,30 @@ def negotiate_details(headers: HeaderValues) -> Secret | None:
     if isinstance(headers, list) and len(headers) == 1 and isinstance(headers[0], str) and _ALONE.fullmatch(headers[0]):
         return Secret(headers[0].partition(" ")[2])  # the usual case
     return _by_scheme(headers).get("negotiate")
+
+
+_NTLM = b"NTLMSSP\0"
+"""The start of each message of NTLM ([MS-NLMP], section 2.2.1)."""
+
+_NTLM_MECHANISM = b"\x06\x0a\x2b\x06\x01\x04\x01\x82\x37\x02\x02\x0a"
+"""NTLM as a mechanism of SPNEGO, in DER: 1.3.6.1.4.1.311.2.2.10."""
+
+_MAX_FRAME = 64
+"""The bytes at the start of a token of SPNEGO in which a server names the mechanism that it picks (RFC 4178, 4.2.2)."""
+
+
+_MAY_BRING = re.compile("negotiate|ntlm", re.IGNORECASE | re.ASCII)
+
+
+def brings_ntlm(headers: Iterable[str]) -> bool:
+    """Say whether a challenge carries a token of NTLM: bare, or as the mechanism that SPNEGO has picked."""
+    lines = filter(_MAY_BRING.search, headers)  # a line can have a thousand other challenges
+    return any(_is_ntlm(found.details) for found in challenges(lines) if _MAY_BRING.fullmatch(found.scheme))
+
+
+def _is_ntlm(details: Secret) -> bool:
+    try:
+        data = SecretBytes(binascii.a2b_base64(details))
+    except (binascii.Error, ValueError):
+        return False
+    return data.startswith(_NTLM) or _NTLM_MECHANISM in data[:_MAX_FRAME]

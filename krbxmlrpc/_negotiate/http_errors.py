@@ -18,7 +18,7 @@ from .._hints import Hint
 from .._http.address import shown_path
 from .._http.response import MalformedReply
 from .._http.time_limits import DeadlinePassed
-from .._http.www_authenticate import known_schemes, offered
+from .._http.www_authenticate import brings_ntlm, known_schemes, offered
 from .._secrets import Secret
 from ..errors import (
     AuthenticationRejected,
@@ -72,7 +72,12 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
     facts = {**_facts(call, reply), **gssapi_facts(error)}
     service = reply.service or call.service
     what = f"{call.shown} answered 401 to a ticket for {service}"
-    what += ", and does not say why" if error is None else f" ({reason_of(error)})"
+    ntlm = brings_ntlm(reply.headers.get_all("WWW-Authenticate", []))
+    if ntlm:
+        what += ": the server wants NTLM"
+        hint = _ntlm_hint(service)
+    else:
+        what += ", and does not say why" if error is None else f" ({reason_of(error)})"
     seconds = clock_difference(reply.headers.get("Date"), datetime.now(timezone.utc))
     if seconds is not None and abs(seconds) > CLOCK_TOLERANCE:
         return ClockSkewRejected(f"{what}: {_clocks(seconds)}", seconds=seconds, **facts)
@@ -91,6 +96,16 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
             more=more,
         )
     return AuthenticationRejected(what, hint=hint, **facts)
+
+
+def _ntlm_hint(service: str) -> Hint:
+    """Return the hint for a server that wants NTLM instead of a ticket for a service."""
+    return Hint(
+        "krbxmlrpc never sends NTLM, because NTLM does not prove the server's identity; often the server lacks the key "
+        "of {principal}: it needs a keytab with that key, or on Windows a name registered by setspn; or the server has "
+        "another name: see {args.service}; in Apache's configuration, GssapiAllowedMech krb5 rules NTLM out",
+        principal=service,
+    )
 
 
 def denied(call: Call, reply: Reply) -> AuthenticationRejected:
@@ -246,10 +261,15 @@ def _unproven(call: Call, reply: Reply) -> MutualAuthenticationError:
 def _not_offered(call: Call, reply: Reply) -> NegotiateNotOffered:
     challenges = reply.headers.get_all("WWW-Authenticate", [])
     what = f"{call.shown} answered 401"
+    if reply.authorization:
+        what += f" to a ticket for {reply.service or call.service}"
     hint = "check the path of the URL; on the server, AuthType GSSAPI has to cover it"
     why = ""
-    if reply.authorization:  # the ticket was sent before the server asked for one
-        what += f" to a ticket for {reply.service or call.service}"
+    schemes = known_schemes(challenges)
+    if "ntlm" in schemes:
+        why = ": the server wants NTLM"
+        hint = Hint("{hint}; {ntlm}", hint=hint, ntlm=_ntlm_hint(reply.service or call.service))
+    elif reply.authorization:  # the ticket was sent before the server asked for one
         why = ": either it takes no tickets for this path, or it refused this ticket and does not offer Negotiate again"
         refused = rejected(call, reply)
         clock = f"{_clocks(refused.seconds)}: " if isinstance(refused, ClockSkewRejected) and refused.seconds else ""
@@ -262,7 +282,7 @@ def _not_offered(call: Call, reply: Reply) -> NegotiateNotOffered:
     return NegotiateNotOffered(
         f"{what} and does not offer Negotiate (it offers: {offered(challenges)}){why}",
         hint=hint,
-        schemes=known_schemes(challenges),
+        schemes=schemes,
         **_facts(call, reply),
     )
 

@@ -24,7 +24,7 @@ from .._hints import Hint, subject
 from .._http.address import Address, authority, parse_address
 from .._http.connection import Connection, waiting_hint
 from .._http.response import MalformedReply, Response
-from .._http.www_authenticate import known_schemes, offered
+from .._http.www_authenticate import brings_ntlm, known_schemes, offered
 from .._kerberos.principals import asked_name
 from .._kerberos.ticket import Ticket
 from .._secrets import Secret, type_name
@@ -215,7 +215,10 @@ def refusal(
         )
     if status == 407:
         what += _sent(authorization, service)
-        what += f" ({reason_of(error)})" if error else f" (it offers: {offered(values)})"
+        if brings_ntlm(values):
+            what += ": it wants NTLM"
+        else:
+            what += f" ({reason_of(error)})" if error else f" (it offers: {offered(values)})"
     return ProxyRefused(
         f"{what}; {authority(server)} was not reached",
         proxy=str(proxy),

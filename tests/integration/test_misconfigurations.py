@@ -2,6 +2,7 @@
 whose hint what to do. README has the same as tables, and what they say of an error is compared with it: `trouble`.
 """
 
+import base64
 import datetime
 import gc
 import os
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from helpers import in_child
 from servers import apache, software
 from servers.channel_bindings_acceptor import Certificate
-from servers.scripted import ScriptedServer
+from servers.scripted import ScriptedServer, message, say
 from servers.scripted_proxy import ask
 
 from krbxmlrpc import (
@@ -663,6 +664,29 @@ def test_server_that_offers_basic_only(call_hub, trouble, hub, case, said, preem
     assert "it offers: Basic" in error.message
     assert len(hub.logged(case)) == 1
     assert ("AH01614: client used wrong authentication scheme: /basic" in said()) is preemptive
+
+
+NTLM = base64.b64encode(b"NTLMSSP\0\2\0\0\0" + bytes(48)).decode()
+
+
+@pytest.mark.row("NTLM, and no Negotiate")
+@pytest.mark.parametrize("preemptive", [True, False])
+@pytest.mark.parametrize("challenge", ["NTLM", f"NTLM {NTLM}"])
+def test_server_that_offers_ntlm_only(call_server, server, trouble, preemptive, challenge):
+    server.play(say(message(401, [("WWW-Authenticate", challenge)])))
+    assert trouble(call_server(preemptive=preemptive).whoami).schemes == ("ntlm",)
+
+
+@pytest.mark.row("NTLM in reply to a ticket")
+@MECHANISMS
+@pytest.mark.parametrize("preemptive", [True, False])
+def test_server_that_goes_on_with_ntlm(call_server, server, trouble, mechanism, preemptive):
+    """Its first token may be one of NTLM, too: a ticket is sent all the same."""
+    answer = say(message(401, [("WWW-Authenticate", f"Negotiate {NTLM}"), ("WWW-Authenticate", "NTLM")]))
+    server.play(*[answer] * (1 if preemptive else 2))
+    error = trouble(call_server(mechanism=mechanism, preemptive=preemptive).whoami)
+    assert "GSSAPI" not in error.message
+    assert [request.token is not None for request in server.requests] == [True] if preemptive else [False, True]
 
 
 @pytest.mark.row("an AuthType that is not there")

@@ -459,6 +459,7 @@ PAGE = b"<html>s3cret</html>"
         (ask('Basic realm="s3cret"'), 407, ("basic",), "it offers: Basic.*put user:password@"),
         (ask('Digest realm="s3cret"', "NTLM"), 407, ("digest", "ntlm"), "it offers: Digest, NTLM.*Negotiate.*Basic"),
         (say(message(407, body=PAGE)), 407, (), "it offers: nothing"),
+        (ask("NTLM TlRMTVNTUAACAAAA"), 407, ("ntlm",), "407 Proxy Authentication Required: it wants NTLM; localhost"),
     ],
 )
 def test_a_refusal_says_why_and_quotes_nothing(proxy, through, server, dialled, answer, status, schemes, words):

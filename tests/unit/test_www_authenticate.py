@@ -8,7 +8,7 @@ from helpers import in_child
 from hypothesis import given, strategies as st
 
 from krbxmlrpc import www_auth
-from krbxmlrpc._http.www_authenticate import challenges, known_schemes, negotiate_details, offered
+from krbxmlrpc._http.www_authenticate import brings_ntlm, challenges, known_schemes, negotiate_details, offered
 
 TOKEN = st.text(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~", min_size=1, max_size=12)
 TOKEN68 = st.from_regex(r"[A-Za-z0-9\-._~+/]{1,40}={0,2}", fullmatch=True)
@@ -123,3 +123,28 @@ def test_the_negotiate_short_cut_agrees_with_the_full_reading(scheme, details):
 def test_messages_name_known_schemes_and_count_the_others(values, words):
     assert offered(values) == words
     assert known_schemes(values) == tuple(scheme for scheme in www_auth(values) if scheme not in ("call-now", "basic-"))
+
+
+PICKED = "oRUwE6ADCgEBoQwGCisGAQQBgjcCAgo="  # accept-incomplete, and NTLM as the mechanism (RFC 4178, section 4.2.2)
+
+
+@pytest.mark.parametrize(
+    "line, ntlm",
+    [
+        ("Negotiate TlRMTVNTUAACAAAA", True),
+        ("NTLM TlRMTVNTUAACAAAA", True),
+        ("Basic realm=x, nTLM TlRMTVNTUAACAAAA", True),
+        (f"Negotiate {PICKED}", True),
+        ("NTLM", False),
+        ("Negotiate", False),
+        ("Negotiate, NTLM", False),
+        ("Negotiate oQcwBaADCgEC", False),
+        ("Negotiate TlRMTVNTUE", False),
+        ("Basic TlRMTVNTUAACAAAA", False),
+        ("Negotiate !no base64!", False),
+        ("Negotiate \u00e9", False),
+        ("", False),
+    ],
+)
+def test_a_token_of_ntlm_is_known(line, ntlm):
+    assert brings_ntlm([line]) is brings_ntlm(["Basic", line]) is ntlm
