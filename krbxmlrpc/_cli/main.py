@@ -68,14 +68,8 @@ def call(options: argparse.Namespace, activity: Activity) -> int:
         activity.when_interrupted = "interrupted: the call has run"
         _print_result(result, options.raw)
 
-    def sent(done: int, total: int | None) -> None:
-        activity.when_interrupted = "interrupted: a call that was in progress may have run"
-        activity.count("sent", done, total)
-        if done == total:  # if the server asks for a ticket now, the wait can be for a KDC
-            activity.begin(f"waiting for {target.server}, or for Kerberos")
-
     activity.when_interrupted = "interrupted: the call was not sent"
-    return _with_transport(target, work, progress=(sent, functools.partial(activity.count, "received")))
+    return _with_transport(target, activity, work, "interrupted: a call that was in progress may have run")
 
 
 def list_methods(options: argparse.Namespace, activity: Activity) -> int:
@@ -83,7 +77,6 @@ def list_methods(options: argparse.Namespace, activity: Activity) -> int:
     if options.method is not None:
         _check_method(options.method)
     target = target_of(options)
-    hint = "the server does not list its methods: you cannot call system.listMethods"
 
     def work(transport: Any) -> None:
         def ask(method: str, arguments: Sequence[Any]) -> Any:
@@ -91,7 +84,8 @@ def list_methods(options: argparse.Namespace, activity: Activity) -> int:
 
         _list(ask, options.method)
 
-    return _with_transport(target, work, hint)
+    hint = "the server does not list its methods: you cannot call system.listMethods"
+    return _with_transport(target, activity, work, activity.when_interrupted, hint)
 
 
 def _check_method(name: str) -> None:
@@ -99,16 +93,24 @@ def _check_method(name: str) -> None:
         raise Wrong(f"METHOD is {name!r}; accepted is printable ASCII without spaces, <, > and &")
 
 
-def _with_transport(target: Target, work: Callable[[Any], None], hint: str | None = None, **more: Any) -> int:
+def _with_transport(
+    target: Target, activity: Activity, work: Callable[[Any], None], when_sent: str, hint: str | None = None
+) -> int:
     """Do some work with a transport, and return the exit status.
 
     Args:
+        when_sent: the words to say if the user interrupts a call that may have been sent.
         hint: the hint for a Fault.
-        more: further arguments of the transport.
     """
     from xmlrpc.client import Fault
 
-    transport = target.transport(**more)
+    def sent(done: int, total: int | None) -> None:
+        activity.when_interrupted = when_sent
+        activity.count("sent", done, total)
+        if done == total:  # if the server asks for a ticket now, the wait can be for a KDC
+            activity.begin(f"waiting for {target.server}, or for Kerberos")
+
+    transport = target.transport(progress=(sent, functools.partial(activity.count, "received")))
     try:
         work(transport)
         return WORKED

@@ -279,7 +279,7 @@ def parse(words: list[str]) -> argparse.Namespace:
         from .suggestions import shown, suggestion
 
         unknown = shown([str(_as_typed(word)) for word in unknown])
-        advice = suggestion(unknown, parser if subparser is None else subparser)
+        advice = suggestion(unknown, subparsers[options.command])
         (subparser or parser).error(f"unrecognized arguments: {' '.join(unknown)}{advice}")
     return options
 

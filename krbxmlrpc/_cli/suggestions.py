@@ -6,6 +6,7 @@ This module knows only names of options.
 from __future__ import annotations
 
 import argparse
+import re
 
 _CERTIFICATES = "--cafile FILE to trust a CA, or --insecure-any-certificate to trust anybody"
 _PRINCIPAL = "--principal NAME: Kerberos takes the password once, by kinit NAME"
@@ -30,13 +31,13 @@ _OF_OTHERS: dict[str, tuple[str, ...]] = {
     "--version": ("-V",),
     "--help": ("-?",),
 }
+_NAME = re.compile(r"--[\w-]*|-.?", re.ASCII | re.DOTALL)
 _MEANT = {name: meant for meant, names in _OF_OTHERS.items() for name in names}
 
 
 def shown(unknown: list[str]) -> list[str]:
     """Return the words to show in the error. If there are options, show only their names: a value can be a secret."""
-    names = [word.partition("=")[0] if word.startswith("--") else word[:2] for word in unknown if word.startswith("-")]
-    return names or unknown
+    return [found[0] for found in map(_NAME.match, unknown) if found] or unknown
 
 
 def suggestion(unknown: list[str], parser: argparse.ArgumentParser) -> str:
@@ -47,6 +48,9 @@ def suggestion(unknown: list[str], parser: argparse.ArgumentParser) -> str:
     names = [word for word in unknown if word.startswith("-")]
     advice = []
     for name in names:
+        if name in known:
+            advice.append(f"; put {name} after the command")
+            continue
         meant = _MEANT.get(name, "")
         if meant.split(" ")[0].rstrip(":") not in known:
             longer = [flag for flag in known if len(name) > 3 and flag.startswith(name)]

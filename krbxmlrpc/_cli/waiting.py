@@ -138,7 +138,9 @@ def watching(activity: Activity, give_up: Callable[[], int]) -> Iterator[None]:
     over = threading.Event()
 
     def watch() -> None:
-        while not select.select([reading], [], [], TICK if activity.is_visible else None)[0]:
+        ready = select.poll()
+        ready.register(reading, select.POLLIN)
+        while not ready.poll(TICK * 1000 if activity.is_visible else None):
             activity.tick()
         if os.read(reading, 1) == bytes([signal.SIGINT]) and not over.wait(PATIENCE):
             os._exit(give_up())

@@ -484,6 +484,9 @@ def test_hints_of_errors_are_in_command_line_terms(fail, plain, monkeypatch, tmp
             ["-u", "me:5ecret"],
             "instead of -u, did you mean --principal NAME: Kerberos takes the password once, by kinit",
         ),
+        (["--Header:5ecret"], "unrecognized arguments: --Header; instead of --Header, did you mean --header?"),
+        (["-u5ecret"], "unrecognized arguments: -u; instead of -u, did you mean --principal"),
+        (["--text"], "argument --text: expected one argument"),
         (["-H", "X: 5ecret"], "instead of -H, did you mean --header?"),
         (["--login_path", "/l"], "instead of --login_path, did you mean --login-path?"),
         (["--mutual-auth", "optional"], "instead of --mutual-auth, did you mean --mutual-authentication?"),
@@ -515,6 +518,30 @@ def test_wrong_urls(fail, url, complaint):
     complaints = fail("whoami", path=url)
     assert complaint in complaints
     assert "5ec" not in complaints
+
+
+@pytest.mark.parametrize(
+    "words, complaint",
+    [
+        (["-k", "call", "https://h", "m"], "instead of -k, did you mean --cafile FILE"),
+        (["--verbose", "check", "https://h"], "unrecognized arguments: --verbose; put --verbose after the command"),
+        (["hubs", "-v"], "unrecognized arguments: -v\n"),
+        (["list", "https://h", "-v"], "instead of -v, did you mean --verbose?"),
+    ],
+)
+def test_wrong_options_at_other_places(words, complaint, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run_command(words)
+    assert caught.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["list", "check"])
+def test_other_commands_name_the_same_causes(run, plain, command):
+    assert "--cookiejar has a file that cannot be read: Is a directory: /" in run(command, "/", "--cookiejar", "/")[2]
+    status, printed, complaints = run(command, "https://localhost:https/")
+    assert (status, printed) == (2, "") and "cannot be called: the port is not a number up to 65535" in complaints
+    assert plain.requests == []
 
 
 def test_a_method_has_to_be_named(fail):
@@ -621,6 +648,9 @@ def test_a_named_hub(named, run, hub, user, case):
 def test_completion_of_named_hubs(named):
     for line in ("krbxmlrpc call @mem", "krbxmlrpc list @mem", "krbxmlrpc check @mem"):
         assert {word.strip() for word in complete(line)[0]} == {"@member", "@memo"}
+    # bash takes @ for the end of a word.
+    found = complete("krbxmlrpc call @mem", _ARGCOMPLETE_COMP_WORDBREAKS=" \t\n\"'@><=;|&(:")[0]
+    assert {word.strip() for word in found} == {"member", "memo"}
     assert complete("krbxmlrpc call --config /nowhere/none @mem")[0] == [""]
 
 
