@@ -57,4 +57,5 @@ def suggestion(unknown: list[str], parser: argparse.ArgumentParser) -> str:
             close = difflib.get_close_matches(name.replace("_", "-").lower(), known, 1, 0.7)
             meant = "".join((longer or close)[:1])
         advice.append(f"; instead of {name}, did you mean {meant}?" if meant else "")
-    return "".join(advice) + ("\nPut -- before an argument that starts with -." if names else "")
+    takes_arguments = any(action.dest == "arguments" for action in parser._actions)
+    return "".join(advice) + "; put -- before an argument that starts with -" * (takes_arguments and "" in advice)

@@ -490,7 +490,7 @@ def test_hints_of_errors_are_in_command_line_terms(fail, plain, monkeypatch, tmp
         (["-H", "X: 5ecret"], "instead of -H, did you mean --header?"),
         (["--login_path", "/l"], "instead of --login_path, did you mean --login-path?"),
         (["--mutual-auth", "optional"], "instead of --mutual-auth, did you mean --mutual-authentication?"),
-        (["-9x"], "Put -- before an argument that starts with -.\n"),
+        (["-9x"], "unrecognized arguments: -9; put -- before an argument that starts with -\n"),
     ],
 )
 def test_wrong_options(fail, words, complaint):

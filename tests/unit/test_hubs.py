@@ -63,11 +63,11 @@ def test_a_section_gives_the_url_and_the_options(define):
 
 def test_each_option_is_a_key_or_has_a_reason_not_to_be(define):
     for key in {*hubs._KEYS, "insecure_http", "insecure_any_certificate", "password"}:
-        path = define(f"[a]\nurl = https://a\n{key} =\n")
+        define(f"[a]\nurl = https://a\n{key} = \0\n")
         try:
             hubs.all_hubs(None)
         except Wrong as wrong:
-            assert str(wrong).startswith(f"{path}, line 3: {key} is ") and "there is no key" not in str(wrong)
+            assert "there is no key" not in str(wrong)
 
 
 def test_options_take_precedence(define):
@@ -122,6 +122,8 @@ def test_a_fault_in_the_other_file_does_not_matter(define):
             "there is no key 'login_pat' (did you mean login_path?); accepted",
         ),
         ("[a]\nurl = https://a\nverify = no\n", 3, "there is no key 'verify'; accepted are cafile, canonicalize, "),
+        ("[a]\nurl = https://a\nproxy = socks5://p\n", 3, "proxy is 'socks5://p'; accepted is 'environment', 'direct'"),
+        ("[a]\nurl = https://a\ncafile =\n", 3, "cafile has no value"),
         ("[a]\nurl = https://a\ntimeout = soon\n", 3, "timeout is 'soon'; accepted is a number of seconds, or none"),
         ("[a]\nurl = https://a\ntimeout = 0\n", 3, "timeout is 0.0; accepted is a number of seconds over 0"),
         ("[a]\nurl = https://a\nservice = hub\n", 3, "service is 'hub'; accepted is 'HTTP@host'"),
