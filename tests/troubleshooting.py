@@ -74,6 +74,7 @@ class Row:
 OF_CHECK = {
     "an unknown host name": (["does not resolve"], ["host name", "DNS"]),
     "a call that is too large": ([], []),  # its own calls are small
+    "a ticket refused, no offer": (["answered 401 to a ticket"], ["keytab"]),  # its first request knows the offer
 }
 """What ``krbxmlrpc check`` says of a row, if it is not what the error says: words of the cause, and of the remedy."""
 
@@ -98,12 +99,13 @@ def on_command_line(remedy):
 OFFER = say(message(401, [("WWW-Authenticate", "Negotiate")]))
 
 
-def commands(row, error, before, prepare):
+def commands(row, error, before, prepare, offer):
     """Make the call that failed with this error by ``krbxmlrpc call`` and by ``check``, and compare with the row.
 
     Args:
         before: how many answers each scripted server had given before the call.
         prepare: is called before each command, with the number of requests that come before the call.
+        offer: what scripted servers answer to the request of ``check`` without a ticket.
     """
     transport, url, method, arguments = internals.failed_call(error)
     others_case = functools.partial(re.sub, r"case=\w+", "case=of_a_command")
@@ -116,7 +118,7 @@ def commands(row, error, before, prepare):
         assert status == 2, said
         row.check_call(said)
         prepare(1)
-        _, printed, said = _run(["check", "--json", *words], servers, [OFFER])
+        _, printed, said = _run(["check", "--json", *words], servers, [offer])
         assert said == ""
         row.check_check(json.loads(printed))
 

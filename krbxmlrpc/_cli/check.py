@@ -379,6 +379,7 @@ class Examination:
         self._arrived = datetime.now(timezone.utc)
         asked = Asked(
             host=self._address.host,
+            service=self._service,
             path=shown_path(login or self._handler),
             handler=self._handler,
             is_login=login is not None,

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from .._hints import Hint
 from .._http.www_authenticate import known_schemes, offered
-from .._negotiate.http_errors import pointing, redirect_target
+from .._kerberos.principals import asked_name
+from .._negotiate.http_errors import ntlm_hint, pointing, redirect_target
 from .findings import Finding, State
 
 _MISSING = (404, 405, 410)
@@ -35,6 +36,8 @@ class Asked(NamedTuple):
 
     host: str
     """The host of the URL."""
+    service: str
+    """The service to get tickets for."""
     path: str
     """The path of the request, for messages."""
     handler: str
@@ -64,6 +67,9 @@ def judged(asked: Asked, status: int, challenges: list[str], location: str | Non
         remedy = Hint(
             "check the path of the URL; on the server, AuthType GSSAPI has to cover it{more}", more=_log_in(asked)
         )
+        if "ntlm" in schemes:
+            found += ": the server wants NTLM"
+            remedy = Hint("{remedy}; {ntlm}", remedy=remedy, ntlm=ntlm_hint(asked_name(asked.service)))
         return Finding(State.FAILED, found, remedy, facts)
     if asked.is_login and (status in _MISSING or 200 <= status < 300):
         return _wrong_login_page(asked, status, said, facts)

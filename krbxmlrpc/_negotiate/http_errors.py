@@ -75,7 +75,7 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
     ntlm = brings_ntlm(reply.headers.get_all("WWW-Authenticate", []))
     if ntlm:
         what += ": the server wants NTLM"
-        hint = _ntlm_hint(service)
+        hint = ntlm_hint(service)
     else:
         what += ", and does not say why" if error is None else f" ({reason_of(error)})"
     seconds = clock_difference(reply.headers.get("Date"), datetime.now(timezone.utc))
@@ -98,7 +98,7 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
     return AuthenticationRejected(what, hint=hint, **facts)
 
 
-def _ntlm_hint(service: str) -> Hint:
+def ntlm_hint(service: str) -> Hint:
     """Return the hint for a server that wants NTLM instead of a ticket for a service."""
     return Hint(
         "krbxmlrpc never sends NTLM, because NTLM does not prove the server's identity; often the server lacks the key "
@@ -268,7 +268,7 @@ def _not_offered(call: Call, reply: Reply) -> NegotiateNotOffered:
     schemes = known_schemes(challenges)
     if "ntlm" in schemes:
         why = ": the server wants NTLM"
-        hint = Hint("{hint}; {ntlm}", hint=hint, ntlm=_ntlm_hint(reply.service or call.service))
+        hint = Hint("{hint}; {ntlm}", hint=hint, ntlm=ntlm_hint(reply.service or call.service))
     elif reply.authorization:  # the ticket was sent before the server asked for one
         why = ": either it takes no tickets for this path, or it refused this ticket and does not offer Negotiate again"
         refused = rejected(call, reply)

@@ -45,18 +45,19 @@ def trouble(request, rows):
 
     The same call by ``krbxmlrpc call`` and ``krbxmlrpc check`` has to name the same cause and the same remedy. What
     scripted servers answered is repeated for these. Other servers can be prepared by ``prepare``: it is called before
-    each command, with the number of requests that this command makes before the call.
+    each command, with the number of requests that this command makes before the call. To the request of ``check``
+    without a ticket, a scripted server answers with `offer`.
     """
     import troubleshooting
 
     row = rows[request.node.get_closest_marker("row").args[0]]
 
-    def fail(call, *arguments, prepare=lambda others: None):
+    def fail(call, *arguments, prepare=lambda others: None, offer=troubleshooting.OFFER):
         before = {server: len(server.played) for server in troubleshooting.ScriptedServer.running()}
         with pytest.raises(KerberosXMLRPCError) as caught:
             call(*arguments)
         row.check(caught.value)
-        troubleshooting.commands(row, caught.value, before, prepare)
+        troubleshooting.commands(row, caught.value, before, prepare, offer)
         return caught.value
 
     return fail

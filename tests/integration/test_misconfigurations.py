@@ -673,8 +673,9 @@ NTLM = base64.b64encode(b"NTLMSSP\0\2\0\0\0" + bytes(48)).decode()
 @pytest.mark.parametrize("preemptive", [True, False])
 @pytest.mark.parametrize("challenge", ["NTLM", f"NTLM {NTLM}"])
 def test_server_that_offers_ntlm_only(call_server, server, trouble, preemptive, challenge):
-    server.play(say(message(401, [("WWW-Authenticate", challenge)])))
-    assert trouble(call_server(preemptive=preemptive).whoami).schemes == ("ntlm",)
+    answer = say(message(401, [("WWW-Authenticate", challenge)]))
+    server.play(answer)
+    assert trouble(call_server(preemptive=preemptive).whoami, offer=answer).schemes == ("ntlm",)
 
 
 @pytest.mark.row("NTLM in reply to a ticket")

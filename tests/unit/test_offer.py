@@ -7,7 +7,8 @@ from krbxmlrpc._cli.offer import Asked, judged, login_page
 from krbxmlrpc._cli.options import TERMS
 from krbxmlrpc._hints import told
 
-CALL = Asked("hub.example.test", "/xmlrpc", "/xmlrpc", is_login=False, is_https=True, needs_proof=True)
+HOST = "hub.example.test"
+CALL = Asked(HOST, f"HTTP@{HOST}", "/xmlrpc", "/xmlrpc", is_login=False, is_https=True, needs_proof=True)
 LOGIN = CALL._replace(path="/login", is_login=True)
 
 
@@ -28,6 +29,12 @@ def test_negotiate_is_not_offered():
     assert state is State.FAILED and words.endswith("does not offer Negotiate (it offers: Basic)")
     assert "AuthType GSSAPI" in remedy and "--login-path" in remedy
     assert "--login-path" not in found(LOGIN, 401, ["Basic"])[2]
+
+
+def test_ntlm_is_offered():
+    state, words, remedy = found(CALL, 401, ["NTLM"])
+    assert state is State.FAILED and "the server wants NTLM" in words
+    assert "HTTP/hub.example.test" in remedy and "NTLM does not prove" in remedy
 
 
 @pytest.mark.parametrize("status", [404, 405, 410])
