@@ -18,7 +18,7 @@ from ..errors import GSSStatus, KerberosXMLRPCError, MutualAuthenticationError, 
 from . import krb5_conf
 from .gss_errors import GSSFailure, Source, is_unknown_service, no_ticket, other_mechanism
 from .principals import asked_name, has_no_realm, host_based_name, is_ticket_for, principal_name, shown
-from .tokens import Offer, check_reply, decode_token, read_offer, requests_checksum
+from .tokens import Offer, check_reply, decode_token, read_offer, refuses_kerberos, requests_checksum
 
 MECHANISMS = ("spnego", "krb5")
 
@@ -31,6 +31,12 @@ _NO_CHECKSUM = Hint(
     "makes none; or, if the server takes tickets without SPNEGO, pass {args.mechanism:krb5}"
 )
 """The remedy if GSSAPI does not answer a server that requests the checksums of the negotiation."""
+
+_NO_KERBEROS = (
+    "the server has no key: its keytab is missing, or is not readable for the server (GssapiCredStore); or its list of "
+    "mechanisms lacks Kerberos (GssapiAllowedMech has to name krb5); the server's error log gives the reason"
+)
+"""The remedy if the server refuses Kerberos as a mechanism."""
 
 _SERVICE = re.compile(r"[^@/\s]+(?:@[^@/\s]+|/[^@/\s]+@[^@/\s]*)")
 
@@ -223,6 +229,9 @@ class Ticket:
             return self._step(context, token)
         except GSSFailure as failure:
             why = f"GSSAPI refuses the server's token: {failure}"
+            if refuses_kerberos(decode_token(token)):
+                why = "the server does not take Kerberos: its SPNEGO refuses each mechanism"
+                self.remedy = _NO_KERBEROS
             raise self._unproven(why, major=failure.major, minor=failure.minor) from failure
 
     def _check(self, token: bytes, *, final: bool) -> None:

@@ -41,7 +41,7 @@ _NEG_TOKEN_RESP = 0xA1  # RFC 4178, section 4.2
 _APPLICATION_1 = 0x61  # Ticket, RFC 4120, section 5.3
 _APPLICATION_14, _APPLICATION_15 = 0x6E, 0x6F  # AP-REQ and AP-REP, RFC 4120, section 5.5
 
-_ACCEPT_COMPLETED, _REQUEST_MIC = b"\x00", b"\x03"  # negState, RFC 4178, section 4.2.2
+_ACCEPT_COMPLETED, _REJECT, _REQUEST_MIC = b"\x00", b"\x02", b"\x03"  # negState, RFC 4178, section 4.2.2
 
 
 class Offer(NamedTuple):
@@ -99,6 +99,19 @@ def requests_checksum(token: bytes, offer: Offer) -> bool:
     except ValueError:
         return False
     return True
+
+
+def refuses_kerberos(token: bytes) -> bool:
+    """Say whether a server's token refuses the negotiation, and brings no reason of Kerberos (RFC 4178, section 4.2.2).
+
+    Nothing protects such a token. It is only good for a message.
+    """
+    try:
+        answer = _Fields(token).take(_NEG_TOKEN_RESP).take(_SEQUENCE)
+        state = answer.take_optional(0xA0)
+        return state is not None and _expect(state, _ENUMERATED, (_REJECT,)) == _REJECT and not answer.has_more()
+    except ValueError:
+        return False
 
 
 class _Frame(NamedTuple):

@@ -558,6 +558,32 @@ def test_server_without_a_keytab(call_hub, trouble, hub, case, said, mechanism):
     assert re.search("failed to get server creds: .*Keytab FILE:.*/no.keytab is nonexistent or empty", said())
 
 
+@pytest.fixture(scope="module")
+def hub_with_ntlm(realm):
+    """A hub on a machine where gss-ntlmssp is installed, as on many. The other hubs have no mechanism but Kerberos."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("GSS_MECH_CONFIG")
+        started = apache.Apache(realm).start()
+    yield started
+    started.stop()
+
+
+@pytest.mark.row("a server that refuses Kerberos")
+@pytest.mark.parametrize("path", ["/no-keytab", "/no-kerberos"])
+def test_server_that_refuses_kerberos(hub_with_ntlm, trouble, user, path):
+    transport = KerberosTransport(context=ssl.create_default_context(cafile=hub_with_ntlm.cafile))
+    with ServerProxy(hub_with_ntlm.url(path), transport=transport) as proxy:
+        error = trouble(proxy.whoami)
+    assert error.errcode == 401 and "kvno" not in error.hint
+    assert "An unsupported mechanism was requested" in hub_with_ntlm.error_log()
+
+
+def test_a_server_with_ntlm_takes_tickets(hub_with_ntlm, user):
+    transport = KerberosTransport(context=ssl.create_default_context(cafile=hub_with_ntlm.cafile))
+    with ServerProxy(hub_with_ntlm.url(), transport=transport) as proxy:
+        assert proxy.whoami() == user
+
+
 @pytest.mark.row("an old key on the server")
 @MECHANISMS
 def test_server_whose_key_has_changed(call_hub, trouble, hub, case, said, mechanism):

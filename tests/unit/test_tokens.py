@@ -26,7 +26,14 @@ from hypothesis import given, strategies as st
 from krbxmlrpc import MutualAuthenticationError
 from krbxmlrpc._kerberos import tokens
 from krbxmlrpc._kerberos.ticket import Ticket
-from krbxmlrpc._kerberos.tokens import Offer, check_reply, decode_token, read_offer, requests_checksum
+from krbxmlrpc._kerberos.tokens import (
+    Offer,
+    check_reply,
+    decode_token,
+    read_offer,
+    refuses_kerberos,
+    requests_checksum,
+)
 
 NTLM = bytes.fromhex("2b06010401823702020a")
 PROOF = der(0xA2, der(4, proof()))
@@ -325,3 +332,19 @@ def test_a_complete_negotiation_needs_no_answer():
     with pytest.raises(MutualAuthenticationError, match="violates the standards"):
         ticket.answer_token(COMPLETE)
     assert ticket.principal is None
+
+
+@pytest.mark.parametrize(
+    "token, expected",
+    [
+        (base64.b64decode("oQcwBaADCgEC"), True),  # from mod_auth_gssapi with gss-ntlmssp, and no keytab
+        (answer(state(2), PROOF), False),  # Kerberos gives the reason
+        (answer(state(0)), False),
+        (answer(state(1), mechanism(KRB5)), False),
+        (answer(), False),
+        (proof(), False),
+        (b"", False),
+    ],
+)
+def test_a_refusal_of_kerberos(token, expected):
+    assert refuses_kerberos(token) is expected
