@@ -43,7 +43,7 @@ def try_to_work(hub):
     except (Fault, KDCUnreachable, ServerUnreachable) as error:
         log.error("%s: %s", type(error).__name__, error)
     except UnexpectedStatus as error:
-        if error.errcode < 500:
+        if error.errcode < 500 and error.errcode != 429:
             raise
         log.error("%s", error)
 

@@ -308,13 +308,16 @@ class MutualAuthenticationError(KerberosXMLRPCError):
 
 
 class InvalidResponse(KerberosXMLRPCError, ResponseError):
-    """The body of the reply is not an XML-RPC response.
+    """The body of the reply is not an XML-RPC response, or it is one that cannot be decoded.
 
     Attributes:
         is_cut_off: whether the body ends too early, although the reply is complete according to its head.
+        has_run: whether the body begins as an XML-RPC response. Then the call has run, and only its answer is lost. The
+            message says at which value: ``result['builds'][2]``.
     """
 
     is_cut_off: bool = False
+    has_run: bool = False
 
 
 class BrokenReply(CallOutcomeUnknown, InvalidResponse):

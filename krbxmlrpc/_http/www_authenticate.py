@@ -127,8 +127,9 @@ def known_schemes(headers: HeaderValues) -> tuple[str, ...]:
 
 def offered(headers: HeaderValues) -> str:
     """Return the schemes of the challenges for a message: the known ones by their names, the others by their number."""
-    known = known_schemes(headers)
-    unknown = len(www_auth(headers)) - len(known)
+    found = www_auth(headers)
+    known = [scheme for scheme in found if scheme in _SPELLINGS]
+    unknown = len(found) - len(known)
     named = ", ".join(_SPELLINGS[scheme] for scheme in known)
     if not unknown:
         return named or "nothing"

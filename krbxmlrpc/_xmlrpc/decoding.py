@@ -6,7 +6,6 @@ memory of expat is limited, too: open tags, names, and an unfinished token.
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable
@@ -41,8 +40,11 @@ _KNOWN_TYPES = (
 _KNOWN_CODINGS = ("br", "compress", "deflate", "gzip", "x-gzip", "zstd")
 _GZIP = 16 + zlib.MAX_WBITS
 
-_XML = re.compile(r'(?:(?:text|application)/xml|[^/;,\s]+/[^/;,\s]+\+xml)[ \t]*(?:;(?:[^,"]|"[^"]*")*)?', re.IGNORECASE)
 _INVALID = errors.codes[errors.XML_ERROR_INVALID_TOKEN]
+_BAD_REFERENCE = errors.codes[errors.XML_ERROR_BAD_CHAR_REF]
+_BROKEN_RULES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""The errors of the standard unmarshaller for well-formed XML that breaks the XML-RPC specification."""
+
 _CUT_OFF = {
     errors.codes[error]
     for error in (
@@ -54,18 +56,64 @@ _CUT_OFF = {
 }
 
 
+_RAN = "the call has run; "
+
+_BREAKS_RULES = f"{_RAN}the reply breaks the rules of XML-RPC: tell the server's operator"
+
+_FAULTS = {
+    "base64": "a base64 value cannot be read",
+    "boolean": "a boolean is neither 0 nor 1",
+    "dateTime.iso8601": "a date cannot be read",
+    "struct": "a struct has a member without a name or without a value",
+}
+"""The words for a value that cannot be read, by its type. All other such types are numbers."""
+
+_HINTS = {
+    "dateTime.iso8601": Hint(
+        "the call has run; without {name.use_datetime} and {name.use_builtin_types}, a date is an "
+        "xmlrpc.client.DateTime, which keeps any text"
+    ),
+    "control character": f"{_RAN}XML has no control characters but tabs and line ends: the server has to leave them "
+    "out, or to send such text as base64",
+    "cut off": f"{_RAN}the server did not send the whole reply: its error log may tell why",
+}
+
+
 class _Defect(ResponseError):
-    """The body is not an XML-RPC response. The message has no text of the server, unlike the standard library's."""
+    """The body is not an XML-RPC response. The message has no text of the server, unlike the standard library's.
+
+    Attributes:
+        shown: a text of the server, for the errors about verified replies; or None.
+        hint: the next step for the user, if the reply is XML-RPC.
+        is_cut_off: whether the body ends too early.
+    """
+
+    def __init__(
+        self, reason: str, shown: object = None, hint: str = _BREAKS_RULES, *, is_cut_off: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.shown = shown
+        self.hint = hint
+        self.is_cut_off = is_cut_off
+
+
+_MAX_NAME, _MAX_PLACE, _MAX_SHOWN = 40, 150, 60
+"""The most characters of a member's name, of a place, and of a value, in an error."""
 
 
 class _BoundedUnmarshaller(Unmarshaller):
-    """The standard unmarshaller with limited depth. It is not slower: it makes the same values in fewer steps."""
+    """The standard unmarshaller with limited depth. It is not slower: it makes the same values in fewer steps.
+
+    It also tells at which value a body cannot be read.
+    """
 
     data: Any
 
     def __init__(self, use_datetime: bool, use_builtin_types: bool) -> None:
         super().__init__(use_datetime=use_datetime, use_builtin_types=use_builtin_types)
         self._depth = 0
+        self._kinds: list[str] = []  # of each mark: array or struct. Kinds that have lost their mark may follow.
+        self._is_fault = False
         self.data = self._data.append
 
     def start(self, tag: str, attrs: Any) -> None:
@@ -81,10 +129,14 @@ class _BoundedUnmarshaller(Unmarshaller):
             return
         if self._value:
             if tag not in self.dispatch:
-                raise ResponseError(f"unknown tag {tag!r}")
+                raise _Defect("a value has an unknown type", tag)
             self._value = False
         if tag in ("array", "struct"):
+            del self._kinds[len(self._marks) :]
+            self._kinds.append(tag)
             self._marks.append(len(self._stack))
+        elif tag == "fault":
+            self._is_fault = True
 
     def end(self, tag: str) -> None:
         """End an element."""
@@ -96,11 +148,69 @@ class _BoundedUnmarshaller(Unmarshaller):
                 self.append("".join(self._data))
                 self._value = False
         elif tag in self.dispatch:
-            self.dispatch[tag](self, "".join(self._data))
+            try:
+                self.dispatch[tag](self, "".join(self._data))
+            except _BROKEN_RULES as error:
+                shown = None if tag == "struct" else "".join(self._data)
+                words, hint = _FAULTS.get(tag, "a number cannot be read"), _HINTS.get(tag, _BREAKS_RULES)
+                raise _Defect(words, shown, hint) from error
+
+    def end_struct(self, data: str) -> None:
+        """End a struct. If it cannot be made, its mark stays, so that `place` finds it."""
+        mark = self._marks[-1]
+        items: list[Any] = self._stack[mark:]
+        if len(items) % 2:
+            raise IndexError
+        self._stack[mark:] = [dict(zip(items[::2], items[1::2]))]
+        self._marks.pop()
+        self._value = False
+
+    dispatch: dict[str, Any] = {**Unmarshaller.dispatch, "struct": end_struct}
+
+    def close(self) -> tuple[Any, ...]:
+        """Return the values.
+
+        Raises:
+            xmlrpc.client.Fault: the body holds a Fault. Other members than its two are left out.
+            ResponseError: the body is not an XML-RPC response.
+        """
+        if self._type != "fault" or self._marks:
+            values: tuple[Any, ...] = super().close()
+            return values
+        fault = self._stack[0] if self._stack and isinstance(self._stack[0], dict) else {}
+        missing = [name for name in ("faultCode", "faultString") if name not in fault]
+        if missing:
+            raise _Defect(f"the Fault has no {' and no '.join(missing)}", fault or None)
+        raise Fault(fault["faultCode"], fault["faultString"])
+
+    def place(self, is_verified: bool) -> str:
+        """Return the place of the value that is being read, "" if all have been read: ``, at result['builds'][2]``.
+
+        Args:
+            is_verified: whether the names of members may be shown.
+        """
+        if self._type is not None:
+            return ""
+        marks, parts = self._marks, []
+        for kind, start, end in zip(self._kinds, marks, [*marks[1:], len(self._stack)]):
+            count = end - start
+            if kind == "array":
+                parts.append(f"[{count}]")
+            elif count % 2:  # the name of the member is there, and its value is not
+                name = self._stack[end - 1]
+                parts.append(f"[{ascii(name)[:_MAX_NAME]}]" if is_verified else "[?]")
+        before = marks[0] if marks else len(self._stack)
+        root = "fault" if self._is_fault else f"param {before + 1}" if before else "result"
+        path = "".join(parts)
+        return f", at {root}{path if len(path) <= _MAX_PLACE else '...' + path[-_MAX_PLACE:]}"
 
 
 class _BoundedParser(DefusedExpatParser):
-    """Refuses DTDs and entities, and any XML that makes expat keep more data than the values need."""
+    """Refuses DTDs and entities, other documents than XML-RPC, and XML that makes expat keep more than the values need.
+
+    Attributes:
+        has_begun: whether the document has begun as XML-RPC does: its first element is ``methodResponse``.
+    """
 
     def __init__(self, target: Unmarshaller) -> None:
         super().__init__(target, forbid_dtd=True)
@@ -110,7 +220,10 @@ class _BoundedParser(DefusedExpatParser):
         if hasattr(self._parser, "SetReparseDeferralEnabled"):
             self._parser.SetReparseDeferralEnabled(False)  # newer versions of expat wait, too, but do not report it
         self._parser.XmlDeclHandler = self._declared
+        self._parser.StartElementHandler = self._begin
+        self.has_begun = False
         self._encoding = "utf-8"
+        self._start = b""  # the first two bytes
         self._waiting = bytearray()
         self._parsed = 0  # bytes
         self._unfinished = 0  # how many of these bytes, at their end, belong to an unfinished token
@@ -118,6 +231,27 @@ class _BoundedParser(DefusedExpatParser):
 
     def _declared(self, version: str, encoding: Any, standalone: int) -> None:
         self._encoding = (encoding or self._encoding).lower()
+
+    def _begin(self, tag: str, attrs: Any) -> None:
+        """Begin the first element."""
+        name = tag.rpartition(":")[2]
+        if name == "methodCall":
+            raise _Defect("it is a method call")
+        if name != "methodResponse":
+            raise _Defect("its first element is not methodResponse", tag)
+        self.has_begun = True
+        self._parser.StartElementHandler = self._target.start
+        self._target.start(tag, attrs)
+
+    def defused_start_doctype_decl(self, name: str, *others: Any) -> None:
+        """Refuse a document type. That of HTML does no harm, but shows what the document is."""
+        if name.lower() == "html":
+            raise _Defect("it is a page in HTML")
+        super().defused_start_doctype_decl(name, *others)
+
+    def place(self, is_verified: bool) -> str:
+        """Return the place of the value that is being read. A subclass of a transport may have its own unmarshaller."""
+        return self._target.place(is_verified) if isinstance(self._target, _BoundedUnmarshaller) else ""
 
     def feed(self, data: Any) -> None:
         """Parse a piece of bytes; raise ExpatError or ResponseError if the XML is not valid, or is over a limit."""
@@ -131,12 +265,14 @@ class _BoundedParser(DefusedExpatParser):
 
     def _parse(self, final: bool = False) -> None:
         data, self._waiting = self._waiting, bytearray()
+        self._start = bytes(self._start + data[:2])[:2]
         try:
             self._parser.Parse(data, final)
         except ExpatError as error:
             at = self._parser.ErrorByteIndex
-            if error.code == _INVALID and self._encoding == "utf-8":
-                _check_utf8(self._last + data, at - self._parsed + len(self._last), at)
+            if error.code == _INVALID and self._start not in _WIDE:
+                here = at - self._parsed + len(self._last)
+                _check_character((self._last + data)[here : here + 4], at, self._encoding == "utf-8")
             raise
         if final:
             return
@@ -159,10 +295,21 @@ class _BoundedParser(DefusedExpatParser):
         self.__dict__.pop("_target", None)
 
 
-def _check_utf8(data: bytes, start: int, at: int) -> None:
-    """Raise ResponseError if no UTF-8 character begins at `start`; `at` is the position of `start` in the body."""
+_WIDE = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<", b"\0 ", b" \0", b"\n\0", b"\0\n")
+"""The first two bytes of documents in UTF-16."""
+
+_CONTROL = frozenset(range(32)) - frozenset(b"\t\n\r")
+"""Characters that XML does not allow (XML 1.0, section 2.2)."""
+
+
+def _check_character(data: bytes, at: int, is_utf8: bool) -> None:
+    """Raise ResponseError if the data begin with a control character, or with none of UTF-8; `at` is their position."""
+    if data and data[0] in _CONTROL:
+        raise _Defect(f"byte {at} is the control character 0x{data[0]:02x}", hint=_HINTS["control character"])
+    if not is_utf8:
+        return
     try:
-        data[start : start + 4].decode()
+        data.decode()
     except UnicodeDecodeError as error:
         if not error.start:
             raise _Defect(f"it is not UTF-8, from byte {at} on") from error
@@ -245,51 +392,78 @@ def decode(
     """Feed pieces to a parser; return the values from its unmarshaller.
 
     Args:
-        content_type: the ``Content-Type`` of the body; ``""`` if there is none. Parameters do not count.
+        content_type: the ``Content-Type`` of the body; ``""`` if there is none. It only serves the error.
         is_verified: whether the server has proved that it sent the reply. If not, no error quotes the reply.
 
     Raises:
         xmlrpc.client.Fault: the body holds a Fault.
         UnsafeResponse: the XML has a document type declaration or entities.
-        InvalidResponse: the body is not an XML-RPC response. If its type is not XML, the body is not parsed.
+        InvalidResponse: the body is not an XML-RPC response. If it begins as one, the error has `has_run` set.
     """
-    shown = described_type(content_type, is_verified)
     try:
-        if content_type and not _XML.fullmatch(content_type):
-            raise _not_xmlrpc(shown, "expected is text/xml, application/xml or one that ends in +xml")
-        return _parsed(pieces, parser, unmarshaller, shown)
-    except (Fault, InvalidResponse):
+        return _parsed(pieces, parser, unmarshaller)
+    except Fault:
+        raise
+    except InvalidResponse as error:  # a limit, or the encoding
+        if _has_begun(parser):
+            error.has_run = True
+            error.hint = Hint("{ran}{hint}", ran=_RAN, hint=error.hint or "tell the server's operator")
         raise
     except defusedxml.DefusedXmlException as error:
         raise UnsafeResponse(
             "the XML of the reply was refused: it has a document type declaration or entities, which no XML-RPC needs",
             hint="tell the server's operator: this is an attack, or not an XML-RPC server",
         ) from error
-    except ExpatError as error:
-        if error.code in _CUT_OFF:
-            raise _cut_off(_not_xmlrpc(shown, f"it is cut off: {error}")) from error
-        raise _not_xmlrpc(shown, str(error)) from error
-    except ResponseError as error:
-        words = str(error.args[0]) if error.args else "it is XML without values"
-        if not is_verified and error.args and not isinstance(error, _Defect):
-            words = "it is XML with other elements"
-        raise _not_xmlrpc(shown, words) from error
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # The standard unmarshaller raises these for well-formed XML that breaks the XML-RPC specification.
-        raise _not_xmlrpc(shown, f"{type(error).__name__}{f': {error}' if is_verified else ''}") from error
+    except (ExpatError, ResponseError, *_BROKEN_RULES) as error:
+        raise _refusal(_defect_of(error, is_verified), parser, content_type, is_verified) from error
     finally:
         if isinstance(parser, _BoundedParser):
             parser.release()
 
 
-def _parsed(pieces: Iterable[bytes], parser: Any, unmarshaller: Any, content_type: str) -> Any:
+def _defect_of(error: Exception, is_verified: bool) -> _Defect:
+    """Return the defect behind an error of a parser or an unmarshaller."""
+    if isinstance(error, _Defect):
+        return error
+    if isinstance(error, ExpatError):
+        if error.code in _CUT_OFF:
+            return _Defect(f"it is cut off: {error}", hint=_HINTS["cut off"], is_cut_off=True)
+        return _Defect(str(error), hint=_HINTS["control character"] if error.code == _BAD_REFERENCE else _BREAKS_RULES)
+    if isinstance(error, ResponseError) and not error.args:
+        return _Defect("there is neither a value nor a Fault")
+    # The standard unmarshaller, which a subclass may use, quotes the server.
+    words = error.args[0] if isinstance(error, ResponseError) else f"{type(error).__name__}: {error}"
+    return _Defect(str(words) if is_verified else "a value cannot be read")
+
+
+def _has_begun(parser: Any) -> bool:
+    return isinstance(parser, _BoundedParser) and parser.has_begun
+
+
+def _refusal(defect: _Defect, parser: Any, content_type: str, is_verified: bool) -> InvalidResponse:
+    """Return the error for a body that cannot be decoded. If the reply is not verified, the error does not quote it."""
+    reason = str(defect.args[0])
+    if is_verified and defect.shown is not None:
+        reason += f": {ascii(defect.shown)[:_MAX_SHOWN]}"
+    reason = ascii(reason[:200])[1:-1]
+    if _has_begun(parser):
+        place = parser.place(is_verified)
+        error = InvalidResponse(f"the XML-RPC response cannot be decoded: {reason}{place}", hint=defect.hint)
+        error.has_run = True
+    else:
+        error = _not_xmlrpc(described_type(content_type, is_verified), reason)
+    error.is_cut_off = defect.is_cut_off
+    return error
+
+
+def _parsed(pieces: Iterable[bytes], parser: Any, unmarshaller: Any) -> Any:
     """Do the work of `decode`, with the standard library's errors."""
     empty = True
     for piece in pieces:
         empty = False
         parser.feed(piece)
     if empty:
-        raise _cut_off(_not_xmlrpc(content_type, "it is empty"))
+        raise _Defect("it is empty", is_cut_off=True)
     parser.close()
     values = unmarshaller.close()
     if unmarshaller.getmethodname() is not None:
@@ -317,8 +491,7 @@ def described_type(content_type: str, is_verified: bool) -> str:
 
 def _not_xmlrpc(content_type: str, reason: str) -> InvalidResponse:
     return InvalidResponse(
-        f"the body of the reply is not an XML-RPC response; its content type is {content_type} "
-        f"({ascii(reason[:200])[1:-1]})",
+        f"the body of the reply is not an XML-RPC response; its content type is {content_type} ({reason})",
         hint=Hint(
             "check the path of the URL; the reply may be an error page, or a login form: if the server has a page for "
             "logins by ticket, name the page by {args.login_path}"

@@ -11,7 +11,7 @@ import shutil
 import socket
 import ssl
 from pathlib import Path
-from xmlrpc.client import ProtocolError, ServerProxy
+from xmlrpc.client import Fault, ProtocolError, ServerProxy, dumps
 
 import pytest
 import trustme
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from helpers import in_child
 from servers import apache, software
 from servers.channel_bindings_acceptor import Certificate
-from servers.scripted import ScriptedServer, message, say
+from servers.scripted import ScriptedServer, honest, message, say
 from servers.scripted_proxy import ask
 
 from krbxmlrpc import (
@@ -822,9 +822,47 @@ def test_redirection(call_hub, trouble):
 
 @pytest.mark.row("a login form")
 def test_hub_that_answers_with_a_login_form(call_hub, trouble):
-    error = trouble(call_hub("/xmlrpc?type=text/html").whoami)
+    error = trouble(call_hub("/xmlrpc?type=text/html&page=1").whoami)
     assert re.match(r"localhost:\d+/xmlrpc: the body of the reply", error.message)
     assert (error.service, error.host) == ("HTTP@localhost", "localhost")
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "text/plain", "application/json"])
+def test_hub_that_gives_xmlrpc_another_type(call_hub, user, content_type):
+    assert call_hub(f"/xmlrpc?type={content_type}").whoami() == user
+
+
+def result(value):
+    """Answer with this value, as it is."""
+    body = f"<methodResponse><params><param><value>{value}</value></param></params></methodResponse>"
+    return honest(body=body.encode())
+
+
+@pytest.mark.row("a control character in a reply")
+@pytest.mark.parametrize("text", ["\x1b[31m", "\0"])
+def test_reply_with_a_control_character(call_server, server, trouble, text):
+    server.play(result(f"<array><data><value>{text}</value></data></array>"))
+    assert trouble(call_server().method).message.endswith(", at result[0]")
+
+
+@pytest.mark.row("a date that is none")
+@pytest.mark.parametrize("argument", ["use_datetime", "use_builtin_types"])
+def test_reply_with_a_date_that_is_none(call_server, server, trouble, argument):
+    server.play(result("<dateTime.iso8601>2026-02-29T00:00:00</dateTime.iso8601>"))
+    trouble(call_server(**{argument: True}).method)
+
+
+@pytest.mark.row("a value of an unknown type")
+def test_reply_with_an_unknown_type(call_server, server, trouble):
+    server.play(result("<dateTime>2026-02-28</dateTime>"))
+    trouble(call_server().method)
+
+
+@pytest.mark.row("a Fault without its text")
+def test_reply_with_half_a_fault(call_server, server, trouble):
+    body = dumps(Fault(7, "seven"), methodresponse=True).replace("faultString", "message")
+    server.play(honest(body=body.encode()))
+    assert "'message': 'seven'" in trouble(call_server().method).message
 
 
 # -- sessions ---------------------------------------------------------------------------------------------------------

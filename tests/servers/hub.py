@@ -1,6 +1,7 @@
 """The hub: the XML-RPC application that Apache runs with the system's Python, without other packages.
 
-A query asks for special replies: ``status=503``, ``location=…`` to go with it, ``chunked=1``, ``type=text/html``.
+A query asks for special replies: ``status=503``, ``location=…`` to go with it, ``chunked=1``, ``type=text/html``, and
+``page=1`` for a page in place of XML-RPC.
 
 ``/login``, which Apache protects, begins a session, as many hubs do: it sets a cookie and points to another page.
 ``/member`` is for those who have one, and Apache does not protect it. ``/login/kerberos/`` and ``/xml-rpc/`` are the
@@ -108,6 +109,8 @@ def call(environ, start_response):
         headers.append(("Location", query["location"]))
     if query.get("status", "200") != "200":
         reply = b"<html>" + b"no values here " * int(query.get("long", "1")) + b"</html>"
+    elif "page" in query:
+        reply = b"<!DOCTYPE html>\n<html><body><form>log in<br></form></body></html>"
     else:
         reply = dispatcher(environ)._marshaled_dispatch(body)
     reply = compressed(reply, headers, environ)
