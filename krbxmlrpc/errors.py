@@ -11,7 +11,7 @@ from datetime import datetime
 from http.client import HTTPMessage
 from ssl import SSLCertVerificationError
 from typing import Any, ClassVar, NamedTuple
-from xmlrpc.client import Error, ProtocolError, ResponseError
+from xmlrpc.client import Error, Fault, ProtocolError, ResponseError
 
 from ._hints import Hint
 
@@ -219,6 +219,9 @@ class UnexpectedStatus(KerberosXMLRPCError, ProtocolError):
         headers: the reply's headers. Lookup ignores the case of names, and repeated headers are kept. The values are
             texts with a blank ``repr``, because some of them can be secrets.
         location: the target of a redirection (without query; only host and path if unverified), or None.
+        fault: the `xmlrpc.client.Fault` in the body of a 4xx or 5xx, or None. It is as believable as the answer to a
+            call: the server has proved its identity, or the call was on a session, or ``mutual_authentication`` demands
+            no proof. The message has its text only if the server has proved its identity.
 
     Source: RFC 9110, section 15.
     """
@@ -234,6 +237,7 @@ class UnexpectedStatus(KerberosXMLRPCError, ProtocolError):
         errmsg: str,
         headers: HTTPMessage,
         location: str | None = None,
+        fault: Fault | None = None,
         **facts: Any,
     ) -> None:
         super().__init__(message, **facts)
@@ -242,6 +246,13 @@ class UnexpectedStatus(KerberosXMLRPCError, ProtocolError):
         self.errmsg = errmsg
         self.headers = headers
         self.location = location
+        # A Fault cannot be pickled.
+        self._fault = None if fault is None else (fault.faultCode, fault.faultString)
+
+    @property
+    def fault(self) -> Fault | None:
+        """The Fault in the body, or None."""
+        return None if self._fault is None else Fault(*self._fault)
 
 
 class GatewayFailed(UnexpectedStatus, CallOutcomeUnknown):

@@ -132,8 +132,13 @@ class ScriptedWire:
 
     def drain(self):
         """Read the body to its end, if it has one."""
+        self.read_rest()
+
+    def read_rest(self):
+        """Return the body, if it has an end."""
         with suppress(OSError, HTTPException):
-            self._response.read()
+            return self._response.read()
+        return b""
 
     def is_reusable(self):
         """Say whether the server keeps the connection."""

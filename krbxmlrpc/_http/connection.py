@@ -398,21 +398,28 @@ class Connection:
     # -- between requests ---------------------------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Read an unwanted body to its end, within `DRAIN_LIMIT` and `DRAIN_SECONDS`."""
+        """Read an unwanted body to its end, within `DRAIN_LIMIT` and `DRAIN_SECONDS`, to keep the connection."""
+        if self._response is not None and self._response.persistent:
+            self.read_rest()
+
+    def read_rest(self) -> bytes:
+        """Read the body to its end, within `DRAIN_LIMIT` and `DRAIN_SECONDS`. Return no bytes if it does not end."""
         response = self._response
-        if response is None or not response.persistent:
-            return
+        if response is None:
+            return b""
         response.read_from(Timed(self.sock, self.timeout, (*self.limits, TimeLimit(DRAIN_SECONDS))))
-        left = DRAIN_LIMIT
+        body = bytearray()
         try:
-            while left > 0:
-                data = response.read(left)
+            while len(body) < DRAIN_LIMIT:
+                data = response.read(DRAIN_LIMIT - len(body))
                 if not data:
                     break
-                left -= len(data)
+                body += data
             self.sock.settimeout(self.timeout)
         except (OSError, MalformedReply):
             self.give_up()
+            return b""
+        return bytes(body) if response.isclosed() else b""
 
     def give_up(self) -> None:
         """Prevent any further use of the connection."""

@@ -18,6 +18,7 @@ from .._http.verbose import print_headers
 from .._http.www_authenticate import negotiate_details
 from .._kerberos.identity import Identity, Owner
 from .._kerberos.ticket import Ticket
+from .._xmlrpc.decoding import fault_in
 from ..errors import InvalidResponse, KerberosXMLRPCError, MutualAuthenticationError
 from .cookies import Cookies, CookieStore
 from .http_errors import add_server, closed_early, denied, failure, lost, not_proved, out_of_time, rejected
@@ -32,6 +33,7 @@ from .policy import (
     Sent,
     Step,
     cookies_to_keep,
+    is_believed,
     is_offer,
     may_have_ended,
     needed_next,
@@ -333,6 +335,9 @@ class CallWire(Wire, Protocol):
     def is_usable(self) -> bool:
         """Say whether the connection can still carry a request."""
 
+    def read_rest(self) -> bytes:
+        """Read the body of an error status, within the limits of `drain`. Return no bytes if it does not end there."""
+
     def read_body(self, response: Response) -> Any:
         """Decode the body of a verified reply."""
 
@@ -432,6 +437,9 @@ class Exchange(Negotiation):
             return answer
         if step is Step.UNPROVEN:
             self._wire.give_up()
+        elif self._may_hold_fault(step, response, sent):
+            body = self._wire.read_rest()
+            reply = reply._replace(fault=fault_in(body, response.getheader("Content-Encoding", "")))
         else:
             self._wire.drain()
         if step is Step.ACCEPT:
@@ -439,6 +447,11 @@ class Exchange(Negotiation):
         if step is Step.RENEW:
             return reply
         raise failure(step, self._call, reply)
+
+    def _may_hold_fault(self, step: Step, response: Response, sent: Sent) -> bool:
+        """Say whether to look for a Fault in the body of a reply: it is an error status, and counts as the server's."""
+        is_error = step is Step.UNEXPECTED and self._expects is Expects.VALUES and response.status >= 400
+        return is_error and is_believed(sent, response.is_verified, self._mode)
 
     def _ask(self, sent: Sent, ticket: Ticket | None) -> Response:
         call, connection = self._call, self._wire.connection

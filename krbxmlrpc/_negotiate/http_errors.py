@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPMessage, responses
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from xmlrpc.client import Fault
 
 from .._hints import Hint
 from .._http.address import shown_path
@@ -43,6 +44,9 @@ LARGE_HEADER = 8190
 
 LARGE_HEAD = 4000
 """A request whose head has more bytes may be too large for a server. The limits of servers lie between 4 and 64 KB."""
+
+MAX_SHOWN = 500
+"""The most characters of a Fault's text in a message."""
 
 MAX_DIGITS = 9
 """The most digits of a ``Retry-After`` in seconds: 9 are enough for 31 years."""
@@ -300,6 +304,10 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
     is_redirection = 300 <= reply.status < 400
     location = redirect_target(reply.headers.get("Location"), reply.verified) if is_redirection else None
     hint = _status_hint(call, reply)
+    if reply.fault is not None:
+        what += f", with {_told(reply.fault)}" if reply.verified else ", with a Fault"
+        if reply.status not in PASSING:
+            hint = "the application on the server answered with this Fault: it says why the call failed"
     if location is not None:
         what += pointing(location, reply.verified)
     if is_redirection:
@@ -313,7 +321,12 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
         again = "the session may have ended: the next call begins a new one"
         hint = Hint("{again}; if that call fails, too, {more}", again=again, more=hint) if hint else again
     kind = GatewayFailed if reply.status in GATEWAY and not call.is_login else UnexpectedStatus
-    return kind(what, hint=hint, location=location, **facts)
+    return kind(what, hint=hint, location=location, fault=reply.fault, **facts)
+
+
+def _told(fault: Fault) -> str:
+    """Return a Fault in the words of a message: on one line of ASCII, and not long."""
+    return f"Fault {ascii(fault.faultCode)[:40]}: {ascii(str(fault.faultString)[:MAX_SHOWN])[1:-1]}"
 
 
 def _parties(call: Call, reply: Reply | None = None) -> dict[str, Any]:

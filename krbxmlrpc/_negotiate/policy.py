@@ -12,6 +12,7 @@ import math
 from http.client import HTTPMessage
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
+from xmlrpc.client import Fault
 
 from .._http.address import shown_path
 from .._http.progress import Reports
@@ -158,6 +159,8 @@ class Reply(NamedTuple):
     """The number of bytes of the request's head; 0 if it is unknown."""
     is_plain: bool = False
     """Whether the request went out without TLS."""
+    fault: Fault | None = None
+    """The Fault in the body of an error status, if the reply counts as the server's."""
 
     @property
     def verified(self) -> bool:
@@ -257,11 +260,15 @@ def next_step(
         return Step.ANOTHER_LEG if negotiate else Step.REJECTED
     if to_login and sent is Sent.COOKIES and 300 <= status < 400:
         return Step.RENEW
-    believed = verified or sent.rides or mode is not MutualAuthentication.REQUIRED
-    believed |= own_session and 200 <= status < 300
+    believed = is_believed(sent, verified, mode) or (own_session and 200 <= status < 300)
     if not _is_answer(status, expects, believed):
         return Step.UNEXPECTED
     return Step.ACCEPT if believed else Step.UNPROVEN
+
+
+def is_believed(sent: Sent, verified: bool, mode: MutualAuthentication) -> bool:
+    """Say whether a reply counts as the server's. The arguments are those of `next_step`."""
+    return verified or sent.rides or mode is not MutualAuthentication.REQUIRED
 
 
 def is_offer(status: int, negotiate: str | None, verified: bool, expects: Expects = Expects.VALUES) -> bool:

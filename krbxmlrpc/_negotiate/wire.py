@@ -128,6 +128,11 @@ class BlockingWire:
         """Read an unwanted body to its end, within limits."""
         self.connection.drain()
 
+    def read_rest(self) -> bytes:
+        """Read the body of an error status, within the limits of `drain`. Return no bytes if it does not end there."""
+        rest: bytes = self.connection.read_rest()
+        return rest
+
     def is_reusable(self) -> bool:
         """Say whether the next request can go over the same connection."""
         return bool(self.connection.is_reusable())

@@ -6,6 +6,7 @@ memory of expat is limited, too: open tags, names, and an unfinished token.
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable
@@ -20,6 +21,9 @@ from ..errors import InvalidResponse, ResponseTooLarge, UnsafeResponse
 
 PIECE = 64 * 1024
 """The number of bytes that are read, and decompressed, at a time."""
+
+MAX_FAULT = 256 * 1024
+"""The most bytes of a decoded body in which a Fault is looked for, if the status of the reply is an error."""
 
 MAX_DEPTH = 512
 """The deepest nesting of elements. A nested value takes three elements: lists or structs can nest some 170 deep."""
@@ -419,6 +423,22 @@ def decode(
     finally:
         if isinstance(parser, _BoundedParser):
             parser.release()
+
+
+def fault_in(content: bytes, encoding: str) -> Fault | None:
+    """Return the Fault that a body holds, or None if it holds none.
+
+    Args:
+        content: the whole body.
+        encoding: its ``Content-Encoding``.
+    """
+    try:
+        decode(body(io.BytesIO(content).read, encoding, MAX_FAULT), *make_parser(False, False), "")
+    except Fault as fault:
+        return Fault(fault.faultCode, fault.faultString)  # without the frames of the decoder
+    except InvalidResponse:
+        pass
+    return None
 
 
 def _defect_of(error: Exception, is_verified: bool) -> _Defect:

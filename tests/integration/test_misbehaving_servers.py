@@ -7,7 +7,7 @@ import re
 import select
 import threading
 import zlib
-from xmlrpc.client import Fault, ProtocolError, ResponseError, ServerProxy
+from xmlrpc.client import Fault, ProtocolError, ResponseError, ServerProxy, dumps
 
 import pytest
 from helpers import Recording
@@ -633,6 +633,60 @@ def test_a_body_that_would_do_harm_is_not_looked_at_unverified(call, server, bod
     with pytest.raises(MutualAuthenticationError):
         call()
     assert call.transport.parsed == b""
+
+
+FAULT = dumps(Fault(7, "no such build"), methodresponse=True).encode()
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500, 502, 503])
+@pytest.mark.parametrize("headers, body", [([], FAULT), ([("Content-Encoding", "gzip")], gzip.compress(FAULT))])
+def test_a_fault_in_a_verified_error_is_told(call, server, status, headers, body):
+    server.play(honest(status=status, headers=headers, body=body), honest())
+    with pytest.raises(UnexpectedStatus, match=f"answered {status} .*, with Fault 7: no such build") as caught:
+        call()
+    assert (caught.value.fault.faultCode, caught.value.fault.faultString) == (7, "no such build")
+    assert call() == "an honest answer"
+    assert {request.connection for request in server.requests} == {0}
+
+
+def test_a_fault_in_an_unverified_error_is_not_looked_at(call, server):
+    for status in (403, 500):
+        server.play(say(message(status, body=FAULT)))
+        with pytest.raises(UnexpectedStatus) as caught:
+            call()
+        assert caught.value.fault is None and "build" not in str(caught.value)
+    server.play(say(message(500, body=FAULT)))
+    with pytest.raises(UnexpectedStatus, match=", with a Fault") as caught:
+        call(mutual_authentication="optional")  # there, a reply without a proof counts
+    assert caught.value.fault.faultString == "no such build" and "build" not in str(caught.value)
+
+
+def test_a_fault_on_a_session_is_an_attribute(call, server):
+    server.play(honest(headers=[("Set-Cookie", "session=1; Path=/")]), say(message(500, body=FAULT)))
+    call()
+    with pytest.raises(UnexpectedStatus, match="to a call on a session, with a Fault") as caught:
+        call()
+    assert caught.value.fault.faultString == "no such build" and "build" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [values(), b"", b"<html>", FAULT[:-9], b"<!DOCTYPE x [<!ENTITY y 'z'>]>" + FAULT, FAULT + b" " * DRAIN_LIMIT],
+)
+def test_an_error_without_a_fault_is_an_error(call, server, body):
+    server.play(honest(status=500, body=body))
+    with pytest.raises(UnexpectedStatus, match="answered 500") as caught:
+        call()
+    assert caught.value.fault is None and "Fault" not in str(caught.value)
+    assert call() == "an honest answer"
+
+
+def test_the_fault_of_an_error_that_trickles_is_not_waited_for(call, server, monkeypatch):
+    drain_for(monkeypatch, 0.1)
+    server.play(honest(status=500, body=FAULT[:50], length=len(FAULT)))
+    with pytest.raises(UnexpectedStatus, match="answered 500") as caught:
+        call()
+    assert caught.value.fault is None
 
 
 NOT_XMLRPC = "not an XML-RPC response; its content type is '{type}' \\(.*"

@@ -792,6 +792,14 @@ def test_other_statuses(call_hub, status, words):
     assert words in caught.value.hint if words else caught.value.hint is None
 
 
+@pytest.mark.row("a Fault with an error status")
+@pytest.mark.parametrize("status", [400, 500])
+def test_fault_with_an_error_status(call_server, server, trouble, status):
+    body = dumps(Fault(7, "no such build"), methodresponse=True).encode()
+    server.play(honest(status=status, body=body))
+    assert "no such build" in trouble(call_server().method).message
+
+
 @pytest.mark.row("a gateway without a reply")
 @pytest.mark.parametrize("status", [502, 504])
 def test_gateway_that_gets_no_reply(call_hub, trouble, status):

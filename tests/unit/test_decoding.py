@@ -14,11 +14,13 @@ import pytest
 from krbxmlrpc import InvalidResponse, ResponseTooLarge, UnsafeResponse
 from krbxmlrpc._xmlrpc.decoding import (
     MAX_DEPTH,
+    MAX_FAULT,
     MAX_NAMES,
     MAX_TOKEN,
     PIECE,
     decode,
     decompressed,
+    fault_in,
     limited,
     make_parser,
 )
@@ -642,3 +644,23 @@ def test_faults():
     body = xmlrpc.client.dumps(xmlrpc.client.Fault(4, "no"), methodresponse=True).encode()
     with pytest.raises(xmlrpc.client.Fault, match="no"):
         loads(body)
+
+
+@pytest.mark.parametrize(
+    "content, encoding, found",
+    [
+        (FAULT, "", True),
+        (gzip.compress(FAULT), "gzip", True),
+        (FAULT, "gzip", False),
+        (BODY, "", False),
+        (FAULT[:-5], "", False),
+        (b"", "", False),
+        (b"<html>busy</html>", "", False),
+        (b"<!DOCTYPE a><a/>", "", False),
+        (gzip.compress(FAULT.replace(b"seven", bytes(MAX_FAULT).replace(b"\0", b"x"))), "gzip", False),
+    ],
+)
+def test_a_fault_in_the_body_of_an_error(content, encoding, found):
+    fault = fault_in(content, encoding)
+    assert (fault is not None) is found
+    assert fault is None or (fault.faultCode, fault.faultString, fault.__traceback__) == (7, "seven", None)

@@ -23,7 +23,7 @@ FACTS = {
     errors.NegotiateNotOffered: {**STATUS, "schemes": ("basic",)},
     errors.ProxyRefused: {"proxy": "proxy:3128", "status": 407, "schemes": ("basic",)},
     errors.ResponseTooLarge: {"limit": 10},
-    errors.UnexpectedStatus: {**STATUS, "location": "https://hub/"},
+    errors.UnexpectedStatus: {**STATUS, "location": "https://hub/", "fault": xmlrpc.client.Fault(7, "seven")},
 }
 CLASSES = [
     found for _, found in inspect.getmembers(errors, inspect.isclass) if issubclass(found, errors.KerberosXMLRPCError)

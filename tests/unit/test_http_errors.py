@@ -3,6 +3,7 @@
 import datetime
 from email.utils import format_datetime
 from http.client import HTTPMessage
+from xmlrpc.client import Fault
 
 import pytest
 from fuzz.replies import check_date, check_location, check_reply
@@ -234,6 +235,25 @@ def test_a_login_that_meets_such_a_status_has_run_no_call(status):
     error = failure(Step.UNEXPECTED, login, reply(status))
     assert type(error) is UnexpectedStatus
     assert "no call has run" in error.hint and "may have run" not in str(error)
+
+
+def test_a_fault_is_told_only_of_a_verified_reply():
+    fault = Fault(7, "no\x1b such\u2028 build" + "x" * 2000)
+    verified = reply(500)._replace(principal="user@REALM", fault=fault)
+    error = failure(Step.UNEXPECTED, CALL, verified)
+    assert ", with Fault 7: no\\x1b such\\u2028 buildxxx" in error.message
+    assert len(error.message) < 700 and str(error).isprintable() and "Fault" in error.hint
+    assert (error.fault.faultCode, error.fault.faultString) == (fault.faultCode, fault.faultString)
+    error = failure(Step.UNEXPECTED, CALL, verified._replace(principal=None, on_session=True))
+    assert ", with a Fault" in error.message and "build" not in str(error)
+    assert error.fault.faultString == fault.faultString
+    assert failure(Step.UNEXPECTED, CALL, reply(500)).fault is None
+
+
+@pytest.mark.parametrize("code", [None, "seven", {"code": 7}, "x" * 1000])
+def test_the_code_of_a_fault_can_be_anything(code):
+    found = reply(404)._replace(principal="user@REALM", fault=Fault(code, None))
+    assert len(failure(Step.UNEXPECTED, CALL, found).message) < 200
 
 
 DATES = st.lists(
