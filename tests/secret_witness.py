@@ -241,7 +241,7 @@ REPLIES = [
     honest(status=302, headers=[("Location", f"https://u:{PASSWORD}@h/?key={SERVER_COOKIE}"), *SET]),
     honest(status=302, headers=[("Location", f"https://u:{QUOTED}@h/;key={SERVER_COOKIE}"), *SET]),
     honest(headers=SET, body=b"<html>"),
-    honest(headers=SET, body=b"<a>" + b"x" * 30_000),
+    honest(headers=SET, body=b"<methodResponse>" + b"x" * 30_000),
     honest(headers=SET, body=b"<!DOCTYPE a><a/>"),
     honest(headers=[*SET, ("Content-Encoding", "none")]),
     cut_off,

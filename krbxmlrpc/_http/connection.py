@@ -22,7 +22,7 @@ from typing import (
 
 from .._forks import no_fork
 from .._hints import Hint
-from .._secrets import Secret, SecretBytes
+from .._secrets import Secret, SecretBuffer, SecretBytes
 from ..errors import CertificateRejected, ServerUnreachable
 from .address import Address, authority, host_header
 from .progress import Meter, Report
@@ -408,10 +408,10 @@ class Connection:
         if response is None:
             return b""
         response.read_from(Timed(self.sock, self.timeout, (*self.limits, TimeLimit(DRAIN_SECONDS))))
-        body = bytearray()
+        body = SecretBuffer()
         try:
             while len(body) < DRAIN_LIMIT:
-                data = response.read(DRAIN_LIMIT - len(body))
+                data = SecretBytes(response.read(DRAIN_LIMIT - len(body)))
                 if not data:
                     break
                 body += data
@@ -419,7 +419,7 @@ class Connection:
         except (OSError, MalformedReply):
             self.give_up()
             return b""
-        return bytes(body) if response.isclosed() else b""
+        return SecretBytes(body if response.isclosed() else b"")
 
     def give_up(self) -> None:
         """Prevent any further use of the connection."""

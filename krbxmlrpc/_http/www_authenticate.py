@@ -127,7 +127,7 @@ def known_schemes(headers: HeaderValues) -> tuple[str, ...]:
 
 def offered(headers: HeaderValues) -> str:
     """Return the schemes of the challenges for a message: the known ones by their names, the others by their number."""
-    found = www_auth(headers)
+    found = _by_scheme(headers)
     known = [scheme for scheme in found if scheme in _SPELLINGS]
     unknown = len(found) - len(known)
     named = ", ".join(_SPELLINGS[scheme] for scheme in known)
