@@ -38,6 +38,11 @@ _NO_KERBEROS = (
 )
 """The remedy if the server refuses Kerberos as a mechanism."""
 
+_UNPROVEN_HINT = (
+    "use no part of the reply: somebody may stand between this machine and the server; or it is the reply to another "
+    "request: the ticket of a request has to verify its reply"
+)
+
 _SERVICE = re.compile(r"[^@/\s]+(?:@[^@/\s]+|/[^@/\s]+@[^@/\s]*)")
 
 
@@ -173,10 +178,14 @@ class Ticket:
     def _verify(self, context: Any, token: str) -> None:
         data = decode_token(token)  # first, because pykerberos takes invalid base64 for an empty token
         if not self.mutual:
-            raise self._unproven("the ticket was made with mutual=False, so no reply can prove the server's identity")
+            why = "the ticket was made with mutual=False, so no reply can prove the server's identity"
+            raise self._unproven(why, hint="do not verify this reply, or make the ticket with mutual=True")
         complete, _ = self._stepped(context, token)
         if not complete:
-            raise self._unproven("the server's token does not complete the exchange")
+            why = "the server's token does not complete the exchange"
+            raise self._unproven(
+                why, hint=f"if the reply is a 401, answer it by answer_challenge; if not, {_UNPROVEN_HINT}"
+            )
         self._check(data, final=True)
         self.principal = self._client(context)
 
@@ -207,7 +216,7 @@ class Ticket:
             # an error (RFC 4178, section 5). So nobody has verified the checksum, and the server waits for the answer.
             self.remedy = _NO_CHECKSUM
             why = "the server asks for a checksum of the negotiation (RFC 4178, section 5), and GSSAPI makes none"
-            raise self._unproven(why, hint=_NO_CHECKSUM)
+            raise self._unproven(why)
         self._check(data, final=not answer)
         if complete and self.mutual:
             self.principal = self._client(context)
@@ -245,18 +254,18 @@ class Ticket:
         self,
         reason: str,
         *,
+        hint: str | None = None,
         major: GSSStatus | None = None,
         minor: GSSStatus | None = None,
-        hint: str | None = None,
     ) -> MutualAuthenticationError:
         return MutualAuthenticationError(
             f"{self.service_principal} has not proved its identity: {reason}",
+            hint=hint or self.remedy or _UNPROVEN_HINT,
             reason=reason,
             service=self.service_principal,
             principal=self._asked_principal,
             major=major,
             minor=minor,
-            hint=hint,
         )
 
     def _other_service(self) -> KerberosXMLRPCError:

@@ -112,6 +112,7 @@ def test_the_token_of_another_exchange_proves_nothing(ticket, mechanism):
         ticket.verify_response(answer(other))
     assert caught.value.service == ticket.service_principal
     assert caught.value.major.code
+    assert "use no part of the reply" in caught.value.hint and "the reply to another request" in caught.value.hint
     assert ticket.principal is None
     with pytest.raises(RuntimeError):
         ticket.verify_response(answer(ticket))
@@ -128,8 +129,9 @@ def test_gssapis_words_and_codes_are_kept():
 
 def test_a_ticket_without_mutual_flag_verifies_nothing():
     ticket = KerberosTicket(SERVICE, mutual=False)
-    with pytest.raises(MutualAuthenticationError, match="mutual=False"):
+    with pytest.raises(MutualAuthenticationError, match="mutual=False") as caught:
         ticket.verify_response(answer(ticket))
+    assert "make the ticket with mutual=True" in caught.value.hint
     assert ticket.principal is None
 
 
@@ -137,8 +139,9 @@ def test_an_exchange_that_is_not_complete_proves_nothing(ticket, monkeypatch):
     """No real library says "continue" here, so the library's real answer is overruled."""
     header = answer(ticket)
     monkeypatch.setattr(kerberos, "AUTH_GSS_COMPLETE", 17)
-    with pytest.raises(MutualAuthenticationError, match="does not complete"):
+    with pytest.raises(MutualAuthenticationError, match="does not complete") as caught:
         ticket.verify_response(header)
+    assert "answer_challenge" in caught.value.hint and "use no part of the reply" in caught.value.hint
 
 
 def test_the_token_that_ends_an_exchange_has_no_answer(ticket, user):
