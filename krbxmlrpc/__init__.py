@@ -14,6 +14,7 @@ from ._http.www_authenticate import www_auth
 from ._kerberos.channel_bindings import tls_server_end_point
 from ._negotiate.call import Authentication, LoginPage, LoginSession, OutsideLogin, SessionOrTicket
 from ._negotiate.policy import MutualAuthentication
+from ._negotiate.resource import Resource
 from ._negotiate.ticket import KerberosTicket
 from ._version import __version__
 from .errors import (
@@ -40,7 +41,7 @@ from .errors import (
     UnexpectedStatus,
     UnsafeResponse,
 )
-from .transport import InsecureKerberosTransport, KerberosTransport, Resource
+from .transport import InsecureKerberosTransport, KerberosTransport
 
 __all__ = [
     "Authentication",

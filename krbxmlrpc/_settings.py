@@ -48,8 +48,8 @@ from ._secrets import hidden, type_name
 MAX_TIMEOUT = 2_000_000
 """The longest timeout, in seconds. poll() counts milliseconds in a C int, which cannot hold much more."""
 
-PATH = re.compile(r"/[!-~]*")
-"""The path of a URL, with a query if there is one. A request line allows only printable ASCII."""
+PATH = re.compile(r"/[!\"$-~]*")
+"""The path of a URL, with a query if there is one: printable ASCII. A request line has no fragment (``#…``)."""
 
 # CONNECT is for proxies. The answer to TRACE repeats the request, and so the ticket (RFC 9110, section 9.3.8).
 _HTTP_METHOD = re.compile(r"(?!(?:CONNECT|TRACE)$)[A-Z]+", re.ASCII)
@@ -172,7 +172,7 @@ def _checked_mode(settings: Settings, mode: Any) -> MutualAuthentication:
 
 
 def _is_login_path(path: str | None) -> bool:
-    return path is None or (PATH.fullmatch(path) is not None and "#" not in path)
+    return path is None or PATH.fullmatch(path) is not None
 
 
 def _checked_login_path(settings: Settings, path: str | None) -> str | None:

@@ -9,14 +9,11 @@ import functools
 import ssl
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from http.cookiejar import CookieJar
-from typing import (
-    Any,
-    NamedTuple,
-)
+from typing import Any
 from xmlrpc.client import SafeTransport, Transport
 
 from ._checks import checked
-from ._http.address import parse_address, shown_path
+from ._http.address import parse_address, request_target, shown_path
 from ._http.connection import Connection, Pieces
 from ._http.pool import Pool
 from ._http.response import Response
@@ -28,6 +25,7 @@ from ._negotiate.exchange import Memory
 from ._negotiate.logins import Logins
 from ._negotiate.policy import Allowance, Call, Expects, MutualAuthentication
 from ._negotiate.proxy import ENVIRONMENT
+from ._negotiate.resource import Resource
 from ._negotiate.retries import NEVER, Idempotent
 from ._negotiate.wire import TicketSource
 from ._secrets import hidden, type_name
@@ -46,21 +44,11 @@ from ._settings import (
     with_arguments,
 )
 from ._version import __version__
+from ._xmlrpc.calls import with_carriage_returns
 from ._xmlrpc.decoding import body, decode, make_parser, shows_its_end
 
 _WITH_CONTENT = ("POST", "PUT", "PATCH")
 """Methods that always need a ``Content-Length`` header, even if the body is empty (RFC 9110, section 8.6)."""
-
-
-class Resource(NamedTuple):
-    """The reply of an application that does not speak XML-RPC; see `KerberosTransport.fetch`."""
-
-    status: int
-    """The HTTP status."""
-    content_type: str
-    """The ``Content-Type`` header, or ``""`` if there is none."""
-    content: bytes
-    """The body, decoded from its ``Content-Encoding``."""
 
 
 class _NegotiateTransport(Transport):
@@ -145,8 +133,10 @@ class _NegotiateTransport(Transport):
     def single_request(self, host: Any, handler: str, request_body: Any, verbose: bool = False) -> Any:
         """Make one call, as `KerberosTransport` describes it. The arguments are those of `request`."""
         host, handler = hidden(host), hidden(handler)
-        call = self._call(host, handler, request_body, bool(verbose))
-        self._last_url = host, handler
+        # ServerProxy passes the URL's fragment on, and "/RPC2" for a URL without a path.
+        handler = hidden(handler.partition("#")[0] or "/RPC2") if isinstance(handler, str) else handler
+        call = self._call(host, handler, with_carriage_returns(request_body), bool(verbose))
+        self._last_url = host, call.handler
         return Calling(call, self._client, self).made(self._authentication.make)
 
     def fetch(
@@ -193,7 +183,7 @@ class _NegotiateTransport(Transport):
             accepted = "bytes, or an object that has a length in bytes and yields pieces"
             raise TypeError(f"content is of type {type(content).__name__}; accepted is {accepted}")
         call = self._call(host, path, content, False)
-        self._last_url = host, path
+        self._last_url = host, call.handler
         reports = call.progress if progress is None else reports_of(progress)
         lines = tuple(checked_headers(headers))
         call = call._replace(method=method, headers=lines, expects=Expects.RESOURCE, progress=reports)
@@ -267,7 +257,7 @@ class _NegotiateTransport(Transport):
     def read_resource(self, response: Response) -> Resource:
         """Return the reply to a request of `fetch`."""
         content_type = str(response.getheader("Content-Type", ""))
-        return Resource(response.status, content_type, b"".join(self._pieces(response)))
+        return Resource(response.status, content_type, b"".join(self._pieces(response)), response.headers)
 
     def _pieces(self, response: Any) -> Iterator[bytes]:
         return body(response.read, response.getheader("Content-Encoding", ""), self._settings.max_response_bytes)
@@ -382,8 +372,10 @@ class _NegotiateTransport(Transport):
             accepted = "'host' or 'host:port'; client certificates go into context="
             raise TypeError(f"host is of type {type_name(netloc)}; accepted is {accepted}")
         host = parse_address(netloc, self._default_port).host
+        handler = request_target(handler) if isinstance(handler, str) else handler
         if not isinstance(handler, str) or not PATH.fullmatch(handler):
-            raise ValueError("the path of the URL has to start with / and be printable ASCII: percent-encode the rest")
+            accepted = "start with / and be printable ASCII without #"
+            raise ValueError(f"the path of the URL has to {accepted}: percent-encode the rest")
         settings = self._settings
         service = settings.service or f"HTTP@{host}"
         call = Call(netloc, handler, content, host, service, Allowance(), settings.principal, verbose)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .._hints import Names, message_of, told
-from .._http.address import shown_path
+from .._http.address import request_target, shown_path
 from .._settings import Option, definitions, tls_context
 from .._version import __version__
 from .console import Wrong
@@ -440,7 +440,7 @@ def _target(options: argparse.Namespace, url: str, given: dict[str, Any]) -> Tar
     if "cookiejar" in given:
         given["cookiejar"] = _jar(given["cookiejar"])
     handler = parts.path + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.scheme, parts.netloc, handler or "/RPC2", given)
+    return Target(parts.scheme, parts.netloc, request_target(handler or "/RPC2"), given)
 
 
 def _context(cafile: str | None, any_certificate: bool) -> Any:

@@ -8,6 +8,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from .._secrets import Secret
+
 # urlsplit does not reject the following, so this pattern does: text beside brackets; a % outside brackets, which
 # urlsplit takes for the start of an IPv6 zone (RFC 6874), so that it keeps capitals after the %; and, up to Python 3.9,
 # digits of other scripts in the port.
@@ -92,6 +94,11 @@ def host_header(address: Address, default_port: int) -> str:
 def authority(address: Address) -> str:
     """Return ``host:port``, an IPv6 address in brackets (RFC 3986, section 3.2)."""
     return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+
+
+def request_target(path: str) -> str:
+    """Return the path and query of a URL as a request sends them: an empty path is ``/`` (RFC 9112, section 3.2.1)."""
+    return Secret(f"/{path}") if path[:1] in ("", "?") else path
 
 
 def shown_path(path: str) -> str:

@@ -15,7 +15,7 @@ from .._hints import told
 from .._http.pool import Pool
 from .._http.progress import Reports
 from .._secrets import Secret, hidden
-from .._xmlrpc.calls import method_name
+from .._xmlrpc.calls import method_name, with_carriage_returns
 from ..errors import AuthenticationRejected, CallOutcomeUnknown, KerberosXMLRPCError
 from .cookies import Cookies
 from .exchange import Exchange, Memory, PassingAnswer
@@ -205,7 +205,7 @@ class LoginSession:
         Raises:
             xmlrpc.client.Fault, KerberosXMLRPCError: as from any call.
         """
-        (value,) = self._calling.another(dumps(arguments, method).encode()).made(self._make)
+        (value,) = self._calling.another(with_carriage_returns(dumps(arguments, method).encode())).made(self._make)
         return value
 
 

@@ -17,7 +17,7 @@ import sys
 import threading
 from pathlib import Path
 from typing import NamedTuple
-from xmlrpc.client import Fault, dumps
+from xmlrpc.client import Fault, dumps, loads
 
 import pytest
 from helpers import COMMAND, DEADLINE
@@ -988,3 +988,11 @@ def test_an_interrupt_while_the_result_is_written(plain):
     interrupt(process)
     assert process.communicate(timeout=DEADLINE)[1] == b"krbxmlrpc: interrupted: the call has run\n"
     assert process.returncode == 130
+
+
+def test_carriage_returns_are_sent_as_references(ask, server):
+    """A parser of XML makes line feeds of plain ones."""
+    assert ask(scripted.values(), words=("note", "a\r\nb", '{"x\\r": ["\\r"]}'))[0] == 0
+    body = server.requests[-1].body
+    assert b"\r" not in body and body.count(b"&#13;") == 3
+    assert loads(body) == (("a\r\nb", {"x\r": ["\r"]}), "note")

@@ -131,6 +131,25 @@ def test_none_where_the_proxy_allows_it(call_plain):
         call_plain().echo(None)
 
 
+@pytest.mark.parametrize("text", ["a\rb", "a\r\nb", "\r", "\n", "\r\n\r\n", "a\tb\n\r", "\r<&]]>\r&#13;"])
+def test_carriage_returns_arrive(call_hub, text):
+    """A parser of XML makes line feeds of them, unless they are written as references."""
+    assert call_hub().codes(text) == [ord(character) for character in text]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1", "us-ascii"])
+def test_carriage_returns_arrive_in_each_encoding(hub, hub_context, user, encoding):
+    with ServerProxy(hub.url(), transport=KerberosTransport(context=hub_context), encoding=encoding) as proxy:
+        assert proxy.codes("\u00e9\r\n\u20ac") == [0xE9, 13, 10, 0x20AC]
+
+
+def test_carriage_returns_arrive_in_a_compressed_call(call_hub):
+    class Compressing(KerberosTransport):
+        encode_threshold = 0
+
+    assert call_hub(transport=Compressing).codes("\r\n") == [13, 10]
+
+
 def test_large_replies_come_compressed_or_not(call_hub):
     text = "compresses well " * 100_000
 

@@ -157,7 +157,7 @@ def dispatcher(environ):
     def log_out():
         return sessions.pop(environ["member"], "nobody")
 
-    for method in (whoami, echo, header, delegated, fail, execute, log_out, size, text):
+    for method in (whoami, echo, header, delegated, fail, execute, log_out, size, codes, text):
         methods.register_function(method)
     return methods
 
@@ -165,6 +165,11 @@ def dispatcher(environ):
 def size(value):
     """Return the length of a value: a large call with a small reply."""
     return len(value)
+
+
+def codes(value):
+    """Return the numbers of a text's characters: a reply's XML would not tell carriage returns from line feeds."""
+    return [ord(character) for character in value]
 
 
 def text(length):

@@ -212,10 +212,18 @@ def test_urls_without_a_good_host(netloc):
         KerberosTransport().request(netloc, "/", b"")
 
 
-@pytest.mark.parametrize("handler", ["", "xmlrpc", "?query", "/a b", "/a\r\nX: y", "/\u00e9", None])
+@pytest.mark.parametrize("handler", ["xmlrpc", "/a b", "?a b", "/a\r\nX: y", "/\u00e9", None])
 def test_urls_without_a_good_path(handler):
     with pytest.raises(ValueError, match="^the path of the URL "):
         KerberosTransport().request("hub", handler, b"")
+    with pytest.raises(ValueError, match="^the path of the URL "):
+        KerberosTransport().fetch("GET", "hub", handler)
+
+
+def test_a_path_of_fetch_has_no_fragment():
+    """If it were cut off, a PUT of "/files/a#b" would replace another file."""
+    with pytest.raises(ValueError, match="without #: percent-encode"):
+        KerberosTransport().fetch("PUT", "hub", "/files/a#b")
 
 
 def test_hosts_are_text():
