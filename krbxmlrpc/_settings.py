@@ -32,6 +32,7 @@ from ._checks import checked
 from ._hints import Hint, subject
 from ._http.address import Address
 from ._http.connection import Connection
+from ._http.fields import repeated
 from ._http.progress import Report, Reports
 from ._http.time_limits import Deadline
 from ._http.www_authenticate import TOKEN
@@ -55,15 +56,18 @@ PATH = re.compile(r"/[!\"$-~]*")
 _HTTP_METHOD = re.compile(r"(?!(?:CONNECT|TRACE)$)[A-Z]+", re.ASCII)
 _HEADER_NAME = re.compile(TOKEN)
 _HEADER_VALUE = re.compile(r"[^\0-\x08\x0a-\x1f\x7f\u0100-\U0010ffff]*")
-_OWN_HEADERS = {
-    "authorization",
-    "connection",
-    "content-length",
-    "cookie",
-    "host",
-    "proxy-authorization",
-    "transfer-encoding",
-}
+_OWN = frozenset(
+    {
+        "authorization",
+        "connection",
+        "content-length",
+        "cookie",
+        "host",
+        "proxy-authorization",
+        "transfer-encoding",
+    }
+)
+"""The headers that only the transport may set, in lower case."""
 
 Header = tuple[Union[str, bytes], Union[str, bytes, int]]
 Mode = Union[Literal["required", "optional", "disabled"], MutualAuthentication]
@@ -238,45 +242,91 @@ def _checked_headers(settings: Settings, headers: Any) -> list[Any]:
     return checked_headers(headers)
 
 
-def checked_headers(headers: Iterable[Header]) -> list[Any]:
-    """Return ``headers`` as a list."""
+def checked_headers(
+    headers: Iterable[Header], whose: str = subject("headers"), own: frozenset[str] = _OWN
+) -> list[Any]:
+    """Return headers as a list of pairs. The name in a pair is a text.
+
+    Args:
+        whose: the subject of the messages.
+        own: the names, in lower case, that only the transport may set.
+    """
     accepted = "a list of pairs (name, value)"
     if isinstance(headers, (str, bytes)) or not isinstance(headers, Iterable):
-        raise TypeError(_wrong_type("headers", headers, accepted))
-    pairs: list[Any] = [hidden(pair) for pair in headers]
-    for pair in pairs:
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise TypeError(
-                Hint("{name.headers} holds an item that is not a pair; accepted is {accepted}", accepted=accepted)
-            )
-        name, value = (hidden(part.decode("latin-1") if isinstance(part, bytes) else part) for part in pair)
-        if not isinstance(name, str) or not isinstance(value, (str, int)):
-            raise TypeError(
-                Hint(
-                    "{name.headers} holds a name or a value that is not text; accepted is {accepted}",
-                    accepted=accepted,
-                )
-            )
-        if not _HEADER_NAME.fullmatch(name):
+        kind = type_name(headers)
+        raise TypeError(
+            Hint("{whose} is of type {kind}; accepted is {accepted}", whose=whose, kind=kind, accepted=accepted)
+        )
+    pairs = [_checked_header(pair, whose, accepted) for pair in map(hidden, headers)]
+    for name, _ in pairs:
+        if name.lower() in own:
             raise ValueError(
-                Hint(
-                    "{name.headers} holds a name that HTTP does not allow (RFC 9110, section 5.1); accepted is "
-                    "{accepted}",
-                    accepted=accepted,
-                )
+                Hint("{whose} holds {header}, which only the transport may set: take it out", whose=whose, header=name)
             )
-        if not _HEADER_VALUE.fullmatch(str(value)):
-            raise ValueError(
-                Hint(
-                    "{name.headers} holds a value of {header} that HTTP does not allow (RFC 9110, section 5.5)",
-                    header=name,
-                )
-            )
-        if name.lower() in _OWN_HEADERS:
-            raise ValueError(
-                Hint("{name.headers} holds {header}, which only the transport may set: take it out", header=name)
-            )
+    twice = repeated(pairs)
+    if twice is not None:
+        raise ValueError(
+            Hint("{whose} holds {header} twice; accepted is once (RFC 9110, section 5.3)", whose=whose, header=twice)
+        )
     return pairs
+
+
+def _checked_header(pair: Any, whose: str, accepted: str) -> tuple[str, Any]:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise TypeError(
+            Hint("{whose} holds an item that is not a pair; accepted is {accepted}", whose=whose, accepted=accepted)
+        )
+    name, value = (hidden(part.decode("latin-1") if isinstance(part, bytes) else part) for part in pair)
+    if not isinstance(name, str) or not isinstance(value, (str, int)):
+        raise TypeError(
+            Hint(
+                "{whose} holds a name or a value that is not text; accepted is {accepted}",
+                whose=whose,
+                accepted=accepted,
+            )
+        )
+    if not _HEADER_NAME.fullmatch(name):
+        raise ValueError(
+            Hint(
+                "{whose} holds a name that HTTP does not allow (RFC 9110, section 5.1); accepted is {accepted}",
+                whose=whose,
+                accepted=accepted,
+            )
+        )
+    if not _HEADER_VALUE.fullmatch(str(value)):
+        raise ValueError(
+            Hint(
+                "{whose} holds a value of {header} that HTTP does not allow (RFC 9110, section 5.5)",
+                whose=whose,
+                header=name,
+            )
+        )
+    return str(name), value
+
+
+def checked_host_info(host: str, found: Any) -> list[Any]:
+    """Return the headers from the hook `get_host_info`.
+
+    Args:
+        host: the argument of the hook.
+        found: what the hook returned.
+
+    Raises:
+        TypeError, ValueError: the hook returned something else than this host and headers that it may set.
+    """
+    if not isinstance(found, (tuple, list)) or len(found) != 3:
+        raise TypeError("get_host_info has to return three values: the host, a list of headers and {}")
+    same, headers, x509 = found
+    if same != host:
+        raise ValueError(
+            "get_host_info returned another host, but a ticket is for one server: call the other host by its URL"
+        )
+    if x509:
+        raise TypeError(
+            Hint("get_host_info returned a client certificate: load it into an SSLContext for {args.context}")
+        )
+    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    return checked_headers(pairs, "get_host_info", _OWN - {"connection", "cookie"})
 
 
 def _wrong_type(name: str, value: object, accepted: str) -> Hint:
@@ -586,8 +636,10 @@ class Settings:
     headers = Setting[Iterable[Header]](
         (),
         "a list of pairs (name, value)",
-        "as for `xmlrpc.client.SafeTransport`: headers for each request. Headers that only the transport may set, like "
-        "``Authorization``, ``Cookie`` and ``Host``, are not accepted.",
+        "as for `xmlrpc.client.SafeTransport`: headers for each request. They replace the transport's default headers "
+        "of the same name, and the headers that `fetch` gets replace them. A header that HTTP allows once may be there "
+        "once. Headers that only the transport may set, like ``Authorization``, ``Cookie`` and ``Host``, are not "
+        "accepted.",
         check=_checked_headers,
         option=Option(
             "connection",

@@ -10,13 +10,14 @@ import ssl
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from http.cookiejar import CookieJar
 from typing import Any
-from xmlrpc.client import SafeTransport, Transport
+from xmlrpc.client import SafeTransport, Transport, gzip_encode
 
 from ._checks import checked
 from ._http.address import parse_address, request_target, shown_path
 from ._http.connection import Connection, Pieces
+from ._http.fields import field_key, merged
 from ._http.pool import Pool
-from ._http.response import Response
+from ._http.response import Response, header_of
 from ._http.verbose import print_headers, shown
 from ._kerberos.service_names import Canonicalize
 from ._negotiate.call import Authentication, Calling, Client, LoginPage, SessionOrTicket
@@ -27,7 +28,7 @@ from ._negotiate.policy import Allowance, Call, Expects, MutualAuthentication
 from ._negotiate.proxy import ENVIRONMENT
 from ._negotiate.resource import Resource
 from ._negotiate.retries import NEVER, Idempotent
-from ._negotiate.wire import TicketSource
+from ._negotiate.wire import TicketSource, new_connection, sending
 from ._secrets import hidden, type_name
 from ._settings import (
     PATH,
@@ -38,6 +39,7 @@ from ._settings import (
     Progress,
     Settings,
     checked_headers,
+    checked_host_info,
     is_http_method,
     reports_of,
     tls_context,
@@ -160,8 +162,8 @@ class _NegotiateTransport(Transport):
             path: the path, with a query if there is one.
             content: the body of the request: bytes or, for a large body, an object that has a length in bytes and
                 yields its pieces each time it is iterated.
-            headers: pairs (name, value) for this request, in addition to the transport's own. ``Content-Type`` belongs
-                here.
+            headers: pairs (name, value) for this request. They replace the transport's own of the same name.
+                ``Content-Type`` belongs here.
             progress: as for the transport, for this request; None: the transport's.
 
         Returns:
@@ -201,42 +203,49 @@ class _NegotiateTransport(Transport):
         authorization: str | None = None,
         cookies: str = "",
         method: str = "POST",
-        headers: Iterable[Header] = (("Content-Type", "text/xml"),),
+        headers: Iterable[Header] = (),
     ) -> Any:
-        """Send one request, with the hooks ``send_headers`` and ``send_content``.
+        """Send one request, with the hooks ``get_host_info``, ``send_headers`` and ``send_content``.
 
-        A subclass that overrides this method has to take the last five arguments too, and pass them on.
+        A subclass that overrides this method needs only the standard arguments. This method then finds the others.
 
         Args:
             host, handler, request_body, debug: as for the standard transport.
-            connection: the connection to use; default: a kept or a new connection to the host.
+            connection: the connection to use; default: that of the call, or else a kept or new connection to the host.
             authorization: the value of the ``Authorization`` header; None: no such header.
             cookies: the value of the ``Cookie`` header; ``""``: no such header.
             method: ``POST`` for a call; ``GET`` for a login, which has no body.
-            headers: the headers that describe the body and the accepted replies.
+            headers: headers for this request. They take precedence over those of the transport.
 
         Returns:
             The ``Connection`` that carried the request.
         """
         on: Any = connection
-        if on is None:
-            on = self._client.pool.acquire(host, self.make_connection)
+        details = sending.get() if on is None else None
+        if details is not None:
+            on, authorization, cookies, method, headers = details
+        elif on is None:
+            on = self._client.pool.acquire(host, functools.partial(new_connection, self))
             on.begin(debug)
-        lines: list[Any] = self._headers + self._extra_headers
-        on.putrequest(method, handler, skip_accept_encoding=bool(self.accept_gzip_encoding))
+            on.is_call = True
+        of_hooks = merged(self._extra_headers, checked_host_info(host, self.get_host_info(host)))
+        defaults: list[Any] = [
+            ("Accept-Encoding", "gzip" if self.accept_gzip_encoding else "identity"),
+            ("User-Agent", self.user_agent),
+        ]
         if not on.kept:
-            lines.append(("Connection", "keep-alive"))  # Apache announces its timeout only if asked
-        if self.accept_gzip_encoding:
-            lines.append(("Accept-Encoding", "gzip"))
-        lines.extend(headers)
-        lines.append(("User-Agent", self.user_agent))
+            defaults.append(("Connection", "keep-alive"))  # Apache announces its timeout only if asked
+        if on.is_call and method == "POST":
+            defaults.append(("Content-Type", "text/xml"))
+        lines = merged(headers, self._headers, of_hooks, defaults)
         if cookies:
             lines.append(("Cookie", cookies))
         if authorization is not None:
             lines.append(("Authorization", authorization))
-        if debug:
+        if on.debuglevel:
             print("send:", f"{method} {shown_path(handler)}, body of {len(request_body)} bytes")
             print_headers(lines)
+        on.putrequest(method, handler, skip_accept_encoding=True)
         self.send_headers(on, lines)
         if request_body or method in _WITH_CONTENT:
             self.send_content(on, request_body)
@@ -244,15 +253,32 @@ class _NegotiateTransport(Transport):
             on.endheaders()
         return on
 
+    def send_headers(self, connection: Any, headers: Iterable[tuple[Any, Any]]) -> None:
+        """Add headers to the head of a request. Headers that a subclass has added before take precedence."""
+        joined = ("authorization", "cookie")  # the connection does not replace these
+        added = [pair for pair in headers if field_key(pair[0]) in joined or not connection.has_header(pair[0])]
+        for name, value in added:
+            connection.putheader(name, value)
+
+    def send_content(self, connection: Any, request_body: Any) -> None:
+        """Send the head and the body. Compress a call of more than ``encode_threshold`` bytes, and no other content."""
+        threshold = self.encode_threshold
+        if threshold is not None and connection.is_call and len(request_body) > threshold:
+            connection.putheader("Content-Encoding", "gzip")
+            request_body = gzip_encode(request_body)
+        connection.putheader("Content-Length", str(len(request_body)))
+        connection.endheaders(request_body)
+
     def parse_response(self, response: Any) -> Any:
         """Decode a reply. The reply has already been verified as far as ``mutual_authentication`` requires."""
-        pieces = self._pieces(response)
         parser, unmarshaller = self.getparser()
-        response.needs_clean_end = not shows_its_end(parser)
+        if isinstance(response, Response):
+            response.needs_clean_end = not shows_its_end(parser)
+        pieces = self._pieces(response)
         if getattr(response, "debuglevel", 0):
             pieces = shown(pieces)
-        content_type, is_verified = response.getheader("Content-Type", ""), getattr(response, "is_verified", False)
-        return decode(pieces, parser, unmarshaller, content_type, is_verified)
+        is_verified = getattr(response, "is_verified", False)
+        return decode(pieces, parser, unmarshaller, header_of(response, "Content-Type"), is_verified)
 
     def read_resource(self, response: Response) -> Resource:
         """Return the reply to a request of `fetch`."""
@@ -260,7 +286,9 @@ class _NegotiateTransport(Transport):
         return Resource(response.status, content_type, b"".join(self._pieces(response)), response.headers)
 
     def _pieces(self, response: Any) -> Iterator[bytes]:
-        return body(response.read, response.getheader("Content-Encoding", ""), self._settings.max_response_bytes)
+        # A subclass can pass on a stream that decodes the reply in its own `read`.
+        read = response.read1 if isinstance(response, Response) else response.read
+        return body(read, header_of(response, "Content-Encoding"), self._settings.max_response_bytes)
 
     def getparser(self) -> tuple[Any, Any]:
         """Return an XML parser that refuses constructs that XML-RPC never needs, and the unmarshaller that it feeds."""
@@ -354,6 +382,12 @@ class _NegotiateTransport(Transport):
     def cookiejar(self) -> CookieJar:
         """The cookie jar, either the caller's or the transport's own."""
         return self._client.memory.cookies.jar
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"a {type(self).__name__} cannot be pickled or copied, because it has connections, sessions and tickets: "
+            "threads and forked processes can share it; for another process, build a transport there"
+        )
 
     def __repr__(self) -> str:
         return (

@@ -96,6 +96,7 @@ class ScriptedWire:
 
     kept = is_disconnected = False
     head_bytes = 1000
+    debuglevel = 0
     request_started = False
 
     def begin(self, verbose):
@@ -127,7 +128,7 @@ class ScriptedWire:
 
     def read_body(self, response):
         """Decode the body."""
-        pieces = body(response.read, response.getheader("Content-Encoding", ""), LIMIT)
+        pieces = body(response.read1, response.getheader("Content-Encoding", ""), LIMIT)
         return decode(pieces, *make_parser(False, False), response.getheader("Content-Type", ""))
 
     def drain(self):

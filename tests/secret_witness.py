@@ -42,7 +42,8 @@ EXEMPT = (
     "cookies.py:_held:",  # the jar has just made these cookies, and they are hidden next
     "cookies.py:hide_cookies:",
     "connection.py:drain:data",  # bodies
-    "response.py:read:data",
+    "response.py:read1:data",
+    "response.py:read:piece",
 )
 """Variables that may show a secret."""
 

@@ -25,6 +25,7 @@ from .._hints import Hint
 from .._secrets import Secret, SecretBuffer, SecretBytes
 from ..errors import CertificateRejected, ServerUnreachable
 from .address import Address, authority, host_header
+from .fields import ONCE, field_key, joined_cookies
 from .progress import Meter, Report
 from .response import (
     MAX_HEAD,
@@ -119,7 +120,8 @@ class Connection:
 
     Attributes:
         kept: whether an earlier request has used the connection.
-        debuglevel: whether `verbose` is set for the current call.
+        is_call: whether the current request is an XML-RPC call.
+        debuglevel: whether `verbose` is set for the current call, or `set_debuglevel` has set a level.
         is_disconnected: whether the connection belongs to another process; see `disconnect`.
         sock: the socket; None when the connection is closed.
         timeout: seconds that each operation on the connected socket may take; None: no limit.
@@ -141,7 +143,8 @@ class Connection:
         self.connect_timeout = connect_timeout
         self.limits: tuple[TimeLimit, ...] = ()
         self.kept = False
-        self.debuglevel = 0
+        self.is_call = True
+        self.debuglevel = self._own_debuglevel = 0
         self.is_disconnected = False
         self.sock: Any = None
         self._state = State.CLOSED
@@ -155,6 +158,7 @@ class Connection:
         self._expires = math.inf  # on the monotonic clock
         self._lines: list[str] = []
         self.head_bytes = 0  # of the last request
+        self._once: dict[str, int] = {}  # maps each field of the head that HTTP allows once to its line
         self._method = ""  # of the request
         self._received = SecretBytes()  # bytes of the reply that came during the request
         self._failure: OSError | None = None  # from sending
@@ -255,7 +259,7 @@ class Connection:
 
     def begin(self, debuglevel: int = 0) -> None:
         """Note that a new request starts."""
-        self.debuglevel = debuglevel
+        self.debuglevel = debuglevel or self._own_debuglevel
         if self._state is not State.CLOSED:  # if it is closed, leave it so: `send` raises an error
             self._enter(State.READY)
 
@@ -274,23 +278,53 @@ class Connection:
         if state is not State.REPLYING:
             self._response = None
 
+    @property
+    def host(self) -> str:
+        """The name of the server, as in `http.client.HTTPConnection`: without brackets."""
+        return self.address.host
+
+    @property
+    def port(self) -> int:
+        """The TCP port of the server."""
+        return self.address.port
+
+    def set_debuglevel(self, level: int) -> None:
+        """Print all requests and replies on this connection if `level` is not 0, as ``verbose`` does for one call."""
+        self.debuglevel = self._own_debuglevel = level
+
     # -- a request ----------------------------------------------------------------------------------------------------
 
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
         """Start the head of a request."""
         self._lines = [Secret(f"{method} {url} HTTP/1.1")]
+        self._once = {}
         self._method = method
         if not skip_host:
-            self._lines.append(f"Host: {self._host}")
+            self.putheader("Host", self._host)
         if not skip_accept_encoding:
-            self._lines.append("Accept-Encoding: identity")
+            self.putheader("Accept-Encoding", "identity")
+
+    def has_header(self, name: str) -> bool:
+        """Say whether the head has a header already that HTTP allows once."""
+        return field_key(name) in self._once
 
     def putheader(self, header: Any, *values: Any) -> None:
-        """Add a header line. Several values become one list, separated by commas."""
-        if len(values) == 1 and isinstance(header, str) and isinstance(values[0], str):
-            self._lines.append(Secret(f"{header}: {values[0]}"))
-        else:
-            self._lines.append(Secret(f"{_text(header)}: {', '.join(map(_text, values))}"))
+        """Add a header line. Several values become one list, separated by commas.
+
+        If HTTP allows the header once, it replaces an earlier one. Cookies are added to the earlier cookies.
+
+        Raises:
+            ValueError: there already is such a header that authenticates the request, or names its host.
+        """
+        name, value = _text(header), Secret(", ".join(map(_text, values)))
+        key = name.lower()
+        at = self._once.setdefault(key, len(self._lines)) if key in ONCE else len(self._lines)
+        if at < len(self._lines):
+            if key in ("authorization", "host"):
+                raise ValueError(f"the transport itself sets the header {name}: a hook must not add another one")
+            if key == "cookie":
+                value = joined_cookies(self._lines[at].partition(": ")[2], value)
+        self._lines[at : at + 1] = [Secret(f"{name}: {value}")]
 
     def endheaders(self, message_body: Data | Pieces | None = None) -> None:
         """Send the head, and the body if there is one.
@@ -411,7 +445,7 @@ class Connection:
         body = SecretBuffer()
         try:
             while len(body) < DRAIN_LIMIT:
-                data = SecretBytes(response.read(DRAIN_LIMIT - len(body)))
+                data = SecretBytes(response.read1(DRAIN_LIMIT - len(body)))
                 if not data:
                     break
                 body += data

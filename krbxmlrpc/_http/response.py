@@ -9,11 +9,12 @@ as reusable only if the reply has ended exactly at its announced end. No error q
 from __future__ import annotations
 
 import functools
+import io
 import re
 import ssl
 from collections.abc import Sequence
 from http.client import HTTPException, HTTPMessage, RemoteDisconnected
-from typing import Any
+from typing import Any, Callable
 
 from .._secrets import Secret, SecretBuffer, SecretBytes
 from .progress import Meter, Report
@@ -51,8 +52,10 @@ class MalformedReply(HTTPException):
     """A reply is not HTTP/1, contradicts itself, exceeds a limit, or ends too early."""
 
 
-class Response:
-    """One reply, with those parts of the interface of `http.client.HTTPResponse` that are needed.
+class Response(io.BufferedIOBase):
+    """One reply, with the interface of `http.client.HTTPResponse`, which hooks of subclasses expect.
+
+    As a stream of `io` it is a context manager, can be wrapped, and has ``readline`` and iteration, too.
 
     Args:
         sock: the socket, or another object with a method ``recv``.
@@ -193,6 +196,35 @@ class Response:
             message[name] = value
         return message
 
+    # `http.client.HTTPResponse` has more than one name for some of its parts.
+
+    msg = headers
+
+    def info(self) -> HTTPMessage:
+        """Return all headers."""
+        return self.headers
+
+    def getcode(self) -> int:
+        """Return the status."""
+        return self.status
+
+    code = property(getcode)
+
+    @property
+    def will_close(self) -> bool:
+        """Whether the connection ends after this reply."""
+        return not self.persistent
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the body comes in chunks (RFC 9112, section 7.1)."""
+        return self._chunked
+
+    @property
+    def length(self) -> int | None:
+        """The bytes that are left of the body; None if the head does not announce the length."""
+        return None if self._chunked else self._left if not self.isclosed() else 0
+
     # -- the body -----------------------------------------------------------------------------------------------------
 
     def read_from(self, sock: Any) -> None:
@@ -205,18 +237,48 @@ class Response:
             self._meter = Meter(report, None if self._chunked else self._left)
 
     def read(self, amt: int | None = None) -> bytes:
-        """Read up to `amt` bytes of the body, or all of it. Return no bytes only at the end of the body.
+        """Read `amt` bytes of the body, or all of it if there are fewer, or if `amt` is None or negative.
+
+        Raises:
+            OSError, MalformedReply: as from `read1`.
+        """
+        if amt is None or amt < 0:
+            return b"".join(iter(self.read1, b""))
+        pieces = []
+        while amt > 0:
+            piece = self.read1(amt)
+            if not piece:
+                break
+            pieces.append(piece)
+            amt -= len(piece)
+        return b"".join(pieces)
+
+    def readinto(self, buffer: Any) -> int:
+        """Read bytes of the body into a buffer; return how many. Fewer than its length mean the end of the body."""
+        return self._read_into(buffer, self.read)
+
+    def readinto1(self, buffer: Any) -> int:
+        """Read bytes of the body into a buffer; return how many. No bytes mean the end of the body."""
+        return self._read_into(buffer, self.read1)
+
+    def _read_into(self, buffer: Any, read: Callable[[int], bytes]) -> int:
+        with memoryview(buffer).cast("B") as view:
+            data = read(len(view))
+            view[: len(data)] = data
+        return len(data)
+
+    def read1(self, amt: int = READ) -> bytes:
+        """Read up to `amt` bytes of the body, as they come. Return no bytes only at the end of the body.
 
         Raises:
             OSError: from the socket.
             MalformedReply: the body ends before its announced end, or its chunks are malformed. Or the body ends with
                 the connection, the connection ended uncleanly, and `needs_clean_end` is set.
         """
-        if amt is None:
-            return b"".join(iter(lambda: self.read(READ), b""))
+        amt = READ if amt < 0 else amt
         if self._chunked and not self._left and not self.isclosed():
             self._next_chunk()
-        if self.isclosed() or amt <= 0:
+        if self.isclosed() or not amt:
             return b""
         wanted = amt if self._left is None else min(amt, self._left)
         if self._buffer:
@@ -267,6 +329,15 @@ class Response:
         """Say whether there is nothing more to read."""
         return self._finished or self._closed
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def readable(self) -> bool:
+        """Return True: it is a stream to read from."""
+        return True
+
     def close(self) -> None:
         """Discard the rest of the body."""
         self._closed = True
@@ -314,6 +385,11 @@ class Response:
         line = SecretBytes(self._buffer[: end - self._buffer.endswith(b"\r", 0, end)])
         del self._buffer[: end + 1]
         return line
+
+
+def header_of(response: Any, name: str) -> str:
+    """Return a header of a reply, ``""`` if there is none. A file, which hooks may use as a reply, has no headers."""
+    return response.getheader(name, "") or "" if hasattr(response, "getheader") else ""
 
 
 def is_end_without_notice(error: OSError) -> bool:

@@ -167,7 +167,7 @@ class LoginPage(Authentication):
 
     def _login(self, calling: Calling) -> Call:
         """Return the request that logs in for a call."""
-        return calling.call._replace(method="GET", handler=self.path, body=b"", headers=(), expects=Expects.WELCOME)
+        return calling.call._replace(method="GET", handler=self.path, body=b"", expects=Expects.WELCOME)
 
 
 class OutsideLogin(Authentication):

@@ -478,7 +478,7 @@ class Exchange(Negotiation):
                     "%s %s://%s %s %.3f s, %s connection, %s", call.method, scheme, call.shown, status, seconds, kept,
                     sent.value,
                 )  # fmt: skip
-        if call.verbose:
+        if connection.debuglevel:
             print(f"reply: {response.status} (not verified yet)")
             print_headers(response.getheaders())
         return response

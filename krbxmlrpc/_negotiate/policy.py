@@ -99,8 +99,8 @@ class Call(NamedTuple):
     verbose: bool = False
     """Whether to print the request and the reply."""
     method: str = "POST"
-    headers: tuple[Any, ...] = (("Content-Type", "text/xml"),)
-    """The headers that describe the body, and the types that the caller accepts."""
+    headers: tuple[Any, ...] = ()
+    """The headers that the caller named for this request."""
     expects: Expects = Expects.VALUES
     deadline: Deadline | None = None
     """The call, its login and its repetitions share one deadline; None: there is no deadline."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from contextvars import ContextVar
+from typing import Any, NamedTuple, Protocol
 
+from .._hints import Hint
 from .._http.connection import Connection
 from .._http.pool import Pool
 from .._http.response import Response
@@ -13,7 +16,21 @@ from .._kerberos.service_names import ServiceNames
 from .._kerberos.ticket import Ticket
 from ..errors import KerberosXMLRPCError
 from .http_errors import not_bindable
-from .policy import Call
+from .policy import Call, Expects
+
+
+class Details(NamedTuple):
+    """The parts of a request that the hook ``send_request`` of `xmlrpc.client.Transport` has no arguments for."""
+
+    connection: Any
+    authorization: str | None
+    cookies: str
+    method: str
+    headers: Iterable[Any]
+
+
+sending: ContextVar[Details | None] = ContextVar("sending", default=None)
+"""The details of the request that this thread is sending; None if ``send_request`` is called by itself."""
 
 
 class Hooks(Protocol):
@@ -24,26 +41,39 @@ class Hooks(Protocol):
     def make_connection(self, host: Any) -> Any:
         """Return a new connection, not yet connected."""
 
-    def send_request(
-        self,
-        host: Any,
-        handler: str,
-        request_body: Any,
-        debug: bool,
-        *,
-        connection: Connection | None = None,
-        authorization: str | None = None,
-        cookies: str = "",
-        method: str = "POST",
-        headers: Iterable[Any] = (),
-    ) -> Any:
-        """Send a request."""
+    def send_request(self, host: Any, handler: str, request_body: Any, debug: bool) -> Any:
+        """Send a request, with the `Details` that `sending` holds."""
 
     def parse_response(self, response: Any) -> Any:
         """Decode the reply to a call."""
 
     def read_resource(self, response: Response) -> Any:
         """Return the answer to a request that is not a call."""
+
+
+def new_connection(hooks: Hooks, netloc: str) -> Connection:
+    """Return a new connection from the hook `make_connection`.
+
+    Raises:
+        TypeError: the hook returned another object, or a connection that is in use.
+    """
+    connection = hooks.make_connection(netloc)
+    if not isinstance(connection, Connection):
+        kind = type(connection)
+        raise TypeError(
+            Hint(
+                "make_connection returned an object of type {kind}; accepted is a connection that "
+                "super().make_connection(host) has returned, because its replies are verified, and a ticket never goes "
+                "to another server; {args.timeout}, {args.proxy} and {args.context} change how it connects",
+                kind=f"{kind.__module__}.{kind.__qualname__}",
+            )
+        )
+    if connection.sock is not None:
+        raise TypeError(
+            "make_connection returned a connection that is in use; accepted is a new connection each time: the "
+            "transport keeps connections by itself"
+        )
+    return connection
 
 
 class TicketSource:
@@ -85,7 +115,8 @@ class BlockingWire:
 
     def open(self) -> None:
         """Take a connection that can carry a request."""
-        self.connection = self._pool.acquire(self._call.netloc, self._hooks.make_connection, self._call.deadline)
+        opener = functools.partial(new_connection, self._hooks)
+        self.connection = self._pool.acquire(self._call.netloc, opener, self._call.deadline)
 
     def close(self) -> None:
         """Give the connection back."""
@@ -99,17 +130,17 @@ class BlockingWire:
         """Send the request."""
         call = self._call
         self.connection.report = call.progress.sent
-        self._hooks.send_request(
-            call.netloc,
-            call.handler,
-            call.body,
-            call.verbose,
-            connection=self.connection,
-            authorization=authorization,
-            cookies=cookies,
-            method=call.method,
-            headers=call.headers,
-        )
+        self.connection.is_call = call.expects is Expects.VALUES
+        before = sending.set(Details(self.connection, authorization, cookies, call.method, call.headers))
+        try:
+            self._hooks.send_request(call.netloc, call.handler, call.body, call.verbose)
+        finally:
+            sending.reset(before)
+        if not self.connection.request_started:
+            raise TypeError(
+                "send_request has sent nothing on the connection of the transport: call super().send_request(), which "
+                "authenticates the request"
+            )
 
     def read_head(self) -> Response:
         """Read the head of the reply."""

@@ -1,4 +1,4 @@
-"""What `fetch` returns: the headers of the reply, and JSON."""
+"""What `fetch` sends and returns: content that stays as it is, the headers of the reply, and JSON."""
 
 from contextlib import closing
 from http.client import HTTPMessage
@@ -7,6 +7,22 @@ import pytest
 from servers import scripted
 
 from krbxmlrpc import KerberosTransport, Resource
+
+
+class Compressing(KerberosTransport):
+    """A transport that compresses its calls."""
+
+    encode_threshold = 10
+
+
+class Pieces:
+    """Content in pieces."""
+
+    def __len__(self):
+        return 100
+
+    def __iter__(self):
+        return iter([b"x" * 50] * 2)
 
 
 @pytest.fixture
@@ -19,6 +35,19 @@ def fetch(server, server_context):
             return transport.fetch("GET", f"localhost:{server.port}", "/")
 
         yield get
+
+
+@pytest.mark.parametrize("content", [b"x" * 100, Pieces()], ids=["bytes", "pieces"])
+def test_content_is_not_compressed_like_a_call(server, server_context, content):
+    """The server would store gzip."""
+    with closing(Compressing(context=server_context)) as transport:
+        transport.request(f"localhost:{server.port}", "/xmlrpc", b"<a call>" * 10)
+        transport.fetch("PUT", f"localhost:{server.port}", "/file", content)
+        transport.request(f"localhost:{server.port}", "/xmlrpc", b"<a call>" * 10)
+    first, put, last = server.requests
+    assert put.body == b"x" * 100 and put.headers["Content-Encoding"] is None
+    for call in (first, last):
+        assert call.headers["Content-Encoding"] == "gzip" and call.body.startswith(b"\x1f\x8b")
 
 
 def test_the_headers_of_the_reply_are_returned(fetch):

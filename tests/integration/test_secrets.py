@@ -189,7 +189,12 @@ def test_the_witness_would_see_variables(call, witness, monkeypatch):
     seen = witness.locals.showing(witness.secrets)
     for place in (
         *("transport.py:send_request:cookies", "transport.py:send_request:lines", "transport.py:send_request:handler"),
-        *("client.py:send_headers:val", "connection.py:endheaders:head", "connection.py:send:data", "ssl.py:send:data"),
+        *(
+            "transport.py:send_headers:value",
+            "connection.py:endheaders:head",
+            "connection.py:send:data",
+            "ssl.py:send:data",
+        ),
         *("response.py:_read_head:fields", "response.py:_split_lines:head", "response.py:parse_fields:lines"),
         *("exchange.py:_judge:negotiate", "exchange.py:_judge:values", "exchange.py:_learn:lines"),
         *(

@@ -90,6 +90,8 @@ WRONG = [
     ("headers", [("X-Name: value", "")], ValueError),
     ("headers", [("X-Name", "value\r\nAuthorization: other")], ValueError),
     ("headers", [("X-Name", "\u20ac")], ValueError),
+    ("headers", [("Referer", "https://one/"), ("referer", "https://two/")], ValueError),
+    ("headers", [("User-Agent", "one"), (b"USER-AGENT", "two")], ValueError),
     ("context", "cafile.pem", TypeError),
     ("context", True, TypeError),
 ]
