@@ -193,10 +193,16 @@ class CertificateRejected(KerberosXMLRPCError, SSLCertVerificationError):
 
 
 class CallOutcomeUnknown(KerberosXMLRPCError, ConnectionError):
-    """The connection failed, or the deadline passed, after the call or a part of it was sent.
+    """The connection or a hook failed, or the deadline passed, after the call or a part of it was sent.
 
     The call may or may not have run on the server. Subclasses are `BrokenReply` and `GatewayFailed`.
+
+    Attributes:
+        hook: the hook of a subclass that failed, or None. The ``__cause__`` of the error is then the hook's exception.
+            The call is not repeated, even if it is idempotent, because the hook would fail again.
     """
+
+    hook: str | None = None
 
     default_hint = Hint(
         "the call may have run: check on the server before you repeat it; krbxmlrpc repeats a call for you if "

@@ -94,7 +94,7 @@ class ScriptedWire:
 
     # -- what an exchange asks of its connection
 
-    kept = is_disconnected = False
+    kept = is_disconnected = body_failed = False
     head_bytes = 1000
     debuglevel = 0
     request_started = False

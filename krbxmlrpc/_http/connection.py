@@ -122,6 +122,7 @@ class Connection:
         kept: whether an earlier request has used the connection.
         is_call: whether the current request is an XML-RPC call.
         debuglevel: whether `verbose` is set for the current call, or `set_debuglevel` has set a level.
+        body_failed: whether the caller's pieces of the body have failed, or are wrong.
         is_disconnected: whether the connection belongs to another process; see `disconnect`.
         sock: the socket; None when the connection is closed.
         timeout: seconds that each operation on the connected socket may take; None: no limit.
@@ -145,6 +146,7 @@ class Connection:
         self.kept = False
         self.is_call = True
         self.debuglevel = self._own_debuglevel = 0
+        self.body_failed = False
         self.is_disconnected = False
         self.sock: Any = None
         self._state = State.CLOSED
@@ -260,6 +262,7 @@ class Connection:
     def begin(self, debuglevel: int = 0) -> None:
         """Note that a new request starts."""
         self.debuglevel = debuglevel or self._own_debuglevel
+        self.body_failed = False
         if self._state is not State.CLOSED:  # if it is closed, leave it so: `send` raises an error
             self._enter(State.READY)
 
@@ -372,7 +375,7 @@ class Connection:
         """Send the rest of a large request. Stop when a final reply comes, because the server then reads no more."""
         ready = select.poll()
         ready.register(self.sock, select.POLLIN | select.POLLOUT)
-        for piece in pieces:
+        for piece in self._watched(pieces):
             seconds = time_left(self.timeout, self.limits)
             events = ready.poll(None if seconds is None else seconds * 1000)
             if not events:
@@ -384,6 +387,14 @@ class Connection:
             self.send(piece)
             if meter is not None:
                 meter.add(len(piece))
+
+    def _watched(self, pieces: Iterable[Data]) -> Iterator[Data]:
+        """Pass pieces on; note if they fail."""
+        try:
+            yield from pieces
+        except Exception:
+            self.body_failed = True
+            raise
 
     def _has_answered(self) -> bool:
         """Say whether a final reply has begun, or the server has closed the connection."""

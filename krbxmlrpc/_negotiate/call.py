@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from typing import Any, Callable, NamedTuple
-from xmlrpc.client import Fault, dumps
+from xmlrpc.client import Error, Fault, dumps
 
 from .._hints import told
 from .._http.pool import Pool
@@ -254,6 +254,12 @@ class Calling:
                         raise unknown from error  # this attempt did not run the method, but an earlier one may have
                     if isinstance(error, CallOutcomeUnknown):
                         unknown = error
+                except Error:  # an answer
+                    raise
+                except Exception as error:  # a hook failed before it sent anything
+                    if unknown is None:
+                        raise
+                    raise unknown from error
                 time.sleep(wait)
                 self.renew_allowance()
         finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import weakref
+import xmlrpc.client
 from http.client import HTTPException
 from typing import Any, NamedTuple, Protocol
 
@@ -21,7 +22,7 @@ from .._kerberos.ticket import Ticket
 from .._xmlrpc.decoding import fault_in
 from ..errors import InvalidResponse, KerberosXMLRPCError, MutualAuthenticationError
 from .cookies import Cookies, CookieStore
-from .http_errors import add_server, closed_early, denied, failure, lost, not_proved, out_of_time, rejected
+from .http_errors import add_server, closed_early, denied, failure, hook_failed, lost, not_proved, out_of_time, rejected
 from .policy import (
     PASSING,
     Call,
@@ -469,6 +470,12 @@ class Exchange(Negotiation):
             if isinstance(error, DeadlinePassed):
                 raise out_of_time(call, "before the request was sent", error, begun=False) from error
             raise
+        except xmlrpc.client.Error:
+            raise
+        except Exception as error:
+            if not connection.request_started or connection.body_failed or call.is_login:
+                raise
+            raise hook_failed(call, error, answered=False) from error
         finally:
             if logger.isEnabledFor(logging.DEBUG):
                 seconds = time.monotonic() - started
@@ -549,6 +556,10 @@ class Exchange(Negotiation):
             raise
         except (OSError, HTTPException) as error:
             raise self._lost("while the reply was read", error) from error
+        except xmlrpc.client.Error:  # a Fault, for example: that is the answer
+            raise
+        except Exception as error:
+            raise hook_failed(self._call, error, answered=True) from error
 
     def _reply(self, response: Response, ticket: Ticket | None) -> Reply:
         """Return the head of a reply, with the facts about its request that errors tell."""

@@ -11,6 +11,7 @@ import re
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http.client import HTTPMessage, responses
+from traceback import walk_tb
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from xmlrpc.client import Fault
@@ -50,6 +51,17 @@ MAX_SHOWN = 500
 
 MAX_DIGITS = 9
 """The most digits of a ``Retry-After`` in seconds: 9 are enough for 31 years."""
+
+HOOKS = (
+    "send_request",
+    "get_host_info",
+    "send_headers",
+    "send_content",
+    "parse_response",
+    "read_resource",
+    "getparser",
+)
+"""The methods of a transport that a subclass can override, and that run while a connection is in use."""
 
 _PLACE = re.compile(r"(?:[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])?(?::[0-9]+)?/[A-Za-z0-9\-._~/%+]*")
 """Host and path, with those characters of RFC 3986 that are usual in paths."""
@@ -152,6 +164,32 @@ def lost(call: Call, when: str, error: Exception) -> KerberosXMLRPCError:
     if isinstance(error, MalformedReply):
         return BrokenReply(f"the reply of {call.shown} is broken: {why}", **_parties(call))
     return CallOutcomeUnknown(f"the connection to {call.shown} failed {when}: {why}", **_parties(call))
+
+
+def hook_failed(call: Call, error: Exception, answered: bool) -> CallOutcomeUnknown:
+    """Return the error for a hook of a subclass that failed after the request, or a part of the request, had been sent.
+
+    Args:
+        error: the exception that the hook raised.
+        answered: whether the server has answered the request.
+    """
+    hook = failed_hook(error)
+    # The text of the hook's exception could hold a secret, or text of a reply that nobody has verified.
+    unknown = CallOutcomeUnknown(
+        f"{call.shown}: the hook {hook} failed with {type(error).__name__} after "
+        f"{'the server had answered the call' if answered else 'the call was sent'}",
+        hint=f"the call {'has run' if answered else 'may have run'}: do not repeat it before you have checked on the "
+        f"server; the error's __cause__ shows why {hook} failed",
+        **_parties(call),
+    )
+    unknown.hook = hook
+    return unknown
+
+
+def failed_hook(error: Exception) -> str:
+    """Return the name of the hook that an exception comes from: the innermost one of its traceback."""
+    names = [frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__)]
+    return next((name for name in reversed(names) if name in HOOKS), "of a subclass")
 
 
 def out_of_time(call: Call, when: str, error: Exception, begun: bool = True) -> KerberosXMLRPCError:

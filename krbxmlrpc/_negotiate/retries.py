@@ -73,7 +73,7 @@ class Retries(NamedTuple):
         if isinstance(error, UnexpectedStatus):
             return error.errcode in PASSING and (error.at_login or bool(self.is_idempotent(name)))
         if isinstance(error, CallOutcomeUnknown):
-            return bool(self.is_idempotent(name))
+            return error.hook is None and bool(self.is_idempotent(name))
         # The call was not sent. (CertificateRejected is not ServerUnreachable: a repetition would fail again.)
         return isinstance(error, ServerUnreachable)
 

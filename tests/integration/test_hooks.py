@@ -7,12 +7,12 @@ import io
 import pickle
 from contextlib import closing
 from urllib.request import Request
-from xmlrpc.client import Fault, ServerProxy, Transport, dumps
+from xmlrpc.client import Fault, ResponseError, ServerProxy, Transport, dumps
 
 import pytest
 from servers import scripted
 
-from krbxmlrpc import InsecureKerberosTransport, KerberosTransport
+from krbxmlrpc import CallOutcomeUnknown, InsecureKerberosTransport, KerberosTransport
 
 # -- each hook can be overridden --------------------------------------------------------------------------------------
 
@@ -219,8 +219,9 @@ def test_a_connection_in_use_is_refused_with_an_explanation(call_hub, hub, user)
 
     proxy = call_hub(transport=Keeping)
     assert proxy.whoami() == proxy.whoami() == user  # the transport reuses the connection without the hook
-    with pytest.raises(TypeError, match="is in use; accepted is a new connection each time"):
+    with pytest.raises(CallOutcomeUnknown) as caught:
         call_hub(transport=Nested).whoami()
+    assert "is in use; accepted is a new connection each time" in str(caught.value.__cause__)
 
 
 def test_a_request_that_goes_elsewhere_is_explained(call_hub, hub, case):
@@ -431,3 +432,184 @@ def test_a_hook_may_ask_for_the_conversation(hub, hub_context, user, capsys, way
             printed = capsys.readouterr().out
             assert "send: POST /xmlrpc, body of" in printed and "reply: 200" in printed and "body: " in printed
             assert "YII" not in printed
+
+
+# -- exceptions of hooks ----------------------------------------------------------------------------------------------
+
+
+class Failing(KerberosTransport):
+    """A transport with a hook that fails: in `place`, with `error`, while the attribute `fails` is set."""
+
+    place = "parse_response"
+    error: BaseException
+    fails = True
+    sent = 0
+
+    def _fail(self, place):
+        if self.fails and self.place == place:
+            raise self.error
+
+    def get_host_info(self, host):
+        self._fail("get_host_info")
+        return super().get_host_info(host)
+
+    def send_content(self, connection, request_body):
+        self.sent += 1
+        self._fail("before send_content")
+        super().send_content(connection, request_body)
+        self._fail("send_content")
+
+    def send_request(self, host, handler, request_body, debug):
+        connection = super().send_request(host, handler, request_body, debug)
+        self._fail("send_request")
+        return connection
+
+    def parse_response(self, response):
+        self._fail("parse_response")
+        values = super().parse_response(response)
+        self._fail("after parse_response")
+        return values
+
+    def read_resource(self, response):
+        self._fail("read_resource")
+        return super().read_resource(response)
+
+    def getparser(self):
+        self._fail("getparser")
+        return super().getparser()
+
+
+class Own(Exception):
+    """An exception of a subclass's own."""
+
+
+class OwnFault(Fault):
+    """A Fault of a subclass's own."""
+
+
+@pytest.fixture
+def failing(call_hub):
+    """Open a proxy with a transport whose hook fails: ``failing("parse_response", KeyError("x"))``."""
+
+    def open_proxy(where, what, path="/xmlrpc", **arguments):
+        class Chosen(Failing):
+            place, error = where, what
+
+        return call_hub(path, transport=Chosen, retry_interval=0, **arguments)
+
+    return open_proxy
+
+
+SENT = ["send_content", "send_request"]
+ANSWERED = ["parse_response", "after parse_response", "getparser"]
+
+
+@pytest.mark.parametrize("kind", [AttributeError, KeyError, TypeError, AssertionError, Own])
+@pytest.mark.parametrize("place", SENT + ANSWERED)
+def test_a_hook_that_fails_does_not_hide_the_call(failing, hub, case, user, place, kind):
+    error = kind("sid=secret")
+    proxy = failing(place, error, retries=3, idempotent=True)
+    with pytest.raises(CallOutcomeUnknown) as caught:
+        proxy.execute(case)
+    assert caught.value.__cause__ is error
+    hook = place.rpartition(" ")[2]
+    assert f": the hook {hook} failed with {kind.__name__} after the " in str(caught.value)
+    assert caught.value.hook == hook
+    assert "secret" not in str(caught.value)  # it could be of a cookie, or of a reply that nobody has verified
+    assert f"the call {'has run' if place in ANSWERED else 'may have run'}: " in caught.value.hint
+    # It was not repeated, although it is idempotent: the hook would fail again.
+    assert proxy("transport").sent == 1
+    executed = hub.executed(case)
+    assert executed == 1 or (executed == 0 and place in SENT)
+    proxy("transport").fails = False
+    assert proxy.whoami() == user
+
+
+@pytest.mark.parametrize("place", ["get_host_info", "before send_content"])
+@pytest.mark.parametrize("error", [AttributeError("x"), Own("x")])
+def test_a_hook_that_fails_before_the_call_raises_its_own(failing, hub, case, place, error):
+    with pytest.raises(type(error)) as caught:
+        failing(place, error, retries=3, idempotent=True).execute(case)
+    assert caught.value is error
+    assert hub.executed(case) == 0
+
+
+@pytest.mark.parametrize("error", [OwnFault(5, "five"), Fault(5, "five"), ResponseError("no"), KeyboardInterrupt()])
+@pytest.mark.parametrize("place", ANSWERED)
+def test_the_answer_of_a_hook_stays_as_it_is(failing, hub, case, place, error):
+    """An `xmlrpc.client.Error` is an answer. Ctrl-C is not a failure of the hook."""
+    with pytest.raises(type(error)) as caught:
+        failing(place, error, retries=3, idempotent=True).execute(case)
+    assert caught.value is error
+    assert hub.executed(case) == 1
+
+
+def test_faults_can_be_turned_into_exceptions_of_ones_own(call_hub):
+    class Turning(KerberosTransport):
+        def single_request(self, host, handler, request_body, verbose=False):
+            try:
+                return super().single_request(host, handler, request_body, verbose)
+            except Fault as fault:
+                raise Own(fault.faultString) from fault
+
+    with pytest.raises(Own, match="seven"):
+        call_hub(transport=Turning).fail(7, "seven")
+
+
+def test_a_hook_that_fails_at_a_login_leaves_no_doubt(failing, hub, case):
+    """No call has run."""
+    error = Own("x")
+    with pytest.raises(Own) as caught:
+        failing("send_request", error, "/member", login_path=f"/login?case={case}", retries=3).whoami()
+    assert caught.value is error
+
+
+def test_a_hook_that_fails_for_fetch_leaves_a_doubt(server, server_context):
+    class Chosen(Failing):
+        place, error = "read_resource", Own("x")
+
+    with closing(Chosen(context=server_context, retries=3, idempotent=True, retry_interval=0)) as transport:
+        with pytest.raises(CallOutcomeUnknown, match="the hook read_resource failed with Own") as caught:
+            transport.fetch("PUT", f"localhost:{server.port}", "/file", b"content")
+    assert caught.value.hook == "read_resource" and len(server.requests) == 1
+
+
+@pytest.mark.parametrize("error", [Own("x"), ValueError("x")])
+def test_content_that_fails_is_no_hook(server, server_context, error):
+    """It is the caller's, who learns of his own exception. The server does not get all of the content."""
+
+    class Content:
+        def __len__(self):
+            return 100
+
+        def __iter__(self):
+            yield b"some"
+            raise error
+
+    with closing(KerberosTransport(context=server_context, retries=3, idempotent=True)) as transport:
+        with pytest.raises(type(error)) as caught:
+            transport.fetch("PUT", f"localhost:{server.port}", "/file", Content())
+    assert caught.value is error
+
+
+def test_a_hook_that_fails_before_a_repetition_leaves_a_doubt(server, server_context):
+    """The connection breaks after the call, and the hook fails before the call is sent again."""
+
+    class Once(KerberosTransport):
+        made = 0
+
+        def make_connection(self, host):
+            self.made += 1
+            if self.made > 1:
+                raise Own("x")
+            return super().make_connection(host)
+
+    def hang_up(request, send):
+        raise scripted.Hangup
+
+    server.play(hang_up)
+    with closing(Once(context=server_context, retries=3, idempotent=True, retry_interval=0)) as transport:
+        with pytest.raises(CallOutcomeUnknown) as caught:
+            transport.request(f"localhost:{server.port}", "/xmlrpc", b"<a call>")
+    assert isinstance(caught.value.__cause__, Own) and caught.value.hook is None
+    assert len(server.requests) == 1
