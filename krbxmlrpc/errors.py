@@ -198,8 +198,9 @@ class CallOutcomeUnknown(KerberosXMLRPCError, ConnectionError):
     The call may or may not have run on the server. Subclasses are `BrokenReply` and `GatewayFailed`.
 
     Attributes:
-        hook: the hook of a subclass that failed, or None. The ``__cause__`` of the error is then the hook's exception.
-            The call is not repeated, even if it is idempotent, because the hook would fail again.
+        hook: the hook of a subclass that failed, or None; a method of your cookie jar counts, too. The ``__cause__`` of
+            the error is then the hook's exception. The call is not repeated, even if it is idempotent, because the hook
+            would fail again.
     """
 
     hook: str | None = None

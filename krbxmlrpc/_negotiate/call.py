@@ -145,7 +145,7 @@ class LoginPage(Authentication):
             return False
         try:
             return bool(self._session_ended(fault, LoginSession(calling, self._on_session)))
-        except KerberosXMLRPCError as error:
+        except Exception as error:
             # The answer to the call is the Fault. If the error left here, the call could be repeated because of it.
             raise fault from error
 
@@ -247,7 +247,7 @@ class Calling:
                         unknown = passing.error
                 except KerberosXMLRPCError as error:
                     error.hint = told(error.hint, self._hooks.argument_names)
-                    wait = retries.wait(error, repetitions, _name(self.call), self.call.time_left)
+                    wait = _wait(retries, error, repetitions, self.call)
                     if wait is None:
                         if unknown is None or isinstance(error, CallOutcomeUnknown) or is_answer(error):
                             raise
@@ -353,6 +353,14 @@ class Calling:
     def accept_unproved_server(self) -> None:
         """Allow the transport to send cookies to the server without a proof of the server's identity."""
         self._client.memory.cookies.accept_unproved(self.call.netloc)
+
+
+def _wait(retries: Retries, error: KerberosXMLRPCError, repetitions: int, call: Call) -> float | None:
+    """Do the same as `Retries.wait`. If the caller's function ``idempotent`` fails, the error of the call is raised."""
+    try:
+        return retries.wait(error, repetitions, _name(call), call.time_left)
+    except Exception as failure:
+        raise error from failure
 
 
 def _name(call: Call) -> str | None:

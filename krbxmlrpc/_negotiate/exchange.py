@@ -490,6 +490,16 @@ class Exchange(Negotiation):
             print_headers(response.getheaders())
         return response
 
+    def _judge(self, sent: Sent, ticket: Ticket | None, response: Response) -> Step:
+        try:
+            return super()._judge(sent, ticket, response)
+        except xmlrpc.client.Error:
+            raise
+        except Exception as error:  # of the caller's cookie jar
+            if self._call.is_login:
+                raise
+            raise hook_failed(self._call, error, answered=False) from error
+
     def _prepare_leg(self, ticket: Ticket, response: Response) -> bool:
         # If the deadline has ended the drain of the reply, the server is not to blame for the lost connection.
         deadline = self._call.deadline

@@ -53,15 +53,11 @@ MAX_DIGITS = 9
 """The most digits of a ``Retry-After`` in seconds: 9 are enough for 31 years."""
 
 HOOKS = (
-    "send_request",
-    "get_host_info",
-    "send_headers",
-    "send_content",
-    "parse_response",
-    "read_resource",
-    "getparser",
+    *("send_request", "get_host_info", "send_headers", "send_content", "parse_response", "getparser", "read_resource"),
+    *("extract_cookies", "set_ok", "save"),
 )
-"""The methods of a transport that a subclass can override, and that run while a connection is in use."""
+"""The methods of a transport, and of a cookie jar and its policy, that run while a call is under way. A caller can pass
+objects of subclasses with methods of their own."""
 
 _PLACE = re.compile(r"(?:[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])?(?::[0-9]+)?/[A-Za-z0-9\-._~/%+]*")
 """Host and path, with those characters of RFC 3986 that are usual in paths."""

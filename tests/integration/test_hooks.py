@@ -613,3 +613,39 @@ def test_a_hook_that_fails_before_a_repetition_leaves_a_doubt(server, server_con
             transport.request(f"localhost:{server.port}", "/xmlrpc", b"<a call>")
     assert isinstance(caught.value.__cause__, Own) and caught.value.hook is None
     assert len(server.requests) == 1
+
+
+def test_an_idempotent_that_fails_leaves_a_doubt(server, server_context):
+    """The function is asked when the call may have run."""
+    error = KeyError("x")
+
+    def idempotent(name):
+        raise error
+
+    def hang_up(request, send):
+        raise scripted.Hangup
+
+    server.play(hang_up)
+    with closing(KerberosTransport(context=server_context, retries=3, idempotent=idempotent)) as transport:
+        with pytest.raises(CallOutcomeUnknown) as caught:
+            transport.request(f"localhost:{server.port}", "/xmlrpc", dumps((), "method").encode())
+    assert caught.value.__cause__ is error
+    assert len(server.requests) == 1
+
+
+def test_a_cookie_jar_that_fails_leaves_a_doubt(server, server_context):
+    """Its policy is asked when the reply has come."""
+
+    class Policy(http.cookiejar.DefaultCookiePolicy):
+        def set_ok(self, cookie, request):
+            raise Own("session=secret")
+
+    server.play(scripted.honest(headers=COOKIES))
+    jar = http.cookiejar.CookieJar(Policy())
+    with closing(KerberosTransport(context=server_context, cookiejar=jar, retries=3, idempotent=True)) as transport:
+        with pytest.raises(
+            CallOutcomeUnknown, match="the hook set_ok failed with Own after the call was sent"
+        ) as caught:
+            transport.request(f"localhost:{server.port}", "/xmlrpc", b"<a call>")
+    assert isinstance(caught.value.__cause__, Own) and "secret" not in str(caught.value)
+    assert len(server.requests) == 1

@@ -275,18 +275,19 @@ def test_a_predicate_can_ask_on_the_session(open_with_predicate, server):
     assert b"<methodName>is_over</methodName>" in server.requests[3].body
 
 
-def test_a_predicate_that_fails_repeats_no_call(open_with_predicate, server):
+@pytest.mark.parametrize("error", [ServerUnreachable("gone"), AttributeError("a mistake")])
+def test_a_predicate_that_fails_repeats_no_call(open_with_predicate, server, error):
     """The Fault is the answer: the method may have run."""
 
     def session_ended(fault, session):
-        raise ServerUnreachable("gone")
+        raise error
 
     proxy = open_with_predicate(session_ended, retries=3, idempotent=True)
     server.play(*BEGIN, FAULT)
     proxy.method()
     with pytest.raises(Fault, match="no session") as caught:
         proxy.method()
-    assert isinstance(caught.value.__cause__, ServerUnreachable)
+    assert caught.value.__cause__ is error
     assert asked(server) == [*RENEWED, "POST /calls"]
 
 
