@@ -325,7 +325,9 @@ def checked_host_info(host: str, found: Any) -> list[Any]:
         raise TypeError(
             Hint("get_host_info returned a client certificate: load it into an SSLContext for {args.context}")
         )
-    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    if not headers:
+        return []
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
     return checked_headers(pairs, "get_host_info", _OWN - {"connection", "cookie"})
 
 

@@ -319,8 +319,9 @@ class Connection:
         Raises:
             ValueError: there already is such a header that authenticates the request, or names its host.
         """
-        name, value = _text(header), Secret(", ".join(map(_text, values)))
-        key = name.lower()
+        plain = len(values) == 1 and isinstance(values[0], str)
+        name, value = _text(header), values[0] if plain else Secret(", ".join(map(_text, values)))
+        key = field_key(name)
         at = self._once.setdefault(key, len(self._lines)) if key in ONCE else len(self._lines)
         if at < len(self._lines):
             if key in ("authorization", "host"):
@@ -566,8 +567,8 @@ def _all_of(body: Pieces) -> Iterator[Data]:
         raise ValueError(f"the body of the request has {'less' if left > 0 else 'more'} than its {announced} bytes")
 
 
-def _text(part: Any) -> Secret:
-    return Secret(part.decode("latin-1") if isinstance(part, bytes) else part)
+def _text(part: Any) -> str:
+    return part if isinstance(part, str) else Secret(part.decode("latin-1") if isinstance(part, bytes) else part)
 
 
 def _encoded_head(lines: list[str]) -> SecretBytes:

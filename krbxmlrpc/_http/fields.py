@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,6 +24,7 @@ Source: RFC 9110, section 5.3 and the definitions of the fields; RFC 6265, secti
 """
 
 
+@functools.lru_cache(maxsize=256)
 def field_key(name: str | bytes) -> str:
     """Return the name of a field in the form in which names are compared (RFC 9110, section 5.1: without case)."""
     return (name.decode("latin-1") if isinstance(name, bytes) else name).lower()
@@ -36,9 +38,9 @@ def merged(*sources: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     """
     taken: set[str] = set()
     fields: list[tuple[Any, Any]] = []
-    for source in sources:
+    for source in filter(None, sources):
         added = [(name, value) for name, value in source if field_key(name) not in taken]
-        taken.update(field_key(name) for name, _ in added)
+        taken.update([field_key(name) for name, _ in added])
         fields += added
     return fields
 
