@@ -12,6 +12,9 @@ import select
 import sys
 from typing import Any
 
+READ = 64 * 1024
+"""Read this many bytes of the input at a time."""
+
 
 class Wrong(Exception):
     """The command cannot do its work. The message gives the reason."""
@@ -89,10 +92,28 @@ def write_all(stream: Any, output: str | bytes) -> None:
     while left:
         written = file.write(left)
         if written is None:  # the file does not block, and takes nothing now
-            ready = select.poll()
-            ready.register(file, select.POLLOUT)
-            ready.poll()
+            _wait(file, select.POLLOUT)
         left = left[written or 0 :]
+
+
+def read_all(stream: Any) -> bytes:
+    """Read all bytes of a stream of text that nobody has read from. A file that does not block may have none now."""
+    file = getattr(stream.buffer, "raw", stream.buffer)
+    data = bytearray()
+    while True:
+        part = file.read(READ)
+        if part is None:
+            _wait(file, select.POLLIN)
+        elif not part:
+            return bytes(data)
+        else:
+            data += part
+
+
+def _wait(file: Any, event: int) -> None:
+    ready = select.poll()
+    ready.register(file, event)
+    ready.poll()
 
 
 def has_colours(stream: Any) -> bool:

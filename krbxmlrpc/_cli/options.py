@@ -50,8 +50,8 @@ long ones and for secrets: all users of a machine can see its command lines.
 
 On a terminal, the command shows on standard error what it waits for, and how
 many bytes it has sent or received. Ctrl-C ends every wait. --timeout does not
-limit the wait for a KDC: if no KDC answers, Kerberos gives up after a minute
-or so, as krb5.conf says.
+limit the wait for a KDC: if no KDC answers, Kerberos gives up by its own
+rules, often after more than half a minute for each KDC.
 """
 
 _CALL_EXAMPLES = """\
@@ -95,8 +95,8 @@ A hub is a section. Its keys are url, and the names of options:
   login_path = /hub/auth/login/
 An option without a value takes yes or no. Paths may begin with ~; relative
 paths start at the folder of hubs.ini. Options on the command line take
-precedence. These stay on the command line: --header and a proxy's password,
-because no secret is read from the file, and the --insecure-... options.
+precedence. The file takes no secret (--header, the password of a proxy), and
+no option that gives TLS up (--insecure-...).
 """
 
 _HUBS_EXAMPLES = """\
@@ -120,7 +120,8 @@ used, because they could hide a failure.
 
 On a terminal, the command shows on standard error which step is under way.
 Ctrl-C ends every wait. --timeout does not limit the wait for a KDC: if no KDC
-answers, Kerberos gives up after a minute or so, as krb5.conf says.
+answers, Kerberos gives up by its own rules, often after more than half a minute
+for each KDC.
 """
 
 _CHECK_EXAMPLES = """\

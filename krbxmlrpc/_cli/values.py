@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
-from .console import Wrong
+from .console import Wrong, read_all
 
 _NOT_IN_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, section 2.2
 _DATE = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})")
@@ -106,8 +106,7 @@ def _read(path: str) -> bytes:
         if path == "-" and sys.stdin is None:
             raise OSError(errno.EBADF, "it is closed")
         if path == "-":
-            data: bytes = sys.stdin.buffer.read()
-            return data
+            return read_all(sys.stdin)
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
