@@ -234,36 +234,45 @@ class Calling:
         """
         retries = retries or self._client.retries
         unknown: CallOutcomeUnknown | None = None
+        failure: KerberosXMLRPCError | None = None
         try:
             for repetitions in itertools.count():
                 try:
                     return make(self)
                 except PassingAnswer as passing:
-                    wait = retries.wait(passing.error, repetitions, _name(self.call), self.call.time_left)
+                    failure = passing.error
+                    wait = self._wait(retries, failure, repetitions)
                     if wait is None:
                         return passing.answer
-                    passing.error.hint = told(passing.error.hint, self._hooks.argument_names)
-                    if isinstance(passing.error, CallOutcomeUnknown):
-                        unknown = passing.error
                 except KerberosXMLRPCError as error:
-                    error.hint = told(error.hint, self._hooks.argument_names)
-                    wait = _wait(retries, error, repetitions, self.call)
+                    failure = error
+                    wait = self._wait(retries, failure, repetitions)
                     if wait is None:
                         if unknown is None or isinstance(error, CallOutcomeUnknown) or is_answer(error):
                             raise
                         raise unknown from error  # this attempt did not run the method, but an earlier one may have
-                    if isinstance(error, CallOutcomeUnknown):
-                        unknown = error
                 except Error:  # an answer
                     raise
                 except Exception as error:  # a hook failed before it sent anything
                     if unknown is None:
                         raise
                     raise unknown from error
+                unknown = failure if isinstance(failure, CallOutcomeUnknown) else unknown
                 time.sleep(wait)
                 self.renew_allowance()
         finally:
-            unknown = None  # the error's traceback holds this frame, and so the transport
+            unknown = failure = None  # the error's traceback holds this frame, and so the transport
+
+    def _wait(self, retries: Retries, error: KerberosXMLRPCError, repetitions: int) -> float | None:
+        """Do the same as `Retries.wait`, and put the hint into the caller's terms.
+
+        If the caller's function ``idempotent`` fails, the error of the call is raised.
+        """
+        error.hint = told(error.hint, self._hooks.argument_names)
+        try:
+            return retries.wait(error, repetitions, _name(self.call), self.call.time_left)
+        except Exception as failure:
+            raise error from failure
 
     def renew_allowance(self) -> None:
         """Let the call take as many requests as a new call."""
@@ -353,14 +362,6 @@ class Calling:
     def accept_unproved_server(self) -> None:
         """Allow the transport to send cookies to the server without a proof of the server's identity."""
         self._client.memory.cookies.accept_unproved(self.call.netloc)
-
-
-def _wait(retries: Retries, error: KerberosXMLRPCError, repetitions: int, call: Call) -> float | None:
-    """Do the same as `Retries.wait`. If the caller's function ``idempotent`` fails, the error of the call is raised."""
-    try:
-        return retries.wait(error, repetitions, _name(call), call.time_left)
-    except Exception as failure:
-        raise error from failure
 
 
 def _name(call: Call) -> str | None:
