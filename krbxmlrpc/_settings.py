@@ -37,7 +37,7 @@ from ._http.progress import Report, Reports
 from ._http.time_limits import Deadline
 from ._http.www_authenticate import TOKEN
 from ._kerberos.channel_bindings import require_cryptography
-from ._kerberos.credentials import STORE, holder, is_store, ticket_maker
+from ._kerberos.credentials import STORE, TicketMaker, holder, is_store
 from ._kerberos.identity import Identity
 from ._kerberos.service_names import CANONICALIZE, Canonicalize, ServiceNames
 from ._kerberos.ticket import MECHANISMS, PRINCIPAL, SERVICE, is_principal, is_service
@@ -668,13 +668,13 @@ class Settings:
         unknown = sorted(arguments.keys() - vars(self).keys())
         if unknown:
             raise TypeError(f"there is no argument {unknown[0]!r}")
-        self.new_ticket = ticket_maker(self.principal, self.mechanism, self.ccache, self.keytab)
+        self.new_ticket = TicketMaker(self.principal, self.mechanism, self.ccache, self.keytab)
         whose = self.principal, self.ccache, self.keytab
         self.identity = Identity(*whose, functools.partial(_asked_holder, *whose))
         self.proxies = Proxies(
             self.proxy,
             "https_proxy" if scheme == "https" else None,
-            ServiceNames(self.new_ticket, self.canonicalize or "never").ticket,
+            ServiceNames(self.new_ticket, self.canonicalize or "never", maker=self.new_ticket).ticket,
         )
 
     @property
@@ -704,7 +704,8 @@ class Settings:
         is_strict = self.delegate or self.channel_bindings is not None or self.scheme == "http"
         mutual = self.mode is not MutualAuthentication.DISABLED
         new_ticket = functools.partial(self.new_ticket, delegate=self.delegate, mutual=mutual)
-        return ServiceNames(new_ticket, self.canonicalize or ("never" if is_strict else "fallback"))
+        canonicalize = self.canonicalize or ("never" if is_strict else "fallback")
+        return ServiceNames(new_ticket, canonicalize, maker=self.new_ticket)
 
 
 def _asked_holder(principal: str | None, ccache: str | None, keytab: str | None) -> str | None:

@@ -275,8 +275,14 @@ class GatewayFailed(UnexpectedStatus, CallOutcomeUnknown):
 class AuthenticationRejected(UnexpectedStatus):
     """The server answered 401 to a ticket: it cannot use the ticket, or does not let the principal make the call.
 
+    Attributes:
+        new_ticket_may_help: whether the ticket may have been refused because it is for a former key of the server. Then
+            a new ticket may help, for example after ``kinit``. No call has run.
+
     Source: RFC 4559, section 4.1; RFC 9110, section 15.5.2.
     """
+
+    new_ticket_may_help: bool = False
 
 
 class NegotiateNotOffered(UnexpectedStatus):

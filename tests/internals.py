@@ -17,7 +17,7 @@ from krbxmlrpc._http.connection import DRAIN_LIMIT, KEEPALIVE, SEND_PIECE, Conne
 from krbxmlrpc._http.pool import LOOK_AFTER, MAX_IDLE
 from krbxmlrpc._http.response import READ
 from krbxmlrpc._kerberos import credentials as _credentials, pykerberos as _pykerberos
-from krbxmlrpc._kerberos.credentials import CredentialStore, ticket_maker
+from krbxmlrpc._kerberos.credentials import CredentialStore, TicketMaker
 from krbxmlrpc._kerberos.ticket import Ticket
 from krbxmlrpc._kerberos.tokens import decode_token, read_offer
 from krbxmlrpc._negotiate import call as _call
@@ -46,12 +46,12 @@ __all__ = [
     "SecretBytes",
     "StoreTicket",
     "Ticket",
+    "TicketMaker",
     "build_parser",
     "decode_token",
     "read_offer",
     "run_command",
     "target_of",
-    "ticket_maker",
 ]
 
 StoreTicket = _credentials.StoreTicket
@@ -115,6 +115,18 @@ def make_next_ticket(transport, make):
     names.new_ticket = once
 
 
+def tickets_in_memory(transport, folder):
+    """Return how many service tickets the cache in memory of a transport has, and how many such caches there are."""
+    import subprocess
+
+    store = transport._settings.new_ticket.store
+    raw, copy = store.gssapi, f"FILE:{folder}/copy"
+    credentials, oid = store.credentials("krb5")
+    raw.store_cred_into({b"ccache": copy.encode()}, credentials, usage="initiate", mech=oid, overwrite=True)
+    lines = subprocess.run(["/usr/bin/klist", "-c", copy], capture_output=True, text=True, check=True).stdout
+    return lines.count("HTTP/") - lines.count("Ticket server"), 2 + store.own.spares
+
+
 def set_login_path(transport, path):
     """Have a transport log in at another path from now on."""
     transport._authentication.path = path
@@ -132,7 +144,7 @@ def settings_of(transport):
 
 def turn_of(transport):
     """Return the lock by which the tickets of a transport with credentials of its own take turns."""
-    return transport._client.tickets.names.new_ticket.args[0].turn()
+    return transport._settings.new_ticket.store.turn()
 
 
 # -- what tests replace -----------------------------------------------------------------------------------------------

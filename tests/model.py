@@ -210,6 +210,8 @@ class Model:
         self._doubted: set[str] = set()  # values of cookies that are not sent any more
         self._refusals = 0
         self._rest = 0  # so many calls do not try the cookies
+        self._may_be_old = False  # the ticket that was refused last
+        self._refused = 0  # so many tickets in a row were refused
         self._pages: list[str] = []  # to which calls without a session were redirected
         self._offers: set[str] = set()  # methods, each with a URL of its own, for which the server takes tickets
 
@@ -356,6 +358,17 @@ class Model:
         return what if self.connection == "kept" and known == method else ""
 
     def _authenticated(self, method: str) -> Call:
+        result = yield from self._with_ticket(method)
+        is_old = self._may_be_old and result.kinds == {AuthenticationRejected}
+        if is_old and self._sent < MAX_SENT - (method == "GET"):
+            self._refused += 1
+            if self._refused in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024):  # a new ticket may help
+                result = yield from self._exchange(method)
+        if result.kinds <= {str, Fault}:
+            self._refused = 0
+        return result
+
+    def _with_ticket(self, method: str) -> Call:
         if self._wants(method) == "connection":
             reply = yield from self._send(method, "connection")
             if reply.status != 401:
@@ -368,7 +381,7 @@ class Model:
     # -- an exchange --------------------------------------------------------------------------------------------------
 
     def _exchange(self, method: str) -> Call:
-        proven = complete = False
+        proven = complete = self._may_be_old = False
         cookies = self.cookies() if method == "POST" else {}
         is_ignored = cookies.items() <= self._ignored.items()
         on_session = bool(cookies) and not is_ignored and self._given.isdisjoint(cookies.values())
@@ -390,6 +403,8 @@ class Model:
                 self.connection = "dead"  # which shows only when something is sent by it
             if not answerable or self.connection not in ("kept", "dead"):  # row 5
                 denied = reply.token == "good" and not complete
+                has_no_proof = self._mode == "disabled" and not self._spnego  # then a good token is none
+                self._may_be_old = not proven and reply.token in ("", "refusal", "good" if has_no_proof else "")
                 return self._rejected(reply) if denied or not reply.token else self._broken_off(reply)
             complete = reply.token == "leg"  # row 4
             proven = complete and self._mode != "disabled"

@@ -41,6 +41,7 @@ class ScriptedTicket:
 
     service_principal = "HTTP/hub@REALM"
     remedy = None
+    again = "run kinit again"
 
     def __init__(self, mutual=True, spnego=True):
         self.principal = None

@@ -11,6 +11,7 @@ import os
 import struct
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from typing import NamedTuple
 
 from .._secrets import SecretBytes
 from .principals import shown, unparsed
@@ -36,13 +37,22 @@ def cache_file(name: str) -> str | None:
 
 def ticket_end(path: str) -> datetime | None:
     """Return the end time of the first ticket-granting ticket in a cache; None if none can be read."""
+    return _time_of_tgt(path, "end")
+
+
+def _time_of_tgt(path: str, which: str) -> datetime | None:
     try:
         fields = _Fields(_content(path))
         _owner(fields)
-        ends = (end for (_, service), end in _tickets(fields) if service[:1] == [b"krbtgt"])
-        return datetime.fromtimestamp(next(ends), timezone.utc)
+        times = (getattr(ticket, which) for ticket in _tickets(fields) if ticket.service[:1] == [b"krbtgt"])
+        return datetime.fromtimestamp(next(times), timezone.utc)
     except (OSError, ValueError, struct.error, OverflowError, StopIteration):
         return None
+
+
+def ticket_start(path: str) -> datetime | None:
+    """Return the start time of the first ticket-granting ticket in a cache; None if none can be read."""
+    return _time_of_tgt(path, "start")
 
 
 def cache_owner(path: str) -> str | None:
@@ -105,14 +115,22 @@ def _owner(fields: _Fields) -> str:
     return unparsed(realm, components)
 
 
-def _tickets(fields: _Fields) -> Iterator[tuple[tuple[bytes, list[bytes]], int]]:
-    """Read the entries after the head of a cache; yield the service and the end time of each ticket."""
+class _Entry(NamedTuple):
+    """A ticket in a cache: the components of its service, and its times in seconds since 1970."""
+
+    service: list[bytes]
+    start: int
+    end: int
+
+
+def _tickets(fields: _Fields) -> Iterator[_Entry]:
+    """Read the entries after the head of a cache; yield the tickets."""
     while fields.left():
         fields.principal()
-        service = fields.principal()
+        realm, service = fields.principal()
         fields.skip(2)
         fields.data()  # the session key
-        _, _, end, _ = fields.numbers(">IIII")
+        authenticated, start, end, _ = fields.numbers(">IIII")
         fields.skip(5)
         for _ in range(2):  # addresses, authorization data
             for _ in range(*fields.numbers(">I")):
@@ -120,8 +138,8 @@ def _tickets(fields: _Fields) -> Iterator[tuple[tuple[bytes, list[bytes]], int]]
                 fields.data()
         fields.data()
         fields.data()
-        if service[0] != _SETTINGS:
-            yield service, end
+        if realm != _SETTINGS:
+            yield _Entry(service, start or authenticated, end)
 
 
 class _Fields:

@@ -9,6 +9,7 @@ import errno
 import ipaddress
 import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
@@ -24,8 +25,9 @@ from ..errors import (
     TicketExpired,
 )
 from . import krb5_conf
-from .ccache import cache_file, cache_state, is_forbidden, ticket_end
-from .principals import asked_name, parts
+from .ccache import cache_file, cache_owner, cache_state, is_forbidden, ticket_end, ticket_start
+from .keytabs import keytab_file, keytab_state
+from .principals import asked_name, parts, shown
 
 # RFC 2744, section 3.9.1: bits 16 to 23 of the major code hold the routine error.
 _GSS_S_NO_CRED = 7 << 16
@@ -33,24 +35,39 @@ _GSS_S_CREDENTIALS_EXPIRED = 11 << 16
 
 _UNKNOWN_TO_KDC = -1765328377  # KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN
 _NO_DEFAULT_REALM = -1765328160  # KRB5_CONFIG_NODEFREALM
+_CACHE_NOT_FOUND = -1765328243  # KRB5_CC_NOTFOUND; with Heimdal also an expired ticket-granting ticket
 _TYPE_NOT_AT_KDC = -1765328370  # KRB5KDC_ERR_ETYPE_NOSUPP
 _TYPE_NOT_HERE = (-1765328234, -1765328184, -1765328147)  # KRB5_PROG_ETYPE_NOSUPP, _CC_NOT_KTYPE, _CONFIG_ETYPE_NOSUPP
 
+# The account of the client: KRB5KDC_ERR_NAME_EXP, _POLICY, _CLIENT_REVOKED, _CLIENT_NOTYET, _KEY_EXP.
+_NOT_YET_VALID = -1765328351  # KRB5KRB_AP_ERR_TKT_NYV
+_POLICY = -1765328372  # KRB5KDC_ERR_POLICY
+_ACCOUNT = (-1765328383, _POLICY, -1765328366, -1765328363, -1765328361)
+
+# The KDC cannot read the ticket-granting ticket: KRB5KDC_ERR_TGT_REVOKED, KRB5KRB_AP_ERR_BAD_INTEGRITY, _MODIFIED,
+# _BADKEYVER, _NOKEY. MIT's KDC sends KRB_ERR_GENERIC, and the step at which it failed.
+_TGT_REFUSED = (-1765328364, -1765328353, -1765328343, -1765328340, -1765328339)
+_GENERIC, _MIT_TGT_REFUSED = -1765328324, "PROCESS_TGS"
+
 # Codes of the krb5 error table. MIT's and Heimdal's krb5.h have the same numbers.
 _BY_MINOR: dict[int, type[KerberosXMLRPCError]] = {
+    errno.ENOENT: NoCredentials,  # Heimdal, if the cache does not exist
     -1765328378: NoCredentials,  # KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN
     _UNKNOWN_TO_KDC: ServiceUnknown,
     -1765328352: TicketExpired,  # KRB5KRB_AP_ERR_TKT_EXPIRED
+    _NOT_YET_VALID: ClockSkew,
     -1765328347: ClockSkew,  # KRB5KRB_AP_ERR_SKEW
     -1765328249: KDCUnreachable,  # KRB5_CONFIG_CANTOPEN
     -1765328248: KDCUnreachable,  # KRB5_CONFIG_BADFORMAT
-    -1765328243: NoCredentials,  # KRB5_CC_NOTFOUND
+    _CACHE_NOT_FOUND: NoCredentials,
     -1765328230: KDCUnreachable,  # KRB5_REALM_UNKNOWN
     -1765328228: KDCUnreachable,  # KRB5_KDC_UNREACH
     -1765328191: NoCredentials,  # KRB5_CC_IO
     -1765328190: NoCredentials,  # KRB5_FCC_PERM
     -1765328189: NoCredentials,  # KRB5_FCC_NOFILE
     -1765328185: NoCredentials,  # KRB5_CC_FORMAT
+    -1765328172: NoCredentials,  # KRB5_CCACHE_BADVNO, of Heimdal if the cache is damaged
+    -1765328167: KDCUnreachable,  # KRB5_ERR_HOST_REALM_UNKNOWN, of Heimdal if there is no krb5.conf or no realm
     -1765328164: KDCUnreachable,  # KRB5_REALM_CANT_RESOLVE
     _NO_DEFAULT_REALM: KDCUnreachable,
 }
@@ -73,6 +90,13 @@ class GSSFailure(Exception):
         self.major = major
         self.minor = minor
 
+    def of_unknown_mechanism(self) -> GSSFailure:
+        """Return the failure without its minor code, which is of another mechanism than Kerberos.
+
+        The words of such codes mislead: gss-ntlmssp says "A required argument is missing" if it has no password.
+        """
+        return GSSFailure(self.major, GSSStatus("", 0))
+
 
 class Source(NamedTuple):
     """The credential cache and keytab of a ticket request, for messages."""
@@ -85,6 +109,10 @@ class Source(NamedTuple):
     """The hint if the credentials have expired; None: the hint of `TicketExpired`."""
     keytab: str | None = None
     """The keytab that fills the cache, if a keytab was given."""
+    default_keytab: str | None = None
+    """The keytab that KRB5_CLIENT_KTNAME names, if it can fill the cache."""
+    again: str | None = None
+    """The remedy if the tickets in the cache are refused; None if the cache is the transport's own."""
 
 
 def no_ticket(
@@ -93,6 +121,7 @@ def no_ticket(
     principal: str | None,
     source: Source,
     fallback: type[KerberosXMLRPCError] = KerberosXMLRPCError,
+    unknown_realm: str | None = None,
 ) -> KerberosXMLRPCError:
     """Return the error for a failed ticket request.
 
@@ -102,31 +131,67 @@ def no_ticket(
         principal: the requested principal, if there is one.
         source: the credential cache and the keytab of the request.
         fallback: the class of the error if the codes do not determine it.
+        unknown_realm: the realm of the service, if the KDC knows no way to this realm.
     """
     major, minor = failure.major, failure.minor
     kind = _BY_MINOR.get(minor.code) or _BY_MAJOR.get(major.code & 0xFF0000) or fallback
-    if kind is ServiceUnknown and "krbtgt/" in minor.text:
-        kind = KDCUnreachable  # the KDC does not know the way to the service's realm
-    if minor.code == errno.EACCES and _configuration_trouble():
-        kind = KDCUnreachable  # GSSAPI could not read krb5.conf
-    message = f"no ticket for {asked_name(service)}{f' as {principal}' if principal else ''}: {failure}"
     facts: dict[str, Any] = {"service": service, "principal": principal, "major": major, "minor": minor}
     cache = cache_file(source.cache)
+    if minor.code == _CACHE_NOT_FOUND and not source.keytab and _expired_since(cache):
+        kind = TicketExpired
+    if kind is ServiceUnknown and (unknown_realm or "krbtgt/" in minor.text):
+        kind = KDCUnreachable  # MIT's KDC names the principal, and so the client's library names the missing krbtgt/
+    if minor.code == errno.EACCES and _configuration_trouble():
+        kind = KDCUnreachable  # GSSAPI could not read krb5.conf
+    asked = f"{asked_name(service)}{f' as {principal}' if principal else ''}"
+    words = str(failure)
+    if kind is NoCredentials and source.keytab and is_forbidden(keytab_file(source.keytab) or ""):
+        words = f"{keytab_state(source.keytab)}"  # libkrb5 calls it nonexistent or empty
     if kind is TicketExpired:
         facts["since"] = _expired_since(cache)
         if facts["since"]:
-            message += f" (since {facts['since']:%Y-%m-%d %H:%M:%S} UTC)"
-    more: str | None = None
+            words += f" (since {facts['since']:%Y-%m-%d %H:%M:%S} UTC)"
+    message = "; ".join([f"no ticket for {asked}: {words}", *_more(kind, source, minor, unknown_realm)])
+    return kind(message, hint=_hint(kind, service, principal, source, failure), **facts)
+
+
+def _more(
+    kind: type[KerberosXMLRPCError], source: Source, minor: GSSStatus, unknown_realm: str | None
+) -> Iterator[str]:
+    """Yield what is known beside GSSAPI's words."""
+    cache = cache_file(source.cache)
     if kind is NoCredentials:
-        more = f"the keytab is {source.keytab}" if source.keytab else cache and cache_state(cache)
+        state = cache and cache_state(cache)
+        if source.keytab:
+            yield f"the keytab is {source.keytab}"
+        elif state:
+            yield state
+        state = source.default_keytab and keytab_state(source.default_keytab)
+        if state:
+            yield f"KRB5_CLIENT_KTNAME names a keytab, but {state}"
+    elif kind is ClockSkew and minor.code == _NOT_YET_VALID:
+        start = ticket_start(cache) if cache else None
+        if start:
+            yield f"it is valid from {start:%Y-%m-%d %H:%M:%S} UTC, and this machine's clock is behind that"
     elif kind is KDCUnreachable:
-        more = _configuration_trouble()
-    return kind(f"{message}; {more}" if more else message, hint=_hint(kind, service, source, minor), **facts)
+        trouble = _configuration_trouble()
+        if unknown_realm:
+            yield f"the KDC knows no way to the realm {unknown_realm}"
+        elif trouble:
+            yield trouble
 
 
-def is_unknown_service(error: KerberosXMLRPCError) -> bool:
+def is_unknown_service(error: GSSFailure | KerberosXMLRPCError) -> bool:
     """Say whether there is no ticket because the KDC does not know the service, or the way to the realm of its host."""
     return error.minor is not None and error.minor.code == _UNKNOWN_TO_KDC
+
+
+def is_refused_tgt(failure: GSSFailure | KerberosXMLRPCError) -> bool:
+    """Say whether the KDC refused the ticket-granting ticket. Most likely the key of the KDC has changed."""
+    major, minor = failure.major, failure.minor
+    if major is None or minor is None or major.code & 0xFF0000 == _GSS_S_NO_CRED:
+        return False  # there was no ticket-granting ticket
+    return minor.code in _TGT_REFUSED or (minor.code == _GENERIC and _MIT_TGT_REFUSED in minor.text)
 
 
 def other_mechanism(service: str, principal: str | None, source: Source) -> NoCredentials:
@@ -140,6 +205,7 @@ def other_mechanism(service: str, principal: str | None, source: Source) -> NoCr
 
 
 def _expired_since(path: str | None) -> datetime | None:
+    """Return the end of the ticket-granting ticket in a cache, if it has expired."""
     end = ticket_end(path) if path else None
     return end if end and end < datetime.now(timezone.utc) else None
 
@@ -154,15 +220,19 @@ def _configuration_trouble() -> str | None:
     return None
 
 
-def _hint(kind: type[KerberosXMLRPCError], service: str, source: Source, minor: GSSStatus) -> str | None:
+def _hint(
+    kind: type[KerberosXMLRPCError], service: str, principal: str | None, source: Source, failure: GSSFailure
+) -> str | None:
+    code = failure.minor.code
+    if code in _ACCOUNT:
+        return _account_hint(principal, source, code)
+    if code == _NOT_YET_VALID:
+        return (
+            "set this machine's clock by NTP; if it is right, the ticket is for later: klist shows its start, and "
+            "kinit gets one for now"
+        )
     if kind is NoCredentials:
-        cache = cache_file(source.cache)
-        if cache and is_forbidden(cache):
-            return Hint(
-                "name a credential cache of this user with KRB5CCNAME or {args.ccache}, and run kinit; after su or "
-                "sudo KRB5CCNAME may still name another user's cache"
-            )
-        return source.remedy
+        return _credentials_hint(source)
     if kind is TicketExpired:
         return source.renewal
     if kind is ServiceUnknown:
@@ -170,21 +240,67 @@ def _hint(kind: type[KerberosXMLRPCError], service: str, source: Source, minor: 
             "the KDC was asked for {service}: {remedy}", service=asked_name(service), remedy=_service_hint(service)
         )
     if kind is KDCUnreachable:
-        return _realm_hint(minor.code)
-    if minor.code == _TYPE_NOT_AT_KDC:
+        return _realm_hint(code)
+    if is_refused_tgt(failure):
+        return _tgt_hint(source)
+    return _type_hint(service, code) or (_TRACE if kind is KerberosXMLRPCError else None)
+
+
+_TRACE = "set KRB5_TRACE=/dev/stderr in the environment: MIT's Kerberos then logs its steps and the failure"
+
+
+def _credentials_hint(source: Source) -> str:
+    """Return the hint if there are no credentials."""
+    keytab = source.keytab or source.default_keytab
+    if keytab and is_forbidden(keytab_file(keytab) or ""):
+        return Hint(
+            "let this user read the keytab {keytab}, or name another keytab by {args.keytab} or KRB5_CLIENT_KTNAME",
+            keytab=keytab,
+        )
+    cache = cache_file(source.cache)
+    if cache and is_forbidden(cache):
+        return Hint(
+            "name a credential cache of this user with KRB5CCNAME or {args.ccache}, and run kinit; after su or sudo "
+            "KRB5CCNAME may still name another user's cache"
+        )
+    return source.remedy
+
+
+def _tgt_hint(source: Source) -> str:
+    """Return the hint if the KDC refuses the ticket-granting ticket."""
+    if source.again is None:
+        return "the KDC refuses even a new ticket-granting ticket: ask the realm's administrator to look at its log"
+    return Hint(
+        "{again}: the KDC refuses the ticket-granting ticket of the cache; its key has changed", again=source.again
+    )
+
+
+def _type_hint(service: str, code: int) -> str | None:
+    """Return the hint for a failure because of encryption types."""
+    if code == _TYPE_NOT_AT_KDC:
         return (
             f"the KDC probably has no key of {asked_name(service)} with an allowed encryption type (permitted_enctypes "
             "and allow_weak_crypto in krb5.conf, on this machine and on the KDC, set the allowed types): ask the KDC's "
             "administrator for a new key, of aes256-cts, and with it a new keytab for the server"
         )
-    if minor.code in _TYPE_NOT_HERE:
+    if code in _TYPE_NOT_HERE:
         return (
             "krb5.conf on this machine does not allow the encryption type of the tickets in the credential cache: look "
             "at permitted_enctypes, default_tgs_enctypes and allow_weak_crypto, then run kinit again"
         )
-    if kind is KerberosXMLRPCError:
-        return "set KRB5_TRACE=/dev/stderr in the environment: MIT's Kerberos then logs its steps and the failure"
     return None
+
+
+def _account_hint(principal: str | None, source: Source, code: int) -> str:
+    """Return the hint if the KDC refuses to give this account a ticket."""
+    cache = cache_file(source.cache)
+    owner = principal or (cache_owner(cache) if cache and not source.keytab else None)
+    account = f"the account {shown(owner)}" if owner else "the account"
+    more = "; or a rule of the KDC forbids this ticket" if code == _POLICY else ""
+    return (
+        f"ask the realm's administrator whether {account} is disabled, locked or expired, or whether its password has "
+        f"expired{more}"
+    )
 
 
 def _service_hint(service: str) -> str:

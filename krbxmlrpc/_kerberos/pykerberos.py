@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import Any
 
 import kerberos
@@ -12,6 +13,9 @@ from .._secrets import Secret
 from ..errors import GSSStatus
 from .gss_errors import GSSFailure, Source
 from .ticket import Ticket
+
+_SHORTEST_TICKET = 128
+"""A ticket has more characters in base64: its encrypted part alone has a session key, two principals and five times."""
 
 _MECHANISMS = {"spnego": kerberos.GSS_MECH_OID_SPNEGO, "krb5": kerberos.GSS_MECH_OID_KRB5}
 
@@ -53,18 +57,35 @@ class PykerberosTicket(Ticket):
     def _client(self, context: Any) -> str:
         return str(kerberos.authGSSClientUserName(context))
 
+    def _delegates(self, context: Any, mechanism: str, token: str) -> bool | None:
+        # pykerberos does not tell the flags of a context. A token that delegates holds a ticket-granting ticket. So it
+        # is longer than a token that does not, by more than the shortest ticket.
+        self._delegate = False
+        try:
+            plain = self._begin(mechanism)[1]
+        except GSSFailure:
+            return None
+        finally:
+            self._delegate = True
+        return len(token) - len(plain) > _SHORTEST_TICKET
+
     def _source(self) -> Source:
         cache, keytab = (os.environ.get(name, "") for name in ("KRB5CCNAME", "KRB5_CLIENT_KTNAME"))
         looked = f"KRB5CCNAME names {cache}" if cache else "KRB5CCNAME is not set, so it was the default one"
         looked += f"; KRB5_CLIENT_KTNAME names the keytab {keytab}" if keytab else ""
         kinit, several = "run kinit", ""
         if self._asked_principal is not None:
-            kinit = f"run kinit {self._asked_principal}"
+            kinit = f"run kinit {shlex.quote(self._asked_principal)}"
             several = "; a collection, KRB5CCNAME=DIR:/path, keeps those of several principals"
+        again = f"{kinit} again"
+        if keytab:
+            again += " (or kdestroy: the keytab then fills the cache)"
         return Source(
             cache,
             f"{kinit}, or set KRB5_CLIENT_KTNAME to a keytab; klist -A shows which principals there are tickets for"
             f"{several}. The credential cache looked at: {looked}",
+            default_keytab=keytab or None,
+            again=again,
         )
 
 

@@ -7,6 +7,7 @@ it is. If the realm is left out, it is the host's: by ``[domain_realm]`` of krb5
 
 from __future__ import annotations
 
+import enum
 import socket
 from contextlib import suppress
 from typing import Any, Callable, Literal, NamedTuple
@@ -15,8 +16,9 @@ from .._forks import no_fork
 from .._hints import Hint
 from ..errors import KerberosXMLRPCError
 from . import krb5_conf
+from .credentials import TicketMaker, Turns, is_power_of_two
 from .gss_errors import is_unknown_service
-from .principals import asked_name
+from .principals import asked_name, principal_name
 from .ticket import Ticket
 
 Canonicalize = Literal["never", "fallback", "always"]
@@ -34,6 +36,16 @@ class _Known(NamedTuple):
     service: str
     by_host: bool
     """Whether GSSAPI has to be asked by a host-based name."""
+    asked: str | None = None
+    """The principal to ask GSSAPI for, if it is not the usual one for the service."""
+
+
+class Renewed(enum.Enum):
+    """Whether the next ticket for a service is another one than the ticket that the server refused."""
+
+    NO = enum.auto()
+    MAYBE = enum.auto()
+    YES = enum.auto()
 
 
 class ServiceNames:
@@ -44,15 +56,24 @@ class ServiceNames:
         canonicalize: whether the canonical name in the DNS may take the place of a host's name: never; if the KDC does
             not know the host's name; or always.
         lookup: returns the canonical name of a host; None if there is none.
+        maker: gets new tickets in the place of refused ones; None: nothing does.
     """
 
     def __init__(
-        self, new_ticket: NewTicket, canonicalize: Canonicalize, lookup: Callable[[str], str | None] | None = None
+        self,
+        new_ticket: NewTicket,
+        canonicalize: Canonicalize,
+        lookup: Callable[[str], str | None] | None = None,
+        maker: TicketMaker | None = None,
     ) -> None:
         self.new_ticket = new_ticket
         self._canonicalize = canonicalize
         self._lookup = lookup or canonical_name
+        self._maker = maker
         self._known: dict[str, _Known] = {}
+        self._refusals: dict[str, int] = {}
+        self._renewals: dict[str, int] = {}
+        self._turns = Turns()
 
     def ticket(self, service: str, **options: Any) -> Ticket:
         """Return a ticket for a service. The options are those of `KerberosTicket`.
@@ -62,8 +83,9 @@ class ServiceNames:
         """
         known = self._known.get(service)
         if known is not None:
+            other = {} if known.asked is None else {"_asked": known.asked}
             try:
-                return self.new_ticket(known.service, _by_host=known.by_host, **options)
+                return self.new_ticket(known.service, _by_host=known.by_host, **other, **options)
             except KerberosXMLRPCError as error:
                 if not is_unknown_service(error):
                     raise
@@ -93,6 +115,58 @@ class ServiceNames:
     def forget(self, service: str) -> None:
         """Forget the name of a service, because the server refused a ticket for it: its name in the DNS may be new."""
         self._known.pop(service, None)
+
+    def renewals(self, service: str) -> int:
+        """Return a number that changes when refused tickets for a service are replaced."""
+        own = self._maker and self._maker.own
+        return own.generation if own else self._renewals.get(service, 0)
+
+    def renew(self, service: str, principal: str | None, seen: int) -> Renewed:
+        """Replace the ticket for a service, because the server refused it. Say whether the next ticket is a new one.
+
+        The transport's own cache is emptied. A ticket cannot be removed from the user's cache. But GSSAPI keeps tickets
+        by the principal that was asked for, and there are two names for the principal of a service: with its realm and,
+        by referral (RFC 6806), without. So a new ticket is added to the cache by the other name, after the 1st, 2nd,
+        4th, 8th, … refusal in a row, and the next tickets are asked for by that name.
+
+        Args:
+            principal: the principal that the refused ticket was for.
+            seen: `renewals` before the refused ticket was made. If it has changed, another thread has replaced it.
+        """
+        with self._turns.lock:
+            if self.renewals(service) != seen:
+                return Renewed.MAYBE
+            if self._maker is None or principal is None:
+                return Renewed.NO
+            if self._maker.own is not None:
+                self.forget(service)
+                return Renewed.YES if self._maker.empty(seen) else Renewed.NO
+            count = self._refusals[service] = self._refusals.get(service, 0) + 1
+            return self._by_other_name(self._maker, service, principal) if is_power_of_two(count) else Renewed.NO
+
+    def _by_other_name(self, maker: TicketMaker, service: str, principal: str) -> Renewed:
+        known = self._known.get(service) or _Known(service, False)
+        usual = principal_name(known.service, krb5_conf.current().domain_realm)
+        other = f"{principal.rpartition('@')[0]}@" if principal in (usual, known.asked) else principal
+        fetched = maker.fetch(other)
+        found = self._fingerprint(known.service, other)
+        if found is None:
+            return Renewed.NO
+        self._known[service] = _Known(known.service, False, other)
+        self._renewals[service] = self._renewals.get(service, 0) + 1
+        # If the cache had a ticket by this name, GSSAPI finds that one: another program may have got it since.
+        return Renewed.YES if fetched == found else Renewed.MAYBE
+
+    def accepted(self, service: str) -> None:
+        """Note that the server accepted a ticket for a service."""
+        self._refusals.pop(service, None)
+
+    def _fingerprint(self, service: str, asked: str) -> str | None:
+        """Return the fingerprint of the ticket that is found by a name; None if there is none."""
+        try:
+            return self.new_ticket(service, _asked=asked, delegate=False).fingerprint
+        except KerberosXMLRPCError:
+            return None
 
     def _remembered(self, service: str, name: str, options: dict[str, Any]) -> Ticket:
         """Return a ticket for a name of a service. If that name differs from the usual one, remember it."""

@@ -18,7 +18,7 @@ from ..errors import GSSStatus, KerberosXMLRPCError, MutualAuthenticationError, 
 from . import krb5_conf
 from .gss_errors import GSSFailure, Source, is_unknown_service, no_ticket, other_mechanism
 from .principals import asked_name, has_no_realm, host_based_name, is_ticket_for, principal_name, shown
-from .tokens import Offer, check_reply, decode_token, read_offer, refuses_kerberos, requests_checksum
+from .tokens import NO_REASON, Offer, check_reply, decode_token, read_offer, refusal_code, requests_checksum
 
 MECHANISMS = ("spnego", "krb5")
 
@@ -54,8 +54,12 @@ class Ticket:
     Attributes:
         is_by_host: whether GSSAPI was asked by a host-based name.
         remedy: the remedy for the error that `answer_token` has raised; None if only the server can know the cause.
+        fingerprint: a hash of the service ticket: it tells whether two tickets came from one entry of the cache.
+        delegates: whether the ticket delegates; None if that is unknown. The ticket can fail to delegate although
+            `delegate` was set: the ticket-granting ticket may not be forwardable, or the KDC may not forward it.
 
-    A subclass begins a GSSAPI context (`_begin`), takes its steps (`_step`), and reads its principal (`_client`).
+    A subclass begins a GSSAPI context (`_begin`), takes its steps (`_step`), reads its principal (`_client`), and finds
+    out whether it delegates (`_delegates`).
     """
 
     auth_header: str
@@ -73,6 +77,7 @@ class Ticket:
         mechanism: str = "spnego",
         channel_bindings: bytes | None = None,
         _by_host: bool = False,
+        _asked: str | None = None,
     ) -> None:
         check_ticket_arguments(service, principal, delegate, mechanism)
         checked("mutual", mutual, "True or False", (bool,))
@@ -85,15 +90,18 @@ class Ticket:
         self._asked_principal = principal
         self._delegate = delegate
         self._channel_bindings = channel_bindings
+        self._asked = _asked  # the principal to ask GSSAPI for, if it is not the usual one for the service
         self.is_by_host = _by_host
         try:
             context, token, self._offer = self._found(mechanism)
         except ValueError as error:
             raise other_mechanism(service, principal, self._source()) from error
         self.service_principal = self._offer.service
+        self.fingerprint = self._offer.fingerprint
         if not is_ticket_for(service, self.service_principal):
             raise self._other_service()
         self.auth_header = Secret(f"Negotiate {token}")
+        self.delegates = delegate and self._delegates(context, mechanism, token)
         # A list, because taking its only element is atomic: no two threads can take the same GSSAPI context.
         self._context.append(context)
 
@@ -127,6 +135,8 @@ class Ticket:
         """The name to ask GSSAPI for: a principal, or a host-based name (``HTTP@host``)."""
         if self.is_by_host:
             return host_based_name(self.service)
+        if self._asked is not None:
+            return self._asked
         return principal_name(self.service, krb5_conf.current().domain_realm)
 
     def _opened(self, mechanism: str) -> tuple[Any, str, Offer]:
@@ -153,9 +163,18 @@ class Ticket:
         """Return the client's principal after a complete exchange."""
         raise NotImplementedError
 
+    def _delegates(self, context: Any, mechanism: str, token: str) -> bool | None:
+        """Say whether the first token of a context delegates; None if that is unknown."""
+        raise NotImplementedError
+
     def _source(self) -> Source:
         """Return the credential cache and keytab of the ticket, for messages."""
         raise NotImplementedError
+
+    @property
+    def again(self) -> str | None:
+        """The remedy if the server refuses the ticket; None if the cache is the transport's own."""
+        return self._source().again
 
     def verify_token(self, token: str) -> None:
         """Return if this token comes from the service, else raise. You can call this once.
@@ -238,7 +257,7 @@ class Ticket:
             return self._step(context, token)
         except GSSFailure as failure:
             why = f"GSSAPI refuses the server's token: {failure}"
-            if refuses_kerberos(decode_token(token)):
+            if token and refusal_code(token) == NO_REASON:
                 why = "the server does not take Kerberos: its SPNEGO refuses each mechanism"
                 self.remedy = _NO_KERBEROS
             raise self._unproven(why, major=failure.major, minor=failure.minor) from failure
@@ -291,9 +310,35 @@ class Ticket:
                 self._begin("krb5")
                 if self._asked_principal is not None:
                     fallback = NoCredentials  # krb5 found credentials of another principal
+                failure = failure.of_unknown_mechanism()
             except GSSFailure as plain:  # keep no other reference: the traceback holds a transport
-                return no_ticket(plain, self.service, self._asked_principal, self._source(), fallback)
-        return no_ticket(failure, self.service, self._asked_principal, self._source(), fallback)
+                return self._named(plain, fallback)
+        return self._named(failure, fallback)
+
+    def _named(self, failure: GSSFailure, fallback: type[KerberosXMLRPCError]) -> KerberosXMLRPCError:
+        """Return the error for a failure to get a ticket."""
+        realm = self._unknown_realm() if is_unknown_service(failure) else None
+        return no_ticket(failure, self.service, self._asked_principal, self._source(), fallback, realm)
+
+    def _unknown_realm(self) -> str | None:
+        """Return the realm of the service if the KDC knows no way to it. The KDC has said that a service is unknown.
+
+        KDCs say the same of a service that they do not know and of a realm to which they know no way. So ask for a
+        service that each realm has, its ticket-granting service. If the realm is the client's, the cache has that
+        ticket.
+        """
+        target = self._target
+        realm = "" if self.is_by_host else target.rpartition("@")[2]
+        if not realm:
+            return None
+        asked, self._asked = self._asked, f"krbtgt/{realm}@{realm}"
+        try:
+            self._begin("krb5")
+        except GSSFailure as failure:
+            return realm if is_unknown_service(failure) else None
+        finally:
+            self._asked = asked
+        return None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} for {self.service}{'' if self._context else ', used'}>"

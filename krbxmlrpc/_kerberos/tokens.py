@@ -12,6 +12,7 @@ the server's identity.
 from __future__ import annotations
 
 import binascii
+import hashlib
 from typing import NamedTuple, TypeVar
 
 from .._secrets import SecretBytes
@@ -32,6 +33,7 @@ _MICROSOFT_KRB5 = b"\x2a\x86\x48\x82\xf7\x12\x01\x02\x02"
 # The first two bytes of a Kerberos token inside its frame: its kind (RFC 4121, section 4.1).
 _AP_REQ = b"\x01\x00"
 _AP_REP = b"\x02\x00"
+_ERROR = b"\x03\x00"
 
 # DER tags.
 _INTEGER, _OCTETS, _OID, _ENUMERATED, _SEQUENCE = 0x02, 0x04, 0x06, 0x0A, 0x30
@@ -40,8 +42,12 @@ _FRAME = 0x60  # RFC 2743, section 3.1
 _NEG_TOKEN_RESP = 0xA1  # RFC 4178, section 4.2
 _APPLICATION_1 = 0x61  # Ticket, RFC 4120, section 5.3
 _APPLICATION_14, _APPLICATION_15 = 0x6E, 0x6F  # AP-REQ and AP-REP, RFC 4120, section 5.5
+_APPLICATION_30 = 0x7E  # KRB-ERROR, RFC 4120, section 5.9.1
 
 _ACCEPT_COMPLETED, _REJECT, _REQUEST_MIC = b"\x00", b"\x02", b"\x03"  # negState, RFC 4178, section 4.2.2
+
+NO_REASON = 0
+"""The code of a refusal without a reason. Kerberos has no error with this code (RFC 4120, section 7.5.9)."""
 
 
 class Offer(NamedTuple):
@@ -53,6 +59,8 @@ class Offer(NamedTuple):
     """The encryption type of the session key, which encrypts the server's proof, as the bytes of a DER integer."""
     service: str
     """The principal for which the ticket was issued, as the ticket says in clear text. GSSAPI displays it like this."""
+    fingerprint: str = ""
+    """A hash of the ticket: it tells whether two tokens hold the same ticket."""
 
 
 def decode_token(token: str) -> SecretBytes:
@@ -101,17 +109,44 @@ def requests_checksum(token: bytes, offer: Offer) -> bool:
     return True
 
 
-def refuses_kerberos(token: bytes) -> bool:
-    """Say whether a server's token refuses the negotiation, and brings no reason of Kerberos (RFC 4178, section 4.2.2).
+def refusal_code(token: str) -> int | None:
+    """Return the error code of Kerberos by which a server refuses a ticket; None if its token is no refusal.
 
-    Nothing protects such a token. It is only good for a message.
+    No key protects a refusal: anybody on the network path could have made it.
+
+    Args:
+        token: the token in base64; ``""`` if the server sent none.
     """
+    if not token:
+        return NO_REASON
     try:
-        answer = _Fields(token).take(_NEG_TOKEN_RESP).take(_SEQUENCE)
-        state = answer.take_optional(0xA0)
-        return state is not None and _expect(state, _ENUMERATED, (_REJECT,)) == _REJECT and not answer.has_more()
+        return _parsed_refusal(decode_token(token))
     except ValueError:
-        return False
+        return None
+
+
+def _parsed_refusal(token: bytes) -> int:
+    fields = _Fields(token)
+    response = fields.take_optional(_NEG_TOKEN_RESP)
+    if response is not None:
+        answer = response.take(_SEQUENCE)
+        state = answer.take_optional(0xA0)
+        answer.take_optional(0xA1)
+        proof = answer.take_optional(0xA2)
+        if proof is None:
+            _expect(_required(state), _ENUMERATED, (_REJECT,))
+            return NO_REASON
+        fields = proof.take(_OCTETS)
+    error = _kerberos_message(fields, _ERROR).take(_APPLICATION_30).take(_SEQUENCE)
+    for tag in (0xA0, 0xA1, 0xA2, 0xA3, 0xA4, 0xA5):  # version, type, and the times of both sides
+        error.take_optional(tag)
+    return int.from_bytes(error.take(0xA6).take(_INTEGER).rest, "big")
+
+
+def _required(field: _Fields | None) -> _Fields:
+    if field is None:
+        raise ValueError("a field of the token is missing")
+    return field
 
 
 class _Frame(NamedTuple):
@@ -154,9 +189,11 @@ def _parsed_offer(token: bytes) -> tuple[_Frame, Offer]:
     request = _kerberos_message(krb5, _AP_REQ).take(_APPLICATION_14).take(_SEQUENCE)
     for tag in (0xA0, 0xA1, 0xA2):  # version, type, options
         request.take(tag)
-    service = _service_in(request.take(0xA3))
+    ticket = request.take(0xA3)
+    fingerprint = hashlib.sha256(ticket.rest).hexdigest()
+    service = _service_in(ticket)
     authenticator = request.take(0xA4).take(_SEQUENCE)
-    offer = Offer(mechanisms, authenticator.take(0xA0).take(_INTEGER).rest, service)
+    offer = Offer(mechanisms, authenticator.take(0xA0).take(_INTEGER).rest, service, fingerprint)
     authenticator.take_optional(0xA1)
     return authenticator.take(0xA2).take(_OCTETS).frame(), offer
 

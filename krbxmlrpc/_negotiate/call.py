@@ -14,6 +14,7 @@ from xmlrpc.client import Error, Fault, dumps
 from .._hints import told
 from .._http.pool import Pool
 from .._http.progress import Reports
+from .._kerberos.service_names import Renewed
 from .._secrets import Secret, hidden
 from .._xmlrpc.calls import method_name, with_carriage_returns
 from ..errors import AuthenticationRejected, CallOutcomeUnknown, KerberosXMLRPCError
@@ -70,9 +71,7 @@ class SessionOrTicket(Authentication):
         """Make a call, and return its values."""
         cookies = calling.cookies()
         if not cookies.may_authenticate and not self._preemptive:
-            step, result = calling.attempt(Sent.NOTHING, cookies)
-            if step is Step.ACCEPT:
-                return result
+            return calling.authenticated(cookies, first=Sent.NOTHING)
         for _ in range(MAX_SESSIONS):
             if not cookies.may_authenticate:
                 break
@@ -289,19 +288,46 @@ class Calling:
         """Make one attempt; return ACCEPT and the values, or RENEW and the reply. Any other outcome is an error."""
         return self._exchange(self.call, sent, cookies).run()
 
-    def authenticated(self, cookies: Cookies, call: Call | None = None) -> Any:
+    def authenticated(self, cookies: Cookies, call: Call | None = None, first: Sent = Sent.CONNECTION) -> Any:
         """Make the call, or another one, and return the values.
 
-        The call carries a ticket, unless an earlier reply has shown that this connection does not need one.
+        The call carries a ticket, unless an earlier reply has shown that this connection does not need one. If the
+        server refuses the ticket, and a new ticket may help, the call is made once more with a new one.
+
+        Args:
+            first: the authentication of the first attempt, CONNECTION or NOTHING. The connection can require another.
         """
         call = call or self.call
+        names = self._client.tickets.names
+        seen = names.renewals(call.service)
         try:
-            step, result = self._exchange(call, Sent.CONNECTION, cookies).run()
+            step, result = self._exchange(call, first, cookies).run()
             if step is not Step.ACCEPT:
                 result = self._exchange(call, Sent.TICKET, cookies).run()[1]
-            return result
+        except AuthenticationRejected as error:
+            renewed = Renewed.NO
+            if error.new_ticket_may_help and call.legs > 0:
+                renewed = names.renew(call.service, error.service, seen)
+            if renewed is Renewed.NO:
+                names.forget(call.service)
+                raise
+            result = self._once_more(call, renewed)
+        except Fault:
+            names.accepted(call.service)
+            raise
+        names.accepted(call.service)
+        return result
+
+    def _once_more(self, call: Call, renewed: Renewed) -> Any:
+        """Make a call whose ticket was refused once more, with another ticket. The 401 means that nothing has run."""
+        call = call._replace(has_new_ticket=renewed is Renewed.YES)
+        try:
+            return self._exchange(call, Sent.TICKET, Cookies() if call.is_login else self.cookies()).run()[1]
         except AuthenticationRejected:
             self._client.tickets.names.forget(call.service)
+            raise
+        except Fault:
+            self._client.tickets.names.accepted(call.service)
             raise
 
     def log_in(self, login: Call, seen: int) -> None:

@@ -19,6 +19,7 @@ from .._http.verbose import print_headers
 from .._http.www_authenticate import negotiate_details
 from .._kerberos.identity import Identity, Owner
 from .._kerberos.ticket import Ticket
+from .._kerberos.tokens import refusal_code
 from .._xmlrpc.decoding import fault_in
 from ..errors import InvalidResponse, KerberosXMLRPCError, MutualAuthenticationError
 from .cookies import Cookies, CookieStore
@@ -580,6 +581,8 @@ class Exchange(Negotiation):
             ticket.auth_header if ticket is not None else None,
             ticket.principal if ticket is not None else None,
             service=ticket.service_principal if ticket is not None else None,
+            again=ticket.again if ticket is not None else None,
+            refusal=refusal_code(self._token) if response.status == self._expects.challenge_status else None,
             head_bytes=self._wire.connection.head_bytes,
             is_plain=self._place.startswith("http:"),
         )

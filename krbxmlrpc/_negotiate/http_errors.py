@@ -35,7 +35,7 @@ from ..errors import (
     ServerUnreachable,
     UnexpectedStatus,
 )
-from .policy import GATEWAY, PASSING, Call, Reply, Sent, Step, may_have_ended
+from .policy import GATEWAY, PASSING, Call, Reply, Sent, Step, may_have_ended, new_ticket_may_help
 
 CLOCK_TOLERANCE = 300.0
 """Seconds by which clocks may differ for Kerberos (RFC 4120, section 8.2: 5 minutes)."""
@@ -83,7 +83,7 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
     """
     facts = {**_facts(call, reply), **gssapi_facts(error)}
     service = reply.service or call.service
-    what = f"{call.shown} answered 401 to a ticket for {service}"
+    what = f"{call.shown} answered 401 to a {'new ' if call.has_new_ticket else ''}ticket for {service}"
     ntlm = brings_ntlm(reply.headers.get_all("WWW-Authenticate", []))
     if ntlm:
         what += ": the server wants NTLM"
@@ -93,21 +93,34 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
     seconds = clock_difference(reply.headers.get("Date"), datetime.now(timezone.utc))
     if seconds is not None and abs(seconds) > CLOCK_TOLERANCE:
         return ClockSkewRejected(f"{what}: {_clocks(seconds)}", seconds=seconds, **facts)
-    if hint is None:
-        lacks = "is missing, is not readable for the server, or lacks" if error is None else "lacks"
-        more = ""
-        if seconds is not None:
-            more += f"; the clocks are not the reason: they differ by {abs(seconds):.0f} seconds"
-        if header_bytes(reply.authorization or "") > LARGE_HEADER:
-            more += f"; or the ticket is too large for the server: {_size(reply)}"
-        hint = Hint(
-            "most often the server's keytab {lacks} the current key: compare 'kvno {principal}' here with 'klist -k' "
-            "there; or the server has another name: see {args.service}; the server's error log gives the reason{more}",
-            lacks=lacks,
-            principal=service,
-            more=more,
+    rejection = AuthenticationRejected(what, hint=hint or _rejection_hint(call, reply, error, seconds), **facts)
+    rejection.new_ticket_may_help = hint is None and not reply.verified and new_ticket_may_help(reply.refusal)
+    return rejection
+
+
+def _rejection_hint(call: Call, reply: Reply, error: Exception | None, seconds: float | None) -> Hint:
+    """Return the hint for a refused ticket: the possible causes, the most likely one first."""
+    first = "most often "
+    if reply.again is not None and not call.has_new_ticket:
+        first = Hint(
+            "{again}, then repeat the call: the cached ticket may be for a former key of the server. (kvno gets a new "
+            "ticket, so it does not show this.) If that does not help, ",
+            again=reply.again,
         )
-    return AuthenticationRejected(what, hint=hint, **facts)
+    more = ""
+    if seconds is not None:
+        more += f" The clocks are not the reason: they differ by {abs(seconds):.0f} seconds."
+    if header_bytes(reply.authorization or "") > LARGE_HEADER:
+        more += f" Or the ticket is too large for the server: {_size(reply)}."
+    return Hint(
+        "{first}the server's keytab {lacks} the current key: compare 'kvno {principal}' here with 'klist -k' there. If "
+        "the key versions agree, compare the encryption types: 'klist -e' here with 'klist -ke' there. Or the server "
+        "has another name: see {args.service}.{more} The server's error log gives the reason",
+        first=first,
+        lacks="is missing, is not readable for the server, or lacks" if error is None else "lacks",
+        principal=reply.service or call.service,
+        more=more,
+    )
 
 
 def ntlm_hint(service: str) -> Hint:

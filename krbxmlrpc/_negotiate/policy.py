@@ -17,6 +17,7 @@ from xmlrpc.client import Fault
 from .._http.address import shown_path
 from .._http.progress import Reports
 from .._http.time_limits import Deadline
+from .._kerberos.tokens import NO_REASON
 from .._secrets import Secret
 
 MAX_LEGS = 5
@@ -106,6 +107,8 @@ class Call(NamedTuple):
     """The call, its login and its repetitions share one deadline; None: there is no deadline."""
     progress: Reports = Reports()
     """The functions that hear how much has been sent and received."""
+    has_new_ticket: bool = False
+    """Whether the server refused a ticket for this request, and the next ticket is certainly a new one."""
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.shown}>"
@@ -161,6 +164,10 @@ class Reply(NamedTuple):
     """Whether the request went out without TLS."""
     fault: Fault | None = None
     """The Fault in the body of an error status, if the reply counts as the server's."""
+    again: str | None = None
+    """How the user gets a new ticket in the place of the one of the request; None if there is no way."""
+    refusal: int | None = None
+    """The error code of Kerberos in the reply's token; see `tokens.refusal_code`."""
 
     @property
     def verified(self) -> bool:
@@ -351,6 +358,21 @@ def redirected_to(url: str, location: str | None) -> Page | None:
         return None
     port = port or (443 if urlsplit(target).scheme == "https" else 80)
     return host.rstrip("."), port, urlsplit(target).path.partition(";")[0]
+
+
+# KRB_AP_ERR_BAD_INTEGRITY, _MODIFIED, _BADKEYVER, _NOKEY, KRB_ERR_GENERIC
+_OF_FORMER_KEYS = (NO_REASON, 31, 41, 44, 45, 60)
+
+
+def new_ticket_may_help(refusal: int | None) -> bool:
+    """Say whether a server may have refused a ticket because it is for a former key of the service.
+
+    Many servers do not say why they refuse a ticket.
+
+    Args:
+        refusal: the code of the refusal (RFC 4120, section 7.5.9); see `tokens.refusal_code`.
+    """
+    return refusal in _OF_FORMER_KEYS
 
 
 def needed_next(sent: Sent, verified: bool, step: Step, values: list[str]) -> Sent:

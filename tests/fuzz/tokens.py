@@ -3,7 +3,7 @@
 import base64
 
 from krbxmlrpc._kerberos import tokens
-from krbxmlrpc._kerberos.tokens import Offer, check_reply, decode_token, read_offer
+from krbxmlrpc._kerberos.tokens import NO_REASON, Offer, check_reply, decode_token, read_offer, refusal_code
 
 KRB5 = bytes.fromhex("2a864886f712010202")
 MICROSOFT = bytes.fromhex("2a864882f712010202")  # Windows 2000's OID of Kerberos (RFC 4178, appendix C)
@@ -85,6 +85,15 @@ def one_input(data):
             check_answer(data, offer, final)
     check_offer(data)
     check_base64(data)
+    check_refusal(data)
+
+
+def check_refusal(token):
+    """Check that a server's token is read as a refusal only if no answer of a server is read from it."""
+    code = refusal_code(base64.b64encode(token).decode())
+    if token and code is not None:
+        assert code >= NO_REASON
+        assert "good" not in [verdict(token, offer, final) for offer in (SPNEGO, BARE) for final in (True, False)]
 
 
 def check_answer(token, offer, final):

@@ -122,7 +122,7 @@ def test_a_cache_in_memory(call_plain, alice):
 
 ENVIRONMENT = """
 import os, sys
-from internals import ticket_maker
+from internals import TicketMaker
 
 def watch(event, arguments):
     assert event not in ("os.putenv", "os.unsetenv"), arguments
@@ -130,7 +130,7 @@ def watch(event, arguments):
 before = dict(os.environ)
 sys.addaudithook(watch)
 for ccache, keytab in ((sys.argv[1], None), (None, sys.argv[2])):
-    ticket_maker("alice@EXAMPLE.TEST", "spnego", ccache, keytab)("HTTP@localhost")
+    TicketMaker("alice@EXAMPLE.TEST", "spnego", ccache, keytab)("HTTP@localhost")
 assert dict(os.environ) == before
 """
 

@@ -554,7 +554,7 @@ def test_server_without_a_keytab(call_hub, trouble, hub, case, said, mechanism):
     error = trouble(call_hub("/no-keytab", mechanism=mechanism).whoami)
     assert (error.errcode, error.service) == (401, "HTTP/localhost@EXAMPLE.TEST")
     assert "kvno HTTP/localhost" in error.hint
-    assert [line.status for line in hub.logged(case)] == [401]
+    assert [line.status for line in hub.logged(case)] == [401, 401]  # a new ticket could have helped
     assert re.search("failed to get server creds: .*Keytab FILE:.*/no.keytab is nonexistent or empty", said())
 
 
@@ -590,7 +590,7 @@ def test_server_whose_key_has_changed(call_hub, trouble, hub, case, said, mechan
     error = trouble(call_hub("/stale-keytab", mechanism=mechanism).whoami)
     assert (error.errcode, error.service) == (401, "HTTP/localhost@EXAMPLE.TEST")
     assert "kvno HTTP/localhost" in error.hint and "clocks" in error.hint
-    assert [line.status for line in hub.logged(case)] == [401]
+    assert [line.status for line in hub.logged(case)] == [401, 401]  # a new ticket could have helped
     assert "found in keytab but cannot decrypt ticket" in said()
 
 

@@ -6,7 +6,7 @@ import re
 import k5test
 import pytest
 import with_hosts
-from internals import decode_token, read_offer, ticket_maker
+from internals import TicketMaker, decode_token, read_offer
 from servers import kdc
 from servers.scripted import ScriptedServer
 from servers.scripted_proxy import Tunnel, ask
@@ -293,5 +293,5 @@ def test_a_host_of_another_realm(two_realms, monkeypatch, tmp_path, credentials,
     monkeypatch.setenv("KRB5_CONFIG", str(conf))
     monkeypatch.setenv("KRB5CCNAME", cache)
     one.kinit(one.user_princ, one.password("user"), env={**one.env, "KRB5CCNAME": cache})
-    ticket = ticket_maker(None, "spnego", credentials.get("ccache"), None)(f"HTTP@{host}")
+    ticket = TicketMaker(None, "spnego", credentials.get("ccache"), None)(f"HTTP@{host}")
     assert ticket.service_principal == f"HTTP/{host}@TWO.TEST"

@@ -94,10 +94,15 @@ class Apache(Daemon):
         for name, identities in (("server", (kdc.HOST, "127.0.0.1", "::1")), ("othername", ("other.example.test",))):
             self.ca.issue_cert(*identities).private_key_and_cert_chain_pem.write_to_path(str(root / f"{name}.pem"))
         (root / "passwords").write_text("user:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n")  # "password"
-        shutil.copy(self._keytab, root / "http.keytab")
+        self.copy_keytab()
         shutil.copy(HERE / "hub.py", root)  # the children may not be allowed to read it where it is
         self._make_stale_keytab()
-        self._give_to_children("delegated", "executed", "rcache", "http.keytab", "stale.keytab")
+        self._give_to_children("delegated", "executed", "rcache", "stale.keytab")
+
+    def copy_keytab(self) -> None:
+        """Let the hub have the keys that are now in its keytab. It reads them for each ticket."""
+        shutil.copy(self._keytab, self._root / "http.keytab")
+        self._give_to_children("http.keytab")
 
     def _launch(self) -> bool:
         key = self._root / "session.key"

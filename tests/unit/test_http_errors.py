@@ -63,6 +63,23 @@ def test_the_clocks_may_differ_by_five_minutes(seconds, kind, sign, direction):
     assert (error.url, error.errmsg, error.principal) == ("hub:8443/xmlrpc", "Unauthorized", "user@REALM")
 
 
+@pytest.mark.parametrize("refusal, helps", [(0, True), (31, True), (44, True), (60, True), (35, False), (None, False)])
+def test_a_new_ticket_may_help_against_a_changed_key(refusal, helps):
+    refused = reply()._replace(refusal=refusal)
+    assert rejected(CALL, refused).new_ticket_may_help is helps
+    assert not rejected(CALL, refused, ValueError("it goes on"), "keep connections").new_ticket_may_help
+    assert not rejected(CALL, refused._replace(principal="user@REALM")).new_ticket_may_help  # it took the ticket
+
+
+def test_the_first_remedy_for_a_refused_ticket_is_a_new_one():
+    old = rejected(CALL, reply()._replace(again="run kinit again"))
+    assert old.hint.startswith("run kinit again, then repeat the call: ") and " to a ticket for " in old.message
+    new = rejected(CALL._replace(has_new_ticket=True), reply()._replace(again="run kinit again"))
+    assert "kinit" not in new.hint and " to a new ticket for " in new.message
+    for hint in (old.hint, new.hint):
+        assert hint.index("'klist -k'") < hint.index("'klist -e'") < hint.index("'klist -ke'") < hint.index("error log")
+
+
 def test_a_large_ticket_is_named_as_a_possible_cause():
     assert "too large" not in rejected(CALL, reply(authorization="x" * (8190 - len("Authorization: ")))).hint
     large = reply(authorization="x" * (8191 - len("Authorization: ")))._replace(head_bytes=8300)

@@ -6,7 +6,7 @@ import pytest
 
 from krbxmlrpc import KDCUnreachable, KerberosXMLRPCError, ServiceUnknown
 from krbxmlrpc._kerberos import service_names
-from krbxmlrpc._kerberos.service_names import ServiceNames, canonical_name
+from krbxmlrpc._kerberos.service_names import Renewed, ServiceNames, canonical_name
 from krbxmlrpc.errors import GSSStatus
 
 UNKNOWN = -1765328377
@@ -164,3 +164,84 @@ def test_the_canonical_name_is_the_one_that_libkrb5_takes(resolver):
     assert resolver("web1.test", "node1.test", "rdns = yes") == "node1.test"
     assert resolver(None, "node1.test") is None
     assert resolver("", None) is None
+
+
+# -- refused tickets --------------------------------------------------------------------------------------------------
+
+
+class Own:
+    """A cache in memory."""
+
+    generation = 0
+
+
+class Maker:
+    """Gets new tickets in the place of refused ones, and notes which."""
+
+    def __init__(self, own=None, fetched="new"):
+        self.own = own
+        self._fetched = fetched
+        self.fetched = []
+
+    def empty(self, seen):
+        self.own.generation += 1
+        return True
+
+    def fetch(self, target):
+        self.fetched.append(target)
+        return self._fetched
+
+
+class Cache(KDC):
+    """Gives tickets, and notes by which principal they were asked for."""
+
+    def __call__(self, service, _asked=None, delegate=True, **options):
+        ticket = super().__call__(service, **options)
+        self.asked[-1] = _asked or service
+        ticket.fingerprint = "new"
+        return ticket
+
+
+def refuse(found, service="HTTP@hub"):
+    """Have a server refuse a ticket; return what the transport gets for it."""
+    return found.renew(service, "HTTP/hub@REALM", found.renewals(service))
+
+
+def test_the_users_cache_has_two_names_for_a_service():
+    kdc, maker = Cache("HTTP@hub"), Maker()
+    found = ServiceNames(kdc, "never", DNS.get, maker)
+    assert refuse(found) is Renewed.YES
+    found.ticket("HTTP@hub")
+    assert maker.fetched == ["HTTP/hub@REALM"] and kdc.asked == ["HTTP/hub@REALM"] * 2
+    found.accepted("HTTP@hub")
+    assert refuse(found) is Renewed.YES
+    found.ticket("HTTP@hub")
+    assert maker.fetched[1:] == ["HTTP/hub@"] and kdc.asked[2:] == ["HTTP/hub@"] * 2
+
+
+def test_tickets_are_replaced_ever_more_seldom():
+    found = ServiceNames(Cache("HTTP@hub"), "never", DNS.get, Maker(fetched="another"))
+    renewed = [number for number in range(1, 20) if refuse(found) is Renewed.MAYBE]
+    assert renewed == [1, 2, 4, 8, 16]
+    found.accepted("HTTP@hub")
+    assert refuse(found) is Renewed.MAYBE
+
+
+def test_no_ticket_is_replaced_twice():
+    for maker in (Maker(), Maker(own=Own())):
+        found = ServiceNames(Cache("HTTP@hub"), "never", DNS.get, maker)
+        seen = found.renewals("HTTP@hub")
+        assert found.renew("HTTP@hub", "HTTP/hub@REALM", seen) is Renewed.YES
+        count = len(maker.fetched), found.renewals("HTTP@hub")
+        assert found.renew("HTTP@hub", "HTTP/hub@REALM", seen) is Renewed.MAYBE
+        assert (len(maker.fetched), found.renewals("HTTP@hub")) == count
+
+
+def test_a_cache_in_memory_is_emptied_each_time():
+    found = ServiceNames(Cache("HTTP@hub"), "never", DNS.get, Maker(own=Own()))
+    assert [refuse(found) for _ in range(5)] == [Renewed.YES] * 5
+
+
+def test_only_a_ticket_replaces_a_ticket():
+    assert refuse(ServiceNames(Cache("HTTP@other"), "never", DNS.get, Maker(fetched=None))) is Renewed.NO
+    assert refuse(ServiceNames(Cache("HTTP@hub"), "never", DNS.get)) is Renewed.NO

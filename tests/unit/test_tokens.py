@@ -27,11 +27,12 @@ from krbxmlrpc import MutualAuthenticationError
 from krbxmlrpc._kerberos import tokens
 from krbxmlrpc._kerberos.ticket import Ticket
 from krbxmlrpc._kerberos.tokens import (
+    NO_REASON,
     Offer,
     check_reply,
     decode_token,
     read_offer,
-    refuses_kerberos,
+    refusal_code,
     requests_checksum,
 )
 
@@ -146,11 +147,13 @@ def test_offers_of_one_length_are_told_apart(first, second):
     assert len(set(map(len, tokens_of))) == 1
     tokens._offers.clear()
     for _ in range(2):
-        assert [read_offer(token) for token in tokens_of] == [first, second]
+        found = [read_offer(token) for token in tokens_of]
+        assert [offer._replace(fingerprint="") for offer in found] == [first, second]
+    assert (found[0].fingerprint == found[1].fingerprint) is (first.service == second.service)
 
 
 def test_a_bare_offer_has_no_mechanisms():
-    assert read_offer(offered(())) == BARE
+    assert read_offer(offered(()))._replace(fingerprint="") == BARE
 
 
 @pytest.mark.parametrize("offer", OFFERS)
@@ -291,6 +294,9 @@ class ScriptedTicket(Ticket):
     def _step(self, context, token):
         return True, self._gssapi_answers
 
+    def _delegates(self, context, mechanism, token):
+        return None
+
     def _client(self, context):
         return "user@REALM"
 
@@ -334,17 +340,45 @@ def test_a_complete_negotiation_needs_no_answer():
     assert ticket.principal is None
 
 
+# -- refusals ---------------------------------------------------------------------------------------------------------
+
+
+def refusal(code, times=True):
+    """Return a Kerberos token with a KRB-ERROR (RFC 4120, section 5.9.1)."""
+    fields = der(0xA0, der(2, b"\5")) + der(0xA1, der(2, b"\x1e"))
+    if times:
+        fields += b"".join(der(tag, der(2, b"\1")) for tag in (0xA3, 0xA4, 0xA5))
+    fields += der(0xA6, der(2, bytes([code]))) + der(0xA9, der(0x1B, b"REALM"))
+    return der(0x60, der(6, KRB5) + b"\3\0" + der(0x7E, der(0x30, fields)))
+
+
 @pytest.mark.parametrize(
-    "token, expected",
+    "token, code",
     [
-        (base64.b64decode("oQcwBaADCgEC"), True),  # from mod_auth_gssapi with gss-ntlmssp, and no keytab
-        (answer(state(2), PROOF), False),  # Kerberos gives the reason
-        (answer(state(0)), False),
-        (answer(state(1), mechanism(KRB5)), False),
-        (answer(), False),
-        (proof(), False),
-        (b"", False),
+        (refusal(31), 31),
+        (refusal(44, times=False), 44),
+        (answer(state(2), mechanism(KRB5), der(0xA2, der(4, refusal(41)))), 41),
+        (answer(state(1), der(0xA2, der(4, refusal(41)))), 41),
+        (answer(state(2)), NO_REASON),
+        (base64.b64decode("oQcwBaADCgEC"), NO_REASON),  # from mod_auth_gssapi with gss-ntlmssp, and no keytab
+        (answer(state(2), mechanism(KRB5)), NO_REASON),
+        (answer(state(0)), None),
+        (answer(state(1)), None),
+        (answer(mechanism(KRB5)), None),
+        (answer(state(2), mechanism(KRB5), PROOF), None),
+        (proof(), None),
+        (b"junk", None),
     ],
 )
-def test_a_refusal_of_kerberos(token, expected):
-    assert refuses_kerberos(token) is expected
+def test_the_code_of_a_refusal(token, code):
+    assert refusal_code(base64.b64encode(token).decode()) == code
+
+
+def test_a_server_without_a_token_gives_no_reason():
+    assert refusal_code("") == NO_REASON
+    assert refusal_code("no base64") is None
+
+
+@given(st.binary() | st.binary().map(lambda data: answer(state(2), der(0xA2, der(4, data)))))
+def test_anything_is_a_refusal_or_none(token):
+    refusal_code(base64.b64encode(token).decode())
