@@ -297,7 +297,7 @@ class StoreTicket(Ticket):
         raw = self._store.gssapi
         flags = [raw.RequirementFlag.transferable]  # has no effect; an empty list would mean python-gssapi's defaults
         flags += [raw.RequirementFlag.mutual_authentication] * self.mutual
-        flags += [raw.RequirementFlag.delegate_to_peer] * self._delegate
+        flags += [raw.RequirementFlag.delegate_to_peer] * self.is_to_delegate
         bindings = None
         if self._channel_bindings is not None:
             bindings = raw.ChannelBindings(application_data=self._channel_bindings)

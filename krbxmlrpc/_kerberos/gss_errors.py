@@ -26,6 +26,7 @@ from ..errors import (
 )
 from . import krb5_conf
 from .ccache import cache_file, cache_owner, cache_state, is_forbidden, ticket_end, ticket_start
+from .identity import is_same
 from .keytabs import keytab_file, keytab_state
 from .principals import asked_name, parts, shown
 
@@ -145,6 +146,9 @@ def no_ticket(
         kind = KDCUnreachable  # GSSAPI could not read krb5.conf
     asked = f"{asked_name(service)}{f' as {principal}' if principal else ''}"
     words = str(failure)
+    if kind is not NoCredentials and principal and _is_of_another(cache, principal):
+        # GSSAPI found credentials of the principal for another mechanism, and took the cache's for Kerberos.
+        kind, words = NoCredentials, "the credential cache has no tickets of this principal"
     if kind is NoCredentials and source.keytab and is_forbidden(keytab_file(source.keytab) or ""):
         words = f"{keytab_state(source.keytab)}"  # libkrb5 calls it nonexistent or empty
     if kind is TicketExpired:
@@ -153,6 +157,12 @@ def no_ticket(
             words += f" (since {facts['since']:%Y-%m-%d %H:%M:%S} UTC)"
     message = "; ".join([f"no ticket for {asked}: {words}", *_more(kind, source, minor, unknown_realm)])
     return kind(message, hint=_hint(kind, service, principal, source, failure), **facts)
+
+
+def _is_of_another(cache: str | None, principal: str) -> bool:
+    """Say whether a credential cache is certainly not this principal's."""
+    owner = cache_owner(cache) if cache else None
+    return owner is not None and not is_same(principal, owner)
 
 
 def _more(

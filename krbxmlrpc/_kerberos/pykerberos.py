@@ -31,7 +31,7 @@ class PykerberosTicket(Ticket):
 
     def _begin(self, mechanism: str) -> tuple[Any, str]:
         flags = kerberos.GSS_C_MUTUAL_FLAG if self.mutual else 0
-        flags |= kerberos.GSS_C_DELEG_FLAG if self._delegate else 0
+        flags |= kerberos.GSS_C_DELEG_FLAG if self.is_to_delegate else 0
         try:
             _, context = no_fork(
                 kerberos.authGSSClientInit,
@@ -60,13 +60,13 @@ class PykerberosTicket(Ticket):
     def _delegates(self, context: Any, mechanism: str, token: str) -> bool | None:
         # pykerberos does not tell the flags of a context. A token that delegates holds a ticket-granting ticket. So it
         # is longer than a token that does not, by more than the shortest ticket.
-        self._delegate = False
+        self.is_to_delegate = False
         try:
             plain = self._begin(mechanism)[1]
         except GSSFailure:
             return None
         finally:
-            self._delegate = True
+            self.is_to_delegate = True
         return len(token) - len(plain) > _SHORTEST_TICKET
 
     def _source(self) -> Source:

@@ -22,6 +22,12 @@ from .tokens import NO_REASON, Offer, check_reply, decode_token, read_offer, ref
 
 MECHANISMS = ("spnego", "krb5")
 
+NOT_DELEGATED = (
+    "klist -f has to show F (forwardable) at the ticket-granting ticket: run kinit -f again. If the F is missing then, "
+    "the account may not be delegated: ask the realm's administrator"
+)
+"""The remedy if the caller asked for delegation, and the ticket does not delegate."""
+
 SERVICE = "'HTTP@host', 'HTTP/host@REALM' or 'HTTP/host@' (the host's realm)"
 PRINCIPAL = Hint("a name like 'user' or 'user@REALM', or {phrase.left_out}")
 """The accepted values of ``service`` and ``principal``, for errors."""
@@ -55,8 +61,9 @@ class Ticket:
         is_by_host: whether GSSAPI was asked by a host-based name.
         remedy: the remedy for the error that `answer_token` has raised; None if only the server can know the cause.
         fingerprint: a hash of the service ticket: it tells whether two tickets came from one entry of the cache.
+        is_to_delegate: whether the caller asked for delegation.
         delegates: whether the ticket delegates; None if that is unknown. The ticket can fail to delegate although
-            `delegate` was set: the ticket-granting ticket may not be forwardable, or the KDC may not forward it.
+            `is_to_delegate` is set: the ticket-granting ticket may not be forwardable, or the KDC may not forward it.
 
     A subclass begins a GSSAPI context (`_begin`), takes its steps (`_step`), reads its principal (`_client`), and finds
     out whether it delegates (`_delegates`).
@@ -88,20 +95,20 @@ class Ticket:
         self.principal = None
         self._context: list[Any] = []
         self._asked_principal = principal
-        self._delegate = delegate
+        self.is_to_delegate = delegate
         self._channel_bindings = channel_bindings
         self._asked = _asked  # the principal to ask GSSAPI for, if it is not the usual one for the service
         self.is_by_host = _by_host
         try:
             context, token, self._offer = self._found(mechanism)
         except ValueError as error:
-            raise other_mechanism(service, principal, self._source()) from error
+            raise self._other_mechanism() from error
         self.service_principal = self._offer.service
         self.fingerprint = self._offer.fingerprint
         if not is_ticket_for(service, self.service_principal):
             raise self._other_service()
         self.auth_header = Secret(f"Negotiate {token}")
-        self.delegates = delegate and self._delegates(context, mechanism, token)
+        self.delegates = self._delegates(context, mechanism, token) if delegate else False
         # A list, because taking its only element is atomic: no two threads can take the same GSSAPI context.
         self._context.append(context)
 
@@ -314,6 +321,14 @@ class Ticket:
             except GSSFailure as plain:  # keep no other reference: the traceback holds a transport
                 return self._named(plain, fallback)
         return self._named(failure, fallback)
+
+    def _other_mechanism(self) -> KerberosXMLRPCError:
+        """Return the error for a token of another mechanism. SPNEGO takes one if Kerberos has no ticket."""
+        try:
+            self._begin("krb5")
+        except GSSFailure as failure:
+            return self._named(failure, NoCredentials)
+        return other_mechanism(self.service, self._asked_principal, self._source())
 
     def _named(self, failure: GSSFailure, fallback: type[KerberosXMLRPCError]) -> KerberosXMLRPCError:
         """Return the error for a failure to get a ticket."""

@@ -34,6 +34,8 @@ class KerberosTicket(PykerberosTicket):
         auth_header: the value of the ``Authorization`` header to send, ``"Negotiate …"``. It is a text with a blank
             ``repr``, so that error reporters do not see it.
         principal: the client's principal after the server has proved its identity, else None.
+        delegates: whether the ticket lets the server act as the user; None if that is unknown. With ``delegate`` it can
+            be False, if the ticket-granting ticket is not forwardable or the account may not be delegated.
 
     Raises:
         TypeError, ValueError: an argument is not as described.

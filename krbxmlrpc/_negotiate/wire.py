@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
@@ -12,8 +13,9 @@ from .._http.connection import Connection
 from .._http.pool import Pool
 from .._http.response import Response
 from .._kerberos.channel_bindings import tls_server_end_point
+from .._kerberos.principals import shown
 from .._kerberos.service_names import ServiceNames
-from .._kerberos.ticket import Ticket
+from .._kerberos.ticket import NOT_DELEGATED, Ticket
 from ..errors import KerberosXMLRPCError
 from .http_errors import not_bindable
 from .policy import Call, Expects
@@ -31,6 +33,8 @@ class Details(NamedTuple):
 
 sending: ContextVar[Details | None] = ContextVar("sending", default=None)
 """The details of the request that this thread is sending; None if ``send_request`` is called by itself."""
+
+logger = logging.getLogger("krbxmlrpc")
 
 
 class Hooks(Protocol):
@@ -87,6 +91,7 @@ class TicketSource:
     def __init__(self, names: ServiceNames, bound: bool) -> None:
         self.names = names
         self._bound = bound
+        self._warned: set[str] = set()  # the services that got no delegated ticket
 
     def get(self, call: Call, connection: Connection) -> Ticket:
         """Get a ticket for the service of a call. The call goes over this connection."""
@@ -97,10 +102,14 @@ class TicketSource:
             except ValueError as error:
                 raise not_bindable(call, error) from error
         try:
-            return self.names.ticket(call.service, channel_bindings=bindings)
+            ticket = self.names.ticket(call.service, channel_bindings=bindings)
         except KerberosXMLRPCError as error:
             error.host = call.host
             raise
+        if ticket.delegates is False and ticket.is_to_delegate and call.service not in self._warned:
+            self._warned.add(call.service)
+            logger.warning("no ticket is delegated to %s: %s", shown(ticket.service_principal), NOT_DELEGATED)
+        return ticket
 
 
 class BlockingWire:

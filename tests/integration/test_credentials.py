@@ -10,7 +10,7 @@ import uuid
 import gssapi
 import pytest
 from helpers import TESTS, in_child, in_threads
-from internals import CredentialStore, StoreTicket, ccache_of, turn_of
+from internals import CredentialStore, StoreTicket, TicketMaker, ccache_of, turn_of
 from servers import kdc
 
 from krbxmlrpc import KDCUnreachable, KerberosXMLRPCError, NoCredentials, TicketExpired
@@ -201,6 +201,62 @@ def test_delegation_with_a_cache_of_its_own(call_hub, alice, tmp_path):
     assert not call_hub("/delegation", ccache=ccache).delegated()
 
 
+@pytest.fixture(params=["default", "ccache"])
+def delegation(request, realm, alice, call_hub, monkeypatch, tmp_path):
+    """Get a ticket with these flags of kinit, and open a proxy that delegates it: ``delegation("-F")``."""
+
+    def delegate(*flags):
+        ccache = alice.kinit(f"{tmp_path}/cache", *flags)
+        if request.param == "ccache":
+            return call_hub("/delegation", ccache=ccache, delegate=True)
+        monkeypatch.setenv("KRB5CCNAME", ccache)
+        return call_hub("/delegation", delegate=True)
+
+    return delegate
+
+
+@pytest.fixture
+def undelegable(realm, alice):
+    """Forbid to delegate the account of `alice`, for a test."""
+    flag = ["/usr/sbin/kadmin.local", "-q", f"modprinc -allow_forwardable {alice.principal}"]
+    realm.run(flag)
+    yield
+    realm.run([*flag[:2], flag[2].replace("-allow", "+allow")])
+
+
+def warnings_in(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_a_ticket_that_is_not_forwardable_delegates_nothing(delegation, caplog):
+    proxy = delegation("-F")
+    assert [proxy.delegated(), proxy.delegated()] == [False, False]
+    (warning,) = warnings_in(caplog)
+    assert warning.startswith("no ticket is delegated to HTTP/localhost@EXAMPLE.TEST: ") and "kinit -f" in warning
+
+
+def test_an_account_that_may_not_be_delegated_delegates_nothing(delegation, undelegable, caplog):
+    assert not delegation("-f").delegated()
+    (warning,) = warnings_in(caplog)
+    assert "the account may not be delegated" in warning
+
+
+def test_a_ticket_that_is_delegated_causes_no_warning(delegation, caplog):
+    assert delegation("-f").delegated()
+    assert warnings_in(caplog) == []
+
+
+@pytest.mark.parametrize("mechanism", ["spnego", "krb5"])
+@pytest.mark.parametrize("ccache", [True, False])
+def test_a_ticket_tells_whether_it_delegates(user, alice, monkeypatch, tmp_path, mechanism, ccache):
+    for flag, forwardable in (("-f", True), ("-F", False)):
+        cache = alice.kinit(f"{tmp_path}/cache", flag)
+        monkeypatch.setenv("KRB5CCNAME", cache)
+        make = TicketMaker(None, mechanism, cache if ccache else None, None)
+        assert make("HTTP@localhost", delegate=True).delegates is forwardable
+        assert make("HTTP@localhost").delegates is False
+
+
 @pytest.mark.parametrize("mutual", [True, False])
 def test_a_proof_is_asked_for_only_where_it_is_wanted(alice, user, mutual):
     ticket = StoreTicket(CredentialStore(None, None, alice.keytab), "HTTP@localhost", mutual=mutual)
@@ -288,6 +344,33 @@ def test_unknown_types(call_plain):
         call_plain(ccache="NONE:here").whoami()
     with pytest.raises(KerberosXMLRPCError, match="(?i)key ?tab"):
         call_plain(keytab="NONE:here").whoami()
+
+
+OLD = """
+import gssapi.raw
+from krbxmlrpc import KerberosTransport
+
+for name in ("acquire_cred_from", "store_cred_into", "set_neg_mechs"):
+    function = getattr(gssapi.raw, name)
+    delattr(gssapi.raw, name)
+    for arguments in ({"ccache": "/cache"}, {"keytab": "/keytab"}):
+        try:
+            KerberosTransport(**arguments)
+        except ImportError as error:
+            print(error)
+    KerberosTransport()
+    setattr(gssapi.raw, name, function)
+KerberosTransport(ccache="/cache")
+"""
+
+
+def test_a_gssapi_without_the_extension_is_reported_at_once():
+    """An old Heimdal has no credential store extension."""
+    done = subprocess.run([sys.executable, "-c", OLD], capture_output=True, text=True, check=True)
+    (message,) = set(done.stdout.splitlines())
+    for word in ("ccache=", "keytab=", "credential store extension", "MIT Kerberos", "KRB5CCNAME"):
+        assert word in message
+    assert len(done.stdout.splitlines()) == 6
 
 
 WITHOUT = """

@@ -10,6 +10,7 @@ import re
 import shutil
 import socket
 import ssl
+import uuid
 from pathlib import Path
 from xmlrpc.client import Fault, ProtocolError, ServerProxy, dumps
 
@@ -197,6 +198,127 @@ def test_expired_ticket(call_hub, trouble, other_realm, mechanism):
     now = datetime.datetime.now(datetime.timezone.utc)
     assert datetime.timedelta(days=0.5) < now - error.since < datetime.timedelta(days=2)
     assert f"since {error.since:%Y-%m-%d}" in error.message
+
+
+@pytest.mark.row("a ticket not yet valid")
+@MECHANISMS
+def test_ticket_that_is_not_yet_valid(call_hub, trouble, realm, monkeypatch, tmp_path, mechanism):
+    """It looks like this if this machine's clock is slow: the KDC's time has not come here yet."""
+    monkeypatch.setenv("KRB5CCNAME", f"{tmp_path}/later")
+    realm.kinit(realm.user_princ, realm.password("user"), flags=["-s", "1h"], env=dict(os.environ))
+    error = trouble(call_hub(mechanism=mechanism).whoami)
+    assert error.minor.code - KRB5 == 33  # KRB5KRB_AP_ERR_TKT_NYV
+    start = re.search(r"it is valid from (\S+ \S+) UTC", error.message)[1]
+    ahead = datetime.datetime.strptime(start, "%Y-%m-%d %H:%M:%S") - datetime.datetime.now(
+        datetime.timezone.utc
+    ).replace(tzinfo=None)
+    assert 50 * 60 < ahead.total_seconds() < 70 * 60
+
+
+@pytest.mark.row("a default keytab of no use")
+@pytest.mark.parametrize("library", ["pykerberos"], indirect=True)
+@MECHANISMS
+@pytest.mark.parametrize(
+    "content, words", [(None, "does not exist"), ("", "is empty"), ("junk", "is not a keytab"), ("/", "is a directory")]
+)
+def test_default_keytab_that_is_of_no_use(call_hub, trouble, monkeypatch, tmp_path, mechanism, content, words):
+    keytab = tmp_path / "keytab"
+    if content == "/":
+        keytab.mkdir()
+    elif content is not None:
+        keytab.write_text(content)
+    monkeypatch.setenv("KRB5CCNAME", f"{tmp_path}/none")
+    monkeypatch.setenv("KRB5_CLIENT_KTNAME", str(keytab))
+    assert f"{keytab} {words}" in trouble(call_hub(mechanism=mechanism).whoami).message
+
+
+@pytest.fixture
+def unreadable(realm, tmp_path):
+    """Make a call as a user who may not read a keytab: ``unreadable(keytab, call)``."""
+
+    def make(keytab, call):
+        if os.geteuid() != 0:
+            os.chmod(keytab, 0)
+            return call()
+
+        def as_nobody():
+            os.setgid(65534)
+            os.setuid(65534)
+            return call()
+
+        return in_child(as_nobody)
+
+    return make
+
+
+def keytab_of_root(realm):
+    keytab = f"{realm.tmpdir}/{uuid.uuid4().hex}.keytab"
+    realm.extract_keytab(realm.user_princ, keytab)
+    os.chmod(keytab, 0o600)
+    return keytab
+
+
+@pytest.mark.row("another user's keytab")
+@pytest.mark.parametrize("principal", [None, "user@EXAMPLE.TEST"])
+def test_keytab_that_may_not_be_read(call_hub, trouble, realm, unreadable, principal):
+    keytab = keytab_of_root(realm)
+    proxy = call_hub(keytab=keytab, principal=principal)
+    error = unreadable(keytab, lambda: trouble(proxy.whoami))
+    assert f"{keytab} may not be read by this user" in error.message
+    assert "nonexistent" not in error.message and "Permission denied" not in error.message
+    assert keytab in error.hint
+
+
+@pytest.mark.row("another user's keytab")
+@pytest.mark.parametrize("library", ["pykerberos"], indirect=True)
+def test_default_keytab_that_may_not_be_read(call_hub, trouble, realm, unreadable, monkeypatch, tmp_path):
+    keytab = keytab_of_root(realm)
+    monkeypatch.setenv("KRB5CCNAME", f"{realm.tmpdir}/none")
+    monkeypatch.setenv("KRB5_CLIENT_KTNAME", keytab)
+    proxy = call_hub()
+    error = unreadable(keytab, lambda: trouble(proxy.whoami))
+    assert "KRB5_CLIENT_KTNAME names a keytab" in error.message and keytab in error.hint
+
+
+@pytest.fixture
+def account(realm, tmp_path):
+    """A principal whose account a test may change: ``account("-allow_tix")``; give the principal and a keytab."""
+    principal, keytab = f"{uuid.uuid4().hex}@EXAMPLE.TEST", str(tmp_path / "account.keytab")
+    realm.addprinc(principal)
+    realm.extract_keytab(principal, keytab)
+
+    def change(*flags):
+        realm.run(["/usr/sbin/kadmin.local", "-q", f"modprinc {' '.join(flags)} {principal}"])
+        return principal, keytab
+
+    return change
+
+
+@pytest.mark.row("a disabled account")
+@pytest.mark.parametrize("change", ["-allow_tix", "-expire yesterday", "-pwexpire yesterday"])
+def test_account_that_is_disabled(call_hub, trouble, account, change):
+    principal, keytab = account(change)
+    error = trouble(call_hub(keytab=keytab, principal=principal).whoami)
+    assert principal in error.hint
+    assert "klist -k" not in error.hint  # the keytab is good
+
+
+@pytest.mark.parametrize("argument", ["default", "ccache"])
+def test_owner_of_a_cache_can_be_pasted(call_hub, realm, monkeypatch, tmp_path, argument):
+    """Enterprise names (RFC 6806, section 5) have an @ of their own."""
+    owner = r"few.person\@example.test@EXAMPLE.TEST"
+    realm.run(["/usr/sbin/kadmin.local", "-q", f"addprinc -pw password {owner}"])
+    cache = f"{tmp_path}/cache"
+    realm.kinit(owner, "password", env={**os.environ, "KRB5CCNAME": cache})
+    monkeypatch.setenv("KRB5CCNAME", cache)
+    arguments = {"ccache": cache} if argument == "ccache" else {}
+    with pytest.raises(NoCredentials) as caught:
+        call_hub(principal="nobody@EXAMPLE.TEST", **arguments).whoami()
+    assert f"has tickets of {owner}" in caught.value.message
+    assert call_hub(principal=owner, **arguments).whoami() == owner
+    with pytest.raises(NoCredentials) as caught:
+        call_hub(principal=owner.replace("few", "no"), **arguments).whoami()
+    assert r"'no.person\@example.test@EXAMPLE.TEST'" in caught.value.hint  # quoted for the shell
 
 
 def test_expired_ticket_is_renewed_from_a_keytab(call_hub, other_realm):

@@ -194,12 +194,22 @@ NTLM = f"""
 NAMES = {NAMES}
 import os
 from internals import decode_token, read_offer
-from krbxmlrpc import KerberosTicket, NoCredentials
+from krbxmlrpc import KerberosTicket, NoCredentials, ServiceUnknown
+
+def check(error):
+    for words in ("argument", "Not a server name", "ntlm", "password"):
+        assert words not in error.message, error
 
 for principal in NAMES:
     for cache in (os.environ["KRB5CCNAME"], "FILE:/nowhere/none"):
         os.environ["KRB5CCNAME"] = cache
         for mechanism in ("spnego", "krb5"):
+            try:
+                KerberosTicket("HTTP@unknown.example.test", principal=principal, mechanism=mechanism)
+            except (NoCredentials, ServiceUnknown) as error:
+                is_known = principal != "nobody@EXAMPLE.TEST" and cache != "FILE:/nowhere/none"
+                assert type(error) is (ServiceUnknown if is_known else NoCredentials), (principal, error)
+                check(error)
             try:
                 ticket = KerberosTicket("HTTP@localhost", principal=principal, mechanism=mechanism)
                 offer = read_offer(decode_token(ticket.auth_header.partition(" ")[2]))
@@ -207,6 +217,7 @@ for principal in NAMES:
                 print(principal, mechanism, "beside others" if others and not principal else "ticket")
             except NoCredentials as error:
                 assert "kinit" in error.hint and error.principal == principal
+                check(error)
                 print(principal, mechanism, "none")
     os.environ["KRB5CCNAME"] = os.environ["CACHE"]
 """
