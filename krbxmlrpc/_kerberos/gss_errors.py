@@ -162,7 +162,8 @@ def no_ticket(
 def _is_of_another(cache: str | None, principal: str) -> bool:
     """Say whether a credential cache is certainly not this principal's."""
     owner = cache_owner(cache) if cache else None
-    return owner is not None and not is_same(principal, owner)
+    # If krb5.conf names no default realm, a name without a realm can be anybody's.
+    return owner is not None and not is_same(principal, owner) and not owner.startswith(f"{principal}@")
 
 
 def _more(
