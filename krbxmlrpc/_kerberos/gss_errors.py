@@ -170,17 +170,10 @@ def _more(
     kind: type[KerberosXMLRPCError], source: Source, minor: GSSStatus, unknown_realm: str | None
 ) -> Iterator[str]:
     """Yield what is known beside GSSAPI's words."""
-    cache = cache_file(source.cache)
-    if kind is NoCredentials:
-        state = cache and cache_state(cache)
-        if source.keytab:
-            yield f"the keytab is {source.keytab}"
-        elif state:
-            yield state
-        state = source.default_keytab and keytab_state(source.default_keytab)
-        if state:
-            yield f"KRB5_CLIENT_KTNAME names a keytab, but {state}"
-    elif kind is ClockSkew and minor.code == _NOT_YET_VALID:
+    if kind in (NoCredentials, TicketExpired):
+        yield from _states(kind, source)
+    elif minor.code == _NOT_YET_VALID:
+        cache = cache_file(source.cache)
         start = ticket_start(cache) if cache else None
         if start:
             yield f"it is valid from {start:%Y-%m-%d %H:%M:%S} UTC, and this machine's clock is behind that"
@@ -190,6 +183,19 @@ def _more(
             yield f"the KDC knows no way to the realm {unknown_realm}"
         elif trouble:
             yield trouble
+
+
+def _states(kind: type[KerberosXMLRPCError], source: Source) -> Iterator[str]:
+    """Yield the state of the credential cache and of the keytabs, if it explains why there are no credentials."""
+    cache = cache_file(source.cache)
+    state = cache and cache_state(cache)
+    if source.keytab and kind is NoCredentials:
+        yield f"the keytab is {source.keytab}"
+    elif state and kind is NoCredentials:
+        yield state
+    state = source.default_keytab and keytab_state(source.default_keytab)
+    if state:
+        yield f"KRB5_CLIENT_KTNAME names a keytab, but {state}"
 
 
 def is_unknown_service(error: GSSFailure | KerberosXMLRPCError) -> bool:

@@ -321,6 +321,14 @@ def test_owner_of_a_cache_can_be_pasted(call_hub, realm, monkeypatch, tmp_path, 
     assert r"'no.person\@example.test@EXAMPLE.TEST'" in caught.value.hint  # quoted for the shell
 
 
+@pytest.mark.parametrize("library", ["pykerberos"], indirect=True)
+def test_expired_ticket_and_a_default_keytab_of_no_use(call_hub, other_realm, monkeypatch, tmp_path):
+    other_realm(clock="-2d")
+    monkeypatch.setenv("KRB5_CLIENT_KTNAME", f"{tmp_path}/none")
+    with pytest.raises(TicketExpired, match=f"KRB5_CLIENT_KTNAME names a keytab, but {tmp_path}/none does not exist"):
+        call_hub().whoami()
+
+
 def test_expired_ticket_is_renewed_from_a_keytab(call_hub, other_realm):
     realm = other_realm(clock="-2d")
     realm.stop_kdc()

@@ -47,6 +47,14 @@ class Changing:
         self.realm.extract_keytab(kdc.SERVICE, self.realm.keytab)
         self.hub.copy_keytab()
 
+    def drop_key_of_tickets(self):
+        """Take the key by which tickets are encrypted out of the keytab of the hub. Its keys of other types stay."""
+        keytab = f"{self.folder}/{uuid.uuid4().hex}.keytab"
+        commands = f"rkt {self.realm.keytab}\ndelent 1\nwkt {keytab}\nq\n"
+        subprocess.run(["/usr/bin/ktutil"], input=commands, text=True, check=True, capture_output=True)
+        os.replace(keytab, self.realm.keytab)
+        self.hub.copy_keytab()
+
     def change_key_of_kdc(self):
         """Give the KDC a new key, so that it can read no earlier ticket-granting ticket."""
         self._change(f"krbtgt/{kdc.REALM}")
@@ -253,6 +261,20 @@ def test_refusals_do_not_fill_the_memory(changing, mechanism):
             assert "kinit" not in caught.value.hint
         assert changing.statuses(40) == [401] * 40
         assert tickets_in_memory(proxy("transport"), changing.folder) == (1, 2)  # beside the ticket-granting ticket
+
+
+@pytest.mark.row("a keytab without the right key type")
+@MECHANISMS
+def test_a_keytab_that_lacks_an_encryption_type(changing, trouble, mechanism):
+    """The key versions agree, so that kvno and klist -k show nothing."""
+    changing.change_key()
+    changing.drop_key_of_tickets()
+    try:
+        error = trouble(changing.open(mechanism=mechanism, **changing.credentials("ccache")).whoami)
+    finally:
+        changing.change_key()
+    assert error.new_ticket_may_help
+    assert error.hint.index("'klist -k'") < error.hint.index("'klist -e'") < error.hint.index("'klist -ke'")
 
 
 # -- the key of the KDC -----------------------------------------------------------------------------------------------
