@@ -40,6 +40,7 @@ class Failure(enum.Enum):
     NO_TOKEN = "the call runs, and its reply lacks the token that proves the server"
     BAD_TOKEN = "the call runs, and the token in its reply proves nothing"
     UNAUTHORIZED = "401: the server accepts neither a ticket nor a session, and the call does not run"
+    """A transport replaces a refused ticket once. So two failures make a call with a ticket fail."""
     UNAVAILABLE = "503: the call does not run"
     HTML = "200 with a token and an HTML page: the call does not run"
     DROPPED_BEFORE = "the connection ends, and the call does not run"

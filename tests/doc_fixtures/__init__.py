@@ -6,7 +6,6 @@ one, ``doc_fixtures/kobo.py`` for ``kobo.rst``, with a function ``prepare(runner
 """
 
 import importlib.util
-import shutil
 from urllib.parse import urlsplit
 
 from doc_runner import Runner
@@ -26,8 +25,8 @@ def runner(document, request, folder):
     monkeypatch = request.getfixturevalue("monkeypatch")
     realm, hub = request.getfixturevalue("realm"), request.getfixturevalue("hub")
     request.getfixturevalue("user")
-    shutil.copy(realm.ccache, folder / "ccache")  # a command of the document may write to it
     environment = {"KRB5CCNAME": f"FILE:{folder}/ccache", "HOME": str(folder)}
+    realm.kinit(realm.user_princ, realm.password("user"), env={**realm.env, **environment})
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
         environment[name] = hub.cafile
     for name, value in environment.items():
