@@ -11,7 +11,6 @@ transport's deadline=, which ends it by CallOutcomeUnknown if the call may have 
 """
 
 import asyncio
-import ssl
 import sys
 from xmlrpc.client import Error, ServerProxy
 
@@ -39,7 +38,7 @@ class AsyncHub:
 
 async def main(url, cafile=None):
     """Make the calls and print what came of them; return the exit status."""
-    hub = AsyncHub(url, context=ssl.create_default_context(cafile=cafile))
+    hub = AsyncHub(url, cafile=cafile)
     try:
         methods = await hub.call("system.listMethods")
         calls = [hub.call("system.methodHelp", method) for method in methods]

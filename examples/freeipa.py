@@ -12,7 +12,6 @@ The tests call no real FreeIPA, which cannot run there, but a stand-in that foll
 (tests/servers/standin_freeipa.py).
 """
 
-import ssl
 import sys
 from urllib.parse import urlsplit
 from xmlrpc.client import Error, ServerProxy
@@ -28,7 +27,7 @@ def connect(url, cafile=None):
     transport = KerberosTransport(
         login_path="/ipa/session/login_kerberos",
         headers=[("Referer", f"https://{urlsplit(url).hostname}/ipa")],  # without the port: so FreeIPA wants it
-        context=ssl.create_default_context(cafile=cafile),
+        cafile=cafile,
     )
     return ServerProxy(f"{url.rstrip('/')}/ipa/session/xml", transport=transport, allow_none=True)
 

@@ -17,7 +17,6 @@ import logging
 import os
 import select
 import signal
-import ssl
 import sys
 from xmlrpc.client import Error, Fault, ServerProxy
 
@@ -69,7 +68,7 @@ def main():
     transport = KerberosTransport(
         keytab=options.keytab,
         principal=options.principal,
-        context=ssl.create_default_context(cafile=options.cafile),
+        cafile=options.cafile,
         retries=2,
         idempotent=IDEMPOTENT,
     )

@@ -14,7 +14,6 @@ The tests call no real Kiwi TCMS, which cannot run there, but a stand-in that fo
 (tests/servers/standin_kiwi_tcms.py).
 """
 
-import ssl
 import sys
 from urllib.parse import urlsplit
 from urllib.request import HTTPCookieProcessor, HTTPErrorProcessor, HTTPSHandler, build_opener
@@ -44,7 +43,7 @@ def log_in(url, transport):
 
 def main(url, product, cafile=None):
     """Make the calls and print what came of them."""
-    transport = KerberosTransport(login_path="/login/kerberos/", context=ssl.create_default_context(cafile=cafile))
+    transport = KerberosTransport(login_path="/login/kerberos/", cafile=cafile)
     with ServerProxy(url, transport=transport, allow_none=True) as tcms:
         log_in(url, transport)
         print("Kiwi TCMS", tcms.KiwiTCMS.version())

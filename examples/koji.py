@@ -14,7 +14,6 @@ The tests call no real Koji, which cannot run there, but a stand-in that follows
 (tests/servers/standin_koji.py).
 """
 
-import ssl
 import sys
 import threading
 from urllib.parse import urlencode
@@ -78,7 +77,7 @@ class KojiTransport(KerberosTransport):
 
 def main(url, cafile=None):
     """Make the calls and print what came of them."""
-    transport = KojiTransport(url.rstrip("/"), context=ssl.create_default_context(cafile=cafile))
+    transport = KojiTransport(url.rstrip("/"), cafile=cafile)
     with ServerProxy(url, transport=transport, allow_none=True) as hub:
         transport.begin_session()
         try:

@@ -16,7 +16,6 @@ is shown on terminals only.
 
 import collections
 import json
-import ssl
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from xmlrpc.client import Error, Fault, ServerProxy
@@ -88,7 +87,7 @@ def outcome(call):
 def main(url, method, cafile=None):
     """Make the calls and print what came of them; return the exit status."""
     arguments = list(read(sys.stdin))
-    transport = KerberosTransport(context=ssl.create_default_context(cafile=cafile))
+    transport = KerberosTransport(cafile=cafile)
     with ServerProxy(url, transport=transport, allow_none=True) as hub:
         calls = make_calls(getattr(hub, method), arguments)
     failures = collections.Counter()

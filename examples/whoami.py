@@ -5,7 +5,6 @@ usage: whoami.py URL [CAFILE]
 CAFILE holds the CA's certificate where the server's is not signed by one that this machine knows.
 """
 
-import ssl
 import sys
 from xmlrpc.client import Error, ServerProxy
 
@@ -14,7 +13,7 @@ from krbxmlrpc import KerberosTransport
 
 def main(url, cafile=None):
     """Make the call and print what came of it."""
-    transport = KerberosTransport(context=ssl.create_default_context(cafile=cafile))
+    transport = KerberosTransport(cafile=cafile)
     with ServerProxy(url, transport=transport) as hub:
         print("the server says you are:", hub.whoami())
         # Without the server's proof the call would have raised MutualAuthenticationError, and nothing been parsed.

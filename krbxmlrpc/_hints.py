@@ -10,7 +10,7 @@ The sentence is a template of `str.format`, with these fields:
 ``{args.mutual_authentication:optional}``   the same with a value: ``mutual_authentication='optional'``
 ``{args.ccache:{cache}}``                   the same with one of the hint's values
 ``{name.service}``                          the argument as the subject of a sentence: ``service`` or ``--service``
-``{phrase.cafile}``                         one of `PHRASES`
+``{phrase.own_context}``                    one of `PHRASES`
 ``{host}``                                  one of the hint's values; a `Hint` among them is told in the same terms
 ==========================================  ==========================================================================
 """
@@ -21,10 +21,10 @@ from collections.abc import Mapping
 from typing import Any, Union, overload
 
 PHRASES = {
-    # How to trust a CA.
-    "cafile": "context=ssl.create_default_context(cafile=...)",
-    # How to choose between plain HTTP ("it") and TLS.
-    "plain_http": "InsecureKerberosTransport speaks it whatever the URL says, KerberosTransport speaks TLS",
+    # How to use a TLS context of the caller's.
+    "own_context": "pass context= with a context",
+    # How to choose between plain HTTP and TLS.
+    "plain_http": "KerberosTransport speaks TLS, and InsecureKerberosTransport plain HTTP, whatever the URL says",
     # The accepted value None of an argument, if the command-line option takes a word for None, ...
     "none": "None",
     # ... or if the user has to leave the option out instead.

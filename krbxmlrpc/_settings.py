@@ -11,6 +11,7 @@ the error does not show it.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import ssl
 import textwrap
@@ -35,6 +36,7 @@ from ._http.connection import Connection
 from ._http.fields import repeated
 from ._http.progress import Report, Reports
 from ._http.time_limits import Deadline
+from ._http.tls import Trust, new_context
 from ._http.www_authenticate import TOKEN
 from ._kerberos.channel_bindings import require_cryptography
 from ._kerberos.credentials import STORE, TicketMaker, holder, is_store
@@ -219,6 +221,22 @@ def _checked_context(settings: Settings, context: Any) -> Any:
     return checked("context", context, "None: TLS is for KerberosTransport", (type(None),))
 
 
+def _checked_cafile(settings: Settings, cafile: Any) -> Any:
+    if settings.scheme != "https":
+        return checked("cafile", cafile, "None: TLS is for KerberosTransport", (type(None),))
+    checked("cafile", cafile, Settings.cafile.accepted, (str, os.PathLike, type(None)), lambda path: path != "")
+    if cafile is not None:
+        if settings.context is not None:
+            raise ValueError(
+                Hint(
+                    "{name.cafile} and {name.context} exclude each other: pass one of them, or load the CAs into the "
+                    "context with context.load_verify_locations(...)"
+                )
+            )
+        settings.made_context = new_context(cafile)
+    return cafile
+
+
 def _checked_idempotent(settings: Settings, idempotent: Any) -> Any:
     is_idempotent(idempotent)  # raises TypeError
     return idempotent
@@ -357,6 +375,7 @@ class Settings:
 
     Attributes:
         scheme: the scheme, as passed.
+        made_context: the TLS context, if it is not the caller's, and once it is needed.
         new_ticket: a function that makes a ticket for exactly a service (and takes the options of `KerberosTicket`).
         identity: tells whose tickets those are.
         proxies: chooses the proxy for a server.
@@ -654,15 +673,23 @@ class Settings:
     context = Setting[Optional[ssl.SSLContext]](
         None,
         "an ssl.SSLContext, or None",
-        "as for `xmlrpc.client.SafeTransport`; default: trust the system's CAs.",
+        "as for `xmlrpc.client.SafeTransport`; default: a context like the default one of `http.client`, which trusts "
+        "the system's CAs. Like `http.client`, the transport does not change your context: if the server asks for a "
+        "client certificate after the handshake, set ``context.post_handshake_auth = True``.",
         check=_checked_context,
-        option=Option(
-            "TLS", "certificates of the CAs to trust, in PEM, instead of the system's", "FILE", flag="--cafile"
-        ),
+    )
+    cafile = Setting[Optional[Union[str, os.PathLike[str]]]](
+        None,
+        Hint("a file or folder of certificates in PEM, or {phrase.left_out}"),
+        "the CAs to trust, instead of the system's: a file, or a folder with any number of files. The files are read "
+        "when the transport is built. Without ``context``: a context of yours has CAs of its own.",
+        check=_checked_cafile,
+        option=Option("TLS", "file or folder with the CAs to trust, in PEM, instead of the system's", "PATH"),
     )
 
     def __init__(self, scheme: str, arguments: Mapping[str, Any]) -> None:
         self.scheme = scheme
+        self.made_context: ssl.SSLContext | None = None
         for setting in definitions():
             vars(self)[setting.name] = setting.checked(self, arguments.get(setting.name, setting.default))
         unknown = sorted(arguments.keys() - vars(self).keys())
@@ -689,7 +716,18 @@ class Settings:
 
     def new_connection(self, netloc: str, address: Address, context: ssl.SSLContext | None) -> Connection:
         """Return a new connection to a server, not yet connected; see `Proxies.connection`."""
-        return self.proxies.connection(netloc, address, self.timeout, context, self.connect_timeout)
+        made = self.proxies.connection(netloc, address, self.timeout, context, self.connect_timeout)
+        if context is not None and context is self.made_context:
+            made.trust = Trust.SYSTEM if self.cafile is None else Trust.CAFILE
+        return made
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return the TLS context: the caller's, or one that trusts ``cafile`` or the system's CAs. None: no TLS."""
+        if self.scheme != "https":
+            return None
+        if self.context is None and self.made_context is None:
+            self.made_context = new_context()
+        return self.context or self.made_context
 
     def new_deadline(self) -> Deadline | None:
         """Return the deadline of a call that begins now, or None."""
@@ -719,23 +757,6 @@ def definitions() -> Iterator[Setting[Any]]:
 
 
 # -- derived from the definitions -------------------------------------------------------------------------------------
-
-
-def tls_context(cafile: str | None = None, any_certificate: bool = False) -> ssl.SSLContext:
-    """Return a TLS context.
-
-    Args:
-        cafile: a file with the certificates of the CAs to trust, in PEM; None: those of the system.
-        any_certificate: whether to accept any certificate. If so, TLS proves nothing.
-
-    Raises:
-        OSError: the file cannot be read, or holds no certificates.
-    """
-    context = ssl.create_default_context(cafile=cafile)
-    if any_certificate:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def with_arguments(documented: type[Documented]) -> type[Documented]:

@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 from xmlrpc.client import Fault
 
 from . import Authentication, InsecureKerberosTransport, KerberosTransport, LoginPage, LoginSession, OutsideLogin
+from ._hints import message_of, told
 
 try:
     import kobo.cli  # type: ignore[import-untyped]  # kobo has no type hints
@@ -38,9 +39,9 @@ ARGUMENT_NAMES: dict[str, str] = {
     "principal": "KRB_PRINCIPAL",
     "keytab": "KRB_KEYTAB",
     "ccache": "KRB_CCACHE",
-    "context": "CA_CERT",
     "cafile": "CA_CERT",
-    "plain_http": "http:// in HUB_URL asks for it, https:// asks for TLS",
+    "own_context": "pass transport_args['context'] with a context",
+    "plain_http": "https:// in HUB_URL asks for TLS, http:// and INSECURE_HTTP ask for plain HTTP",
     "login_path": f"HUB_URL (the login page is {LOGIN_PAGE} beside it) or transport_args['login_path']",
     "timeout": TIMEOUT_VARIABLE,
 }
@@ -211,7 +212,8 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
         arguments.update((_TRANSPORT_ARGUMENTS.get(name, name), value) for name, value in self._transport_args.items())
         scheme = urlsplit(self._hub_url).scheme
         if scheme == "https":
-            return HubTransport(**{"context": self._context(), **arguments})
+            trust = self._trust()
+            return HubTransport(**{**({} if "context" in arguments else trust), **arguments})
         if not self._gives_up("INSECURE_HTTP"):
             raise ImproperlyConfigured(
                 f"HUB_URL begins with {scheme or 'no scheme'}, not https: anybody on the network path could read and "
@@ -234,22 +236,19 @@ class HubProxy(kobo.client.HubProxy):  # type: ignore[misc]
             "ccache": self._conf.get("KRB_CCACHE") or None,
         }
 
-    def _context(self) -> ssl.SSLContext:
-        """Return a TLS context that follows the configuration."""
+    def _trust(self) -> dict[str, Any]:
+        """Return the transport's arguments for TLS, as the configuration names them."""
         ca_cert = self._conf.get("CA_CERT") or None
         any_certificate = self._gives_up("INSECURE_TLS")
         if any_certificate and ca_cert is not None:
             raise ImproperlyConfigured("CA_CERT names a CA, but INSECURE_TLS accepts any certificate: remove one")
-        try:
-            context = ssl.create_default_context(cafile=ca_cert)
-        except OSError as error:
-            raise ImproperlyConfigured(
-                f"CA_CERT is {ca_cert!r}, which cannot be used: {error}; accepted is a file of certificates in PEM"
-            ) from error
         if any_certificate:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+            return {"context": _unverified_context()}
+        try:
+            KerberosTransport(cafile=ca_cert)  # checks only this argument
+        except (OSError, TypeError, ValueError) as error:
+            raise ImproperlyConfigured(told(message_of(error), ARGUMENT_NAMES)) from error
+        return {"cafile": ca_cert}
 
     def _gives_up(self, name: str) -> bool:
         """Say whether the configuration turns off a protection."""
@@ -337,6 +336,14 @@ class _Form:
                 left -= len(piece)
                 yield piece
         yield self._tail
+
+
+def _unverified_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.post_handshake_auth = True  # as in the transport's own contexts
+    return context
 
 
 def _seconds(text: str) -> int:

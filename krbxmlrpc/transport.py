@@ -6,6 +6,7 @@ A call leaves this module for `_negotiate.call`, which calls the hooks that subc
 from __future__ import annotations
 
 import functools
+import os
 import ssl
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from http.cookiejar import CookieJar
@@ -40,9 +41,9 @@ from ._settings import (
     Settings,
     checked_headers,
     checked_host_info,
+    definitions,
     is_http_method,
     reports_of,
-    tls_context,
     with_arguments,
 )
 from ._version import __version__
@@ -90,15 +91,17 @@ class _NegotiateTransport(Transport):
         use_builtin_types: bool = False,
         headers: Iterable[Header] = (),
         context: ssl.SSLContext | None = None,
+        cafile: str | os.PathLike[str] | None = None,
     ) -> None:
+        known = [setting.name for setting in definitions()]
         proxy, headers = hidden(proxy), hidden(headers)
         hide_cookies(cookiejar)
-        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        arguments = {name: value for name, value in locals().items() if name in known}
         settings = Settings(self._scheme, arguments)
         lines: Any = settings.headers  # values may be numbers, too
         super().__init__(use_datetime=use_datetime, use_builtin_types=use_builtin_types, headers=lines)
         self._settings = settings
-        self.context = settings.context
+        self.context = settings.made_context or settings.context
         self._client = Client(
             scheme=self._scheme,
             mode=settings.mode,
@@ -390,6 +393,8 @@ class _NegotiateTransport(Transport):
         )
 
     def __repr__(self) -> str:
+        if "_client" not in vars(self):  # an argument is wrong, and an error reporter shows this very object
+            return f"<{type(self).__name__}, not built>"
         return (
             f"<{type(self).__name__} service={self._settings.service or 'HTTP@ and the host of the URL'} "
             f"mutual_authentication={self._settings.mode.value} connections={len(self._client.pool)}>"
@@ -408,12 +413,15 @@ class _NegotiateTransport(Transport):
         host = parse_address(netloc, self._default_port).host
         handler = request_target(handler) if isinstance(handler, str) else handler
         if not isinstance(handler, str) or not PATH.fullmatch(handler):
+            if isinstance(handler, str) and "://" in handler:
+                raise ValueError("the path is a whole URL: pass the host and the path of the URL apart")
             accepted = "start with / and be printable ASCII without #"
             raise ValueError(f"the path of the URL has to {accepted}: percent-encode the rest")
         settings = self._settings
         service = settings.service or f"HTTP@{host}"
         call = Call(netloc, handler, content, host, service, Allowance(), settings.principal, verbose)
-        return call._replace(deadline=settings.new_deadline(), progress=settings.reports)
+        is_tls = self._scheme == "https"
+        return call._replace(deadline=settings.new_deadline(), progress=settings.reports, is_tls=is_tls)
 
 
 @with_arguments
@@ -450,7 +458,7 @@ class KerberosTransport(_NegotiateTransport, SafeTransport):
 
     def _tls(self) -> ssl.SSLContext | None:
         if self.context is None:
-            self.context = tls_context()
+            self.context = self._settings.tls_context()
         return self.context
 
 
@@ -462,9 +470,9 @@ class InsecureKerberosTransport(_NegotiateTransport):
     ``ServerProxy`` does not tell a transport the scheme of the URL, so this transport uses plain HTTP even if the URL
     says https.
 
-    The arguments, errors and sources are those of `KerberosTransport`, but ``context`` is not accepted. The environment
-    names no proxy for this transport: ``"environment"`` is the same as ``"direct"``. If ``proxy`` names a proxy, the
-    transport uses a tunnel too, and the proxy can read all traffic in the tunnel.
+    The arguments, errors and sources are those of `KerberosTransport`, but ``context`` and ``cafile`` are not accepted.
+    The environment names no proxy for this transport: ``"environment"`` is the same as ``"direct"``. If ``proxy`` names
+    a proxy, the transport uses a tunnel too, and the proxy can read all traffic in the tunnel.
     """
 
     _scheme = "http"

@@ -33,7 +33,7 @@ from .._kerberos.ticket import Ticket
 from .._negotiate.http_errors import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference, header_bytes
 from .._negotiate.policy import MutualAuthentication
 from .._negotiate.proxy import ENVIRONMENT, Proxy
-from .._settings import Settings, tls_context
+from .._settings import Settings
 from ..errors import (
     BrokenReply,
     CertificateRejected,
@@ -316,7 +316,8 @@ class Examination:
             words = "none: over http:// anybody on the way can read and change everything"
             return Finding(State.WARNING, words, "use https:// if the server offers it")
         self._disconnect()
-        context = self._settings.context or tls_context()
+        context = self._settings.tls_context()
+        assert context is not None
         try:
             self._connection = self._new_connection(context)
         except CertificateRejected as error:
@@ -334,7 +335,7 @@ class Examination:
             words = (
                 f"{sock.version()}, with a certificate that is not checked{_of_certificate(facts, is_verified=False)}"
             )
-            return Finding(State.WARNING, words, Hint("pass {phrase.cafile} with the CA that signed it"), facts)
+            return Finding(State.WARNING, words, Hint("pass {args.cafile} with the CA that signed it"), facts)
         facts = {"version": sock.version(), **_certificate(sock.getpeercert())}
         words = f"{facts['version']}; the certificate is accepted{_of_certificate(facts, is_verified=True)}"
         left = datetime.fromisoformat(facts["not_after"]) - datetime.now(timezone.utc)
@@ -372,6 +373,8 @@ class Examination:
         login = self._settings.login_path
         try:
             self._reply = self._asked(self._connection, login)
+        except KerberosXMLRPCError as error:  # the server refuses the connection
+            return _failed(error)
         except (OSError, HTTPException) as error:
             words = f"no answer to a request without a ticket: {str(error) or type(error).__name__}"
             remedy = "check that an HTTP server listens on the port, and look into its log"

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from .._hints import Names, message_of, told
 from .._http.address import request_target, shown_path
-from .._settings import Option, definitions, tls_context
+from .._http.tls import unverified_context
+from .._settings import Option, definitions
 from .._version import __version__
 from .console import Wrong
 from .values import Text
@@ -192,8 +193,8 @@ class _Terms(Names):
     """The terms of the command line: the options that stand for arguments."""
 
     _phrases = {
-        "cafile": "--cafile FILE",
-        "plain_http": "http:// in the URL asks for it, https:// asks for TLS",
+        "own_context": "no option does that, but a program can pass KerberosTransport(context=...) a context",
+        "plain_http": "https:// in the URL asks for TLS, http:// and --insecure-http ask for plain HTTP",
         "none": "'none'",
         "left_out": "to leave it out",
         "direct": "'direct'",
@@ -433,22 +434,17 @@ def _target(options: argparse.Namespace, url: str, given: dict[str, Any]) -> Tar
             "URL is http://…, and without TLS anybody on the way can read and change everything; use https://…, or "
             "pass --insecure-http as well"
         )
-    cafile = given.pop("context", None)
-    if parts.scheme == "https":
-        given["context"] = _context(cafile, options.insecure_any_certificate)
-    elif cafile or options.insecure_any_certificate:
+    has_cafile = "cafile" in given
+    if parts.scheme != "https" and (has_cafile or options.insecure_any_certificate):
         raise Wrong("--cafile and --insecure-any-certificate are for https://…")
+    if options.insecure_any_certificate:
+        if has_cafile:
+            raise Wrong("--cafile names a CA, but --insecure-any-certificate accepts any certificate: leave one out")
+        given["context"] = unverified_context()
     if "cookiejar" in given:
         given["cookiejar"] = _jar(given["cookiejar"])
     handler = parts.path + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme, parts.netloc, request_target(handler or "/RPC2"), given)
-
-
-def _context(cafile: str | None, any_certificate: bool) -> Any:
-    try:
-        return tls_context(cafile, any_certificate)
-    except OSError as error:  # OpenSSL's errors do not name the file
-        raise Wrong(f"--cafile is {cafile!r}, which cannot be used: {error.strerror or error}") from error
 
 
 def _jar(path: str) -> Any:

@@ -8,6 +8,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from .._hints import Hint
 from .._secrets import Secret
 
 # urlsplit does not reject the following, so this pattern does: text beside brackets; a % outside brackets, which
@@ -49,6 +50,15 @@ def parse_address(netloc: str, default_port: int) -> Address:
         shown = netloc.rpartition("@")[2]
         raise ValueError(
             f"the URL of {shown!r} holds credentials (user:password@): take them out, the Kerberos ticket authenticates"
+        )
+    scheme = netloc.partition("://")[0].lower()
+    if scheme in ("http", "https") and "://" in netloc:
+        raise ValueError(
+            Hint(
+                "the URL has a server '{scheme}://...' that cannot be called; accepted is host or host:port, without "
+                "scheme and path; {phrase.plain_http}",
+                scheme=scheme,
+            )
         )
     try:
         parts = urlsplit(f"//{netloc}")

@@ -36,7 +36,15 @@ from .response import (
     keep_alive_seconds,
     without_interim,
 )
-from .time_limits import DeadlinePassed, Timed, TimeLimit, time_left
+from .time_limits import Timed, TimeLimit, time_left, waiting_hint
+from .tls import (
+    Trust,
+    certificate_hint,
+    client_certificate_hint,
+    handshake_hint,
+    refuses_client_certificate,
+    tls_failure,
+)
 
 KEEP_ALIVE_MARGIN = 1.0
 """Stop using an idle connection this many seconds before the server's announced idle time ends. A call must not arrive
@@ -61,11 +69,6 @@ KEEPALIVE = (
     ("TCP_KEEPCNT", 4),
 )
 """Options of TCP for probes on a connection without traffic (RFC 1122, section 4.2.3.6). The first two are seconds."""
-
-# From OpenSSL's x509_vfy.h.
-_WRONG_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED
-_SELF_SIGNED = 18  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
-_WRONG_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
 
 Data = Union[bytes, bytearray, memoryview]
 
@@ -128,6 +131,7 @@ class Connection:
         timeout: seconds that each operation on the connected socket may take; None: no limit.
         connect_timeout: seconds for the whole setup over one address of the server or proxy; None: no limit.
         limits: the time limits of the call that uses the connection. They also limit the setup.
+        trust: the origin of the CAs that the context trusts.
         setup_limit: the time limit for the setup over the current address.
         report: the function that hears how much of the body of the next request has been sent, or None.
     """
@@ -143,6 +147,7 @@ class Connection:
         self.timeout = timeout
         self.connect_timeout = connect_timeout
         self.limits: tuple[TimeLimit, ...] = ()
+        self.trust = Trust.CONTEXT
         self.kept = False
         self.is_call = True
         self.debuglevel = self._own_debuglevel = 0
@@ -164,6 +169,7 @@ class Connection:
         self._method = ""  # of the request
         self._received = SecretBytes()  # bytes of the reply that came during the request
         self._failure: OSError | None = None  # from sending
+        self._has_replied = False  # whether any byte of a reply has ever come
         self._response: Response | None = None
 
     def connect(self) -> None:
@@ -185,15 +191,14 @@ class Connection:
                 verify_code=error.verify_code,
                 verify_message=error.verify_message,
                 host=host,
-                hint=_certificate_hint(error.verify_code),
+                hint=certificate_hint(error.verify_code, self.trust),
             ) from error
         except (OSError, ValueError) as error:
             self.close()
-            plain = getattr(error, "reason", None) == "WRONG_VERSION_NUMBER"
             raise ServerUnreachable(
-                f"cannot set up TLS with {self._where}: {'it does not speak TLS: ' if plain else ''}{error}",
+                f"cannot set up TLS with {self._where}: {tls_failure(error)}",
                 host=host,
-                hint=_tls_hint(error, port, plain),
+                hint=handshake_hint(error, port),
             ) from error
         self.use(sock)
 
@@ -211,8 +216,11 @@ class Connection:
         try:
             return self._open_socket(dns_name, port)
         except (OSError, ValueError) as error:
+            is_default_port = port == (80 if self._context is None else 443)
             raise ServerUnreachable(
-                f"cannot connect to {self._where}: {error}", host=host, hint=_connect_hint(error, self._where)
+                f"cannot connect to {self._where}: {error}",
+                host=host,
+                hint=_connect_hint(error, self._where, is_default_port),
             ) from error
 
     def _open_socket(self, name: str, port: int) -> socket.socket:
@@ -422,17 +430,26 @@ class Connection:
             self.sock.settimeout(self.timeout)
 
     def getresponse(self) -> Response:
-        """Read the head of the reply. Raise the errors of `Response.begin`, or the error of sending the request."""
+        """Read the head of the reply.
+
+        Raises:
+            ServerUnreachable: the server refuses the client's certificate, and so the connection.
+            OSError, MalformedReply: as from `Response.begin`; or the error of sending the request.
+        """
         if self.sock is None:
             raise NotConnected("the connection is closed")
         received, self._received = self._received, SecretBytes()
         response = Response(self._timed(), self.debuglevel, received, self._method)
         try:
             response.begin()
-        except (OSError, MalformedReply):
-            if self._failure is None:
+        except (OSError, MalformedReply) as error:
+            self._has_replied = self._has_replied or response.has_begun
+            self._raise_if_refused(error)
+            if self._failure is None:  # no variable for it: its traceback refers to this frame, and so to the transport
                 raise
+            self._raise_if_refused(self._failure)
             raise self._failure from None
+        self._has_replied = True
         if self._state is State.CUT_SHORT:
             response.persistent = False
         self._enter(State.REPLYING)
@@ -440,6 +457,23 @@ class Connection:
         announced = keep_alive_seconds(response.getheader("Keep-Alive", ""))
         self._keep_alive = self._keep_alive if announced is None else announced
         return response
+
+    def _raise_if_refused(self, error: Exception) -> None:
+        """Raise ServerUnreachable if the server refused the client's certificate before it replied to anything.
+
+        In TLS 1.3 the client's handshake ends before the server has seen the client's certificate (RFC 8446, section
+        2). So the refusal can come in the place of a reply, or while the client gets a ticket. The server has not
+        completed the handshake then, and takes no request. The same alert can also follow a later question for the
+        certificate (RFC 8446, section 4.6.2); servers ask this question before they let an application work. On a
+        connection with an earlier reply, the alert is not counted as a proof.
+        """
+        if not self._has_replied and refuses_client_certificate(error):
+            self.give_up()
+            raise ServerUnreachable(
+                f"cannot use TLS with {self._where}: {tls_failure(error)}",
+                host=self.address.host,
+                hint=client_certificate_hint(),
+            ) from error
 
     # -- between requests ---------------------------------------------------------------------------------------------
 
@@ -487,7 +521,11 @@ class Connection:
         self._expires = time.monotonic() + seconds - min(KEEP_ALIVE_MARGIN, seconds / 2)
 
     def is_usable(self) -> bool:
-        """Say whether an idle connection can take a request: it is open and not too old, and no data has come."""
+        """Say whether an idle connection can take a request: it is open and not too old, and no data has come.
+
+        Raises:
+            ServerUnreachable: the server refuses the client's certificate, and so the connection.
+        """
         if self.sock is None or time.monotonic() >= self._expires:
             return False
         if self._context is not None and self.sock.pending():
@@ -496,7 +534,8 @@ class Connection:
             return True
         try:
             return self._context is not None and self._read_now() is None
-        except OSError:
+        except OSError as error:
+            self._raise_if_refused(error)
             return False
 
     def certificate(self) -> bytes:
@@ -583,7 +622,7 @@ def _encoded_head(lines: list[str]) -> SecretBytes:
     raise ValueError("a header of the request holds a line break, or another character that HTTP does not allow")
 
 
-def _connect_hint(error: Exception, where: str) -> str:
+def _connect_hint(error: Exception, where: str, is_default_port: bool) -> str:
     if isinstance(error, (socket.gaierror, UnicodeError)):
         return "check the host name in the URL, and this machine's DNS"
     if isinstance(error, socket.timeout):
@@ -592,44 +631,10 @@ def _connect_hint(error: Exception, where: str) -> str:
             server=where,
             waiting=waiting_hint(error),
         )
-    return f"check the port in the URL, and that the server listens on {where}"
-
-
-def _tls_hint(error: Exception, port: int, plain: bool) -> str:
-    if plain:
-        return (
-            f"port {port} speaks another protocol, probably plain HTTP: check the port in the URL; if the URL has no "
-            "port, the port is 443"
-        )
-    check = f"check that port {port} speaks TLS, in a version and with the ciphers that this machine allows"
-    if isinstance(error, socket.timeout):
-        return Hint("{check}; {waiting}", check=check, waiting=waiting_hint(error))
-    return check
-
-
-def waiting_hint(error: Exception) -> Hint:
-    """Return the part of a hint that names the argument which limits the setup of a connection."""
-    if isinstance(error, DeadlinePassed):
-        return Hint("{args.deadline} sets how long a call may take")
-    return Hint("{args.connect_timeout} sets how long to wait")
-
-
-def _certificate_hint(code: int) -> str:
-    """Return the advice for a rejected certificate, by OpenSSL's code for the reason."""
-    if code in _WRONG_TIME:
-        return "the server needs a new certificate, if this machine's clock is right"
-    if code in _WRONG_NAME:
-        return Hint(
-            "call the server by a name that is in its certificate; if the server has another name in Kerberos, pass "
-            "that name with {args.service}"
-        )
-    if code == _SELF_SIGNED:
-        return Hint(
-            "the server signed the certificate itself: get this certificate from the server's operator, and pass "
-            "{phrase.cafile} with it"
-        )
+    check = f"check the port in the URL, and that the server listens on {where}"
+    if not is_default_port:
+        return check
     return Hint(
-        "if you trust the CA that signed the certificate, pass {phrase.cafile} with that CA's certificate; a proxy "
-        "that inspects TLS signs with a CA of its own; if you trust the CA already, the server may fail to send an "
-        "intermediate certificate"
+        "{check}; the default port is 443 for TLS and 80 for plain HTTP: {phrase.plain_http}",
+        check=check,
     )

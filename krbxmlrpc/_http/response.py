@@ -43,6 +43,7 @@ MAX_CHUNK_LINE = 128
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _ALLOWED = bytes({*range(256)} - {*range(32), 127} | {*b"\t\r\n"})  # other control characters are forbidden
+_TLS_ALERT = b"\x15\x03"  # the content type, and the first byte of the version (RFC 8446, section 5.1)
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\0-\x08\x0a-\x1f\x7f]*)?")
 _KEEP_ALIVE = re.compile(r"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})\b", re.IGNORECASE)
@@ -50,6 +51,13 @@ _KEEP_ALIVE = re.compile(r"(?:^|[,;\s])timeout\s*=\s*\"?([0-9]{1,9})\b", re.IGNO
 
 class MalformedReply(HTTPException):
     """A reply is not HTTP/1, contradicts itself, exceeds a limit, or ends too early."""
+
+
+class TLSReply(MalformedReply):
+    """A reply over plain HTTP is a TLS alert: the port speaks TLS."""
+
+    def __init__(self) -> None:
+        super().__init__("it is a TLS alert, so the port speaks TLS")
 
 
 class Response(io.BufferedIOBase):
@@ -123,7 +131,9 @@ class Response(io.BufferedIOBase):
                 raise MalformedReply(f"the reply has a head of more than {MAX_HEAD} bytes")
             searched = max(0, len(self._buffer) - 2)
             if not end and not self._fill():
+                self._raise_if_tls()
                 raise MalformedReply("the connection ended in the middle of the head")
+        self._raise_if_tls()
         start, *fields = _split_lines(SecretBytes(self._buffer[:end]))
         del self._buffer[:end]
         found = _STATUS.fullmatch(start)
@@ -136,6 +146,10 @@ class Response(io.BufferedIOBase):
         self._values = {}
         for name, value in self._names:
             self._values.setdefault(_lower_name(name), []).append(value)
+
+    def _raise_if_tls(self) -> None:
+        if self._buffer.startswith(_TLS_ALERT):
+            raise TLSReply
 
     def _find_end(self) -> None:
         """Determine the end of the body (RFC 9112, section 6.3) and whether the connection persists (section 9.3)."""
@@ -341,6 +355,11 @@ class Response(io.BufferedIOBase):
     def close(self) -> None:
         """Discard the rest of the body."""
         self._closed = True
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any byte of the reply has come."""
+        return bool(self._buffer or self.status)
 
     @property
     def reusable(self) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Callable
 
+from .._hints import Hint
 from .._secrets import SecretBytes
 
 Clock = Callable[[], float]
@@ -59,6 +60,13 @@ class Deadline(TimeLimit):
     def error(self) -> OSError:
         """Return the error for an operation that meets the deadline."""
         return DeadlinePassed(f"the deadline of {self.seconds:g} seconds passed")
+
+
+def waiting_hint(error: Exception) -> Hint:
+    """Return the part of a hint that names the argument which limits the setup of a connection."""
+    if isinstance(error, DeadlinePassed):
+        return Hint("{args.deadline} sets how long a call may take")
+    return Hint("{args.connect_timeout} sets how long to wait")
 
 
 def time_left(timeout: float | None, limits: Iterable[TimeLimit]) -> float | None:

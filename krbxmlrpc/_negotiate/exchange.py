@@ -23,7 +23,18 @@ from .._kerberos.tokens import refusal_code
 from .._xmlrpc.decoding import fault_in
 from ..errors import InvalidResponse, KerberosXMLRPCError, MutualAuthenticationError
 from .cookies import Cookies, CookieStore
-from .http_errors import add_server, closed_early, denied, failure, hook_failed, lost, not_proved, out_of_time, rejected
+from .http_errors import (
+    add_server,
+    closed_early,
+    denied,
+    failure,
+    hook_failed,
+    lost,
+    not_proved,
+    out_of_time,
+    owner_changes,
+    rejected,
+)
 from .policy import (
     PASSING,
     Call,
@@ -392,16 +403,19 @@ class Exchange(Negotiation):
         """
         for _ in range(MAX_TICKETS):
             self._open()
+            started = time.monotonic()
             try:
                 sent = self._memory.needed(self._wire.connection, self._call.url, self._sent)
                 ticket = self._wire.get_ticket() if sent is Sent.TICKET else None
-                if ticket is None or self._is_still_good():
+                seconds = time.monotonic() - started
+                is_open = ticket is None or self._wire.is_usable()
+                if is_open and (ticket is None or self._is_owners_ticket()):
                     step, response = self.negotiate(sent, ticket, self._call.legs)
                     return step, self._result(step, response, sent, ticket)
                 self._wire.give_up()
             finally:
                 self._wire.close()
-        raise closed_early(self._call)
+        raise owner_changes(self._call) if is_open else closed_early(self._call, seconds)
 
     def _open(self) -> None:
         """Take a connection on which no exchange has authenticated another principal.
@@ -423,9 +437,9 @@ class Exchange(Negotiation):
         principal = self._memory.principal_on(connection)
         return principal is None or self._owner.holds(principal)
 
-    def _is_still_good(self) -> bool:
-        """Say whether the connection and the principal are the same after the time that it took to get a ticket."""
-        return self._wire.is_usable() and self._memory.identity.look() is self._owner
+    def _is_owners_ticket(self) -> bool:
+        """Say whether the principal is the same after the time that it took to get a ticket."""
+        return self._memory.identity.look() is self._owner
 
     def _result(self, step: Step, response: Response, sent: Sent, ticket: Ticket | None) -> Any:
         """Take the step that follows the last reply: return the values (None for a login), or the reply if the call
@@ -466,6 +480,8 @@ class Exchange(Negotiation):
             response = self._wire.read_head()
             status = response.status
         except (OSError, HTTPException) as error:
+            if isinstance(error, KerberosXMLRPCError):  # the connection has found out that nothing ran
+                raise
             if connection.request_started:
                 raise self._lost("while the request was under way", error) from error
             if isinstance(error, DeadlinePassed):
@@ -584,7 +600,6 @@ class Exchange(Negotiation):
             again=ticket.again if ticket is not None else None,
             refusal=refusal_code(self._token) if response.status == self._expects.challenge_status else None,
             head_bytes=self._wire.connection.head_bytes,
-            is_plain=self._place.startswith("http:"),
         )
 
     def _lost(self, when: str, error: Exception) -> KerberosXMLRPCError:

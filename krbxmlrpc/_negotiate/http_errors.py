@@ -18,8 +18,9 @@ from xmlrpc.client import Fault
 
 from .._hints import Hint
 from .._http.address import shown_path
-from .._http.response import MalformedReply
+from .._http.response import MalformedReply, TLSReply
 from .._http.time_limits import DeadlinePassed
+from .._http.tls import may_want_client_certificate
 from .._http.www_authenticate import brings_ntlm, known_schemes, offered
 from .._secrets import Secret
 from ..errors import (
@@ -39,6 +40,9 @@ from .policy import GATEWAY, PASSING, Call, Reply, Sent, Step, may_have_ended, n
 
 CLOCK_TOLERANCE = 300.0
 """Seconds by which clocks may differ for Kerberos (RFC 4120, section 8.2: 5 minutes)."""
+
+SLOW_TICKET = 1.0
+"""A ticket that takes this many seconds took long: usually it takes some milliseconds."""
 
 LARGE_HEADER = 8190
 """A header of more bytes, with its name, may be too large for a server: by default Apache takes no longer lines."""
@@ -167,12 +171,26 @@ def lost(call: Call, when: str, error: Exception) -> KerberosXMLRPCError:
     if call.is_login:
         return ServerUnreachable(
             f"the connection to {call.shown} failed at the login, {when}: {why}",
-            hint="no call has run",
+            hint=_lost_hint(call, error, "no call has run"),
             **_parties(call),
         )
+    hint = _lost_hint(call, error, CallOutcomeUnknown.default_hint or "")
     if isinstance(error, MalformedReply):
-        return BrokenReply(f"the reply of {call.shown} is broken: {why}", **_parties(call))
-    return CallOutcomeUnknown(f"the connection to {call.shown} failed {when}: {why}", **_parties(call))
+        return BrokenReply(f"the reply of {call.shown} is broken: {why}", hint=hint, **_parties(call))
+    return CallOutcomeUnknown(f"the connection to {call.shown} failed {when}: {why}", hint=hint, **_parties(call))
+
+
+def _lost_hint(call: Call, error: Exception, hint: str) -> str:
+    """Return a hint for a broken connection, with the cause if the error shows it."""
+    if may_want_client_certificate(error):
+        return Hint(
+            "{hint}; if the server wants a client certificate, {phrase.own_context} that holds yours "
+            "(context.load_cert_chain)",
+            hint=hint,
+        )
+    if not call.is_tls and isinstance(error, (ConnectionError, TLSReply)):
+        return Hint("{hint}; a TLS port ends plain HTTP like this: {phrase.plain_http}", hint=hint)
+    return hint
 
 
 def hook_failed(call: Call, error: Exception, answered: bool) -> CallOutcomeUnknown:
@@ -231,12 +249,33 @@ def add_server(call: Call, error: KerberosXMLRPCError) -> None:
     error.service, error.host, error.principal = call.service, call.host, call.principal
 
 
-def closed_early(call: Call) -> ServerUnreachable:
-    """Return the error for a server that closes its connections before it gets a request."""
+def closed_early(call: Call, seconds: float) -> ServerUnreachable:
+    """Return the error for a server that closes its connections before it gets a request.
+
+    Args:
+        seconds: the time that it took to get a ticket.
+    """
+    if seconds >= SLOW_TICKET:
+        what = f", while this machine waited {seconds:.0f} seconds for a ticket"
+        hint = "the server does not wait that long for a request: check whether the KDC is slow to answer"
+    else:
+        what = ""
+        hint = (
+            "look at the log of the server, and of a proxy or load balancer before it: it may not accept this machine, "
+            "or may be overloaded"
+        )
     return ServerUnreachable(
-        f"{call.netloc} closed the connection each time before the request was sent",
-        hint="it took longer to get the ticket than the server waits: check whether the KDC is slow to answer; or "
-        "another program keeps changing the principal of the credential cache",
+        f"{call.netloc} closed the connection each time before the request was sent{what}", hint=hint, **_parties(call)
+    )
+
+
+def owner_changes(call: Call) -> ServerUnreachable:
+    """Return the error for a credential cache whose principal changes each time before the request is sent."""
+    return ServerUnreachable(
+        f"the principal of the credential cache changed each time before a request to {call.shown} was sent",
+        hint=Hint(
+            "another program keeps changing the cache: use a cache of your own, with KRB5CCNAME or {args.ccache}"
+        ),
         **_parties(call),
     )
 
@@ -351,6 +390,9 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
     is_redirection = 300 <= reply.status < 400
     location = redirect_target(reply.headers.get("Location"), reply.verified) if is_redirection else None
     hint = _status_hint(call, reply)
+    if reply.status == 400 and not call.is_tls and not reply.verified:
+        more = "" if hint is None else Hint("; or {hint}", hint=hint)
+        hint = Hint("a TLS port answers plain HTTP like this: {phrase.plain_http}{more}", more=more)
     if reply.fault is not None:
         what += f", with {_told(reply.fault)}" if reply.verified else ", with a Fault"
         if reply.status not in PASSING:
@@ -361,8 +403,9 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
         follow = "call that URL if you trust it" if reply.verified else "check the URL of the call"
         hint = Hint(
             "redirections are not followed, because a ticket is for one server only; {follow}; if the server has a "
-            "login page that takes tickets, name its path by {args.login_path}",
+            "login page that takes tickets, name its path by {args.login_path}{more}",
             follow=follow,
+            more="" if call.is_tls else Hint("; if the server points from http:// to https://: {phrase.plain_http}"),
         )
     if reply.on_session and may_have_ended(Sent.COOKIES, reply.status, Step.UNEXPECTED):
         again = "the session may have ended: the next call begins a new one"
@@ -454,13 +497,16 @@ def _status_hint(call: Call, reply: Reply) -> str | None:
         return _passing_hint(call, reply)
     if reply.status == 431 or (reply.status == 400 and reply.head_bytes > LARGE_HEAD and not reply.verified):
         return f"the request may be too large: {_size(reply)}"
-    if reply.status == 400 and reply.is_plain:
-        return Hint("check the port in the URL: a TLS port answers plain HTTP like this: {phrase.plain_http}")
     if reply.status == 400:
         return "check the URL; the server's error log tells why it does not take the request"
     if reply.status == 403:
-        knows = "the server knows who you are, and" if reply.verified else "the server"
-        return f"{knows} does not let you make this call: look at its access rules"
+        if reply.verified:
+            return "the server knows who you are, and does not let you make this call: look at its access rules"
+        return Hint(
+            "the server does not let you make this call: look at its access rules; if the path wants a client "
+            "certificate, {phrase.own_context} that holds yours (context.load_cert_chain), and set "
+            "context.post_handshake_auth = True"
+        )
     if reply.status in (404, 405):
         return "check the path of the URL"
     if reply.status == 413:

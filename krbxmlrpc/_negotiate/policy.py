@@ -109,6 +109,8 @@ class Call(NamedTuple):
     """The functions that hear how much has been sent and received."""
     has_new_ticket: bool = False
     """Whether the server refused a ticket for this request, and the next ticket is certainly a new one."""
+    is_tls: bool = True
+    """Whether the call goes over TLS."""
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.shown}>"
@@ -160,8 +162,6 @@ class Reply(NamedTuple):
     """The principal of the service that the ticket of the request was for; None if there was none."""
     head_bytes: int = 0
     """The number of bytes of the request's head; 0 if it is unknown."""
-    is_plain: bool = False
-    """Whether the request went out without TLS."""
     fault: Fault | None = None
     """The Fault in the body of an error status, if the reply counts as the server's."""
     again: str | None = None

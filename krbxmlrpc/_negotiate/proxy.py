@@ -22,8 +22,9 @@ from urllib.parse import unquote
 
 from .._hints import Hint, subject
 from .._http.address import Address, authority, parse_address
-from .._http.connection import Connection, waiting_hint
+from .._http.connection import Connection
 from .._http.response import MalformedReply, Response
+from .._http.time_limits import waiting_hint
 from .._http.www_authenticate import brings_ntlm, known_schemes, offered
 from .._kerberos.principals import asked_name
 from .._kerberos.ticket import Ticket

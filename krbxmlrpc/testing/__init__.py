@@ -6,7 +6,7 @@ Both are real: an MIT KDC issues the tickets, and the server verifies them.
 
     with Realm() as realm, realm.in_environment(), KerberosXMLRPCServer(realm) as server:
         server.register_function(caller, "whoami")
-        hub = ServerProxy(server.url(), transport=KerberosTransport(context=server.context))
+        hub = ServerProxy(server.url(), transport=KerberosTransport(cafile=server.cafile))
         assert hub.whoami() == realm.user
 
 `krbxmlrpc.testing.fixtures` provides both as pytest fixtures. The package needs the extra ``testing`` and the programs

@@ -435,7 +435,7 @@ def test_a_fault_cannot_play_a_hint(fail):
 
 def test_hints_of_errors_are_in_command_line_terms(fail, plain, monkeypatch, tmp_path):
     unverified = fail("whoami", trust=False)
-    assert unverified.startswith("krbxmlrpc: CertificateRejected: ") and "pass --cafile FILE with" in unverified
+    assert unverified.startswith("krbxmlrpc: CertificateRejected: ") and "pass --cafile with" in unverified
     plain.fail_next(Failure.NO_TOKEN)
     assert "pass --mutual-authentication optional" in fail("whoami")
     assert "with --service;" in fail("whoami", "--service", "HTTP@alias.example.test")
@@ -467,6 +467,10 @@ def test_hints_of_errors_are_in_command_line_terms(fail, plain, monkeypatch, tmp
         (["--retries", "101"], "--retries is 101; accepted is"),
         (["--cafile", "/nowhere/none"], "--cafile is '/nowhere/none', which cannot be used: No such file"),
         (["--cafile", __file__], "which cannot be used: "),
+        (
+            ["--cafile", "x", "--insecure-any-certificate"],
+            "--cafile names a CA, but --insecure-any-certificate accepts",
+        ),
         (["--no-such-option"], "unrecognized arguments: --no-such-option"),
         (["--time", "3"], "unrecognized arguments: --time; instead of --time, did you mean --timeout?"),
         (["--cookiejar", "/"], "--cookiejar has a file that cannot be read: Is a directory: /\n"),
@@ -563,7 +567,7 @@ def test_options_reach_the_transport(tmp_path, plain):
     options = build_parser()[1]["call"].parse_intermixed_args(["https://h", "m", *words])
     given = target_of(options).arguments
     assert given.pop("cookiejar").filename == str(tmp_path / "jar")
-    assert given.pop("context").check_hostname
+    assert given.pop("cafile") == plain.cafile
     assert given == {
         "service": "HTTP@a",
         "principal": "p",

@@ -12,6 +12,7 @@ import tracemalloc
 import warnings
 import xmlrpc.client
 from http.cookiejar import CookieJar, MozillaCookieJar
+from pathlib import Path
 from xmlrpc.client import Fault, MultiCall, ProtocolError, ServerProxy, dumps
 
 import kobo.client
@@ -624,6 +625,24 @@ def test_a_ca_cert_that_is_none(connect, tmp_path, content):
         path.write_text(content)
     with pytest.raises(ImproperlyConfigured, match=f"CA_CERT is '{path}'"):
         connect(CA_CERT=str(path))
+
+
+def test_a_ca_cert_in_der_says_how_to_convert_it(connect, conf, tmp_path):
+    path = tmp_path / "ca.cer"
+    path.write_bytes(ssl.PEM_cert_to_DER_cert(Path(conf["CA_CERT"]).read_text()))
+    with pytest.raises(ImproperlyConfigured, match=f"CA_CERT is '{path}'.*openssl x509 -inform der -in {path}"):
+        connect(CA_CERT=str(path))
+
+
+def test_a_ca_cert_can_be_a_folder(connect, conf, tmp_path):
+    (tmp_path / "ca.crt").write_text(Path(conf["CA_CERT"]).read_text())
+    assert connect(CA_CERT=str(tmp_path)).notes.whoami() == "user"
+
+
+def test_arguments_of_the_transport_replace_ca_cert(connect, conf):
+    other = ssl.create_default_context(cafile=conf["CA_CERT"])
+    for arguments in ({"cafile": conf["CA_CERT"]}, {"context": other}):
+        assert connect(CA_CERT=None, transport_args=arguments).notes.whoami() == "user"
 
 
 @pytest.mark.parametrize("method", ["gssapi", "password", "worker_key"])

@@ -1,8 +1,10 @@
 """One attempt at a call, driven without sockets: what it sends, what it keeps, and what comes of it."""
 
+import time
 from contextlib import suppress
 
 import pytest
+from helpers import Clock
 from policy_table import DISABLED, OPTIONAL, REQUIRED, TABLE
 from scripted_wire import CALL, GOOD, LEG, MORE, USER, VALUE, Attempt, challenge, reply
 
@@ -57,6 +59,35 @@ def test_a_false_token_ends_the_attempt_and_its_connection(mode, status):
     with pytest.raises(MutualAuthenticationError):
         attempt.run()
     assert attempt.wire.is_given_up and attempt.jar() == {}
+
+
+@pytest.mark.parametrize(
+    "seconds, words",
+    [(0.2, "look at the log of the server"), (21.0, "waited 21 seconds for a ticket.*the KDC is slow")],
+)
+def test_the_kdc_is_blamed_only_if_the_ticket_took_long(monkeypatch, seconds, words):
+    clock, attempt = Clock(), Attempt(Sent.TICKET, REQUIRED, [])
+    monkeypatch.setattr(time, "monotonic", clock)
+    get_ticket = attempt.wire.get_ticket
+
+    def wait():
+        clock.now += seconds
+        return get_ticket()
+
+    attempt.wire.get_ticket = wait
+    attempt.wire.is_usable = lambda: False
+    with pytest.raises(ServerUnreachable, match=f"closed the connection each time.*{words}") as caught:
+        attempt.run()
+    assert ("KDC" in caught.value.hint) is (seconds > 1)
+    assert attempt.wire.sent == []
+
+
+def test_a_principal_that_keeps_changing_is_named(monkeypatch):
+    attempt = Attempt(Sent.TICKET, REQUIRED, [])
+    monkeypatch.setattr(attempt.memory.identity, "look", object)
+    with pytest.raises(ServerUnreachable, match="the principal of the credential cache changed.*KRB5CCNAME") as caught:
+        attempt.run()
+    assert "KDC" not in caught.value.hint and attempt.wire.sent == []
 
 
 @pytest.mark.parametrize("mode", [REQUIRED, OPTIONAL, DISABLED])

@@ -104,10 +104,10 @@ def test_only_a_large_request_is_called_too_large(status, head_bytes, authorizat
     assert ("the ticket's header" in error.hint) is (is_too_large and authorization is not None)
 
 
-@pytest.mark.parametrize("is_plain", [True, False])
-def test_only_plain_http_can_meet_a_tls_port(is_plain):
-    error = failure(Step.UNEXPECTED, CALL, reply(400)._replace(is_plain=is_plain))
-    assert ("TLS port" in error.hint) is is_plain
+@pytest.mark.parametrize("is_tls", [True, False])
+def test_only_plain_http_can_meet_a_tls_port(is_tls):
+    error = failure(Step.UNEXPECTED, CALL._replace(is_tls=is_tls), reply(400))
+    assert ("TLS port" in error.hint) is not is_tls
 
 
 @pytest.mark.parametrize(

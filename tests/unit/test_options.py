@@ -1,6 +1,5 @@
 """The options of the command line, and its help."""
 
-import inspect
 import subprocess
 import sys
 
@@ -15,12 +14,12 @@ from krbxmlrpc._hints import Hint, told
 @pytest.mark.parametrize(
     "hint, python, terminal",
     [
+        (Hint("pass {args.cafile} with it"), "pass cafile= with it", "pass --cafile with it"),
         (
-            Hint("pass {phrase.cafile}; if"),
-            "pass context=ssl.create_default_context(cafile=...); if",
-            "pass --cafile FILE; if",
+            Hint("{phrase.own_context} that"),
+            "pass context= with a context that",
+            "no option does that, but a program can pass KerberosTransport(context=...) a context that",
         ),
-        (Hint("pass {args.context} with it"), "pass context= with it", "pass --cafile with it"),
         (
             Hint("pass {args.mutual_authentication:optional}"),
             "pass mutual_authentication='optional'",
@@ -55,8 +54,8 @@ from krbxmlrpc._hints import Hint, told
         (Hint("{name.headers} holds Cookie"), "headers holds Cookie", "--header holds Cookie"),
         (
             Hint("plain HTTP: {phrase.plain_http}"),
-            "plain HTTP: InsecureKerberosTransport speaks it whatever the URL says, KerberosTransport speaks TLS",
-            "plain HTTP: http:// in the URL asks for it, https:// asks for TLS",
+            "plain HTTP: KerberosTransport speaks TLS, and InsecureKerberosTransport plain HTTP, whatever the URL says",
+            "plain HTTP: https:// in the URL asks for TLS, http:// and --insecure-http ask for plain HTTP",
         ),
         (Hint("check {args.proxy}, or https_proxy"), "check proxy=, or https_proxy", "check --proxy, or https_proxy"),
         (Hint("a name, or {phrase.left_out}"), "a name, or None", "a name, or to leave it out"),
@@ -84,16 +83,16 @@ def test_usage(capsys, words):
 
 
 def test_each_argument_of_the_transport_has_an_option():
-    parameters = set(inspect.signature(KerberosTransport.__init__).parameters) - {"self"}
-    ours = {"use_datetime", "use_builtin_types"}  # how values are held before they are printed
-    ours |= {"progress"}  # the command shows it by itself
+    parameters = set(KerberosTransport.__init__.__kwdefaults__)
+    # How values are held before they are printed; a context, which cannot be typed; and the command shows its progress.
+    ours = {"use_datetime", "use_builtin_types", "context", "progress"}
     assert OPTIONS.keys() == parameters - ours
 
 
 def test_without_options_the_transport_has_its_defaults():
     options = build_parser()[1]["call"].parse_intermixed_args(["https://h", "m"])
     target = target_of(options)
-    assert set(target.arguments) == {"context"} and (target.netloc, target.handler) == ("h", "/RPC2")
+    assert target.arguments == {} and (target.netloc, target.handler) == ("h", "/RPC2")
 
 
 @pytest.mark.parametrize("command", [None, "call", "list", "check", "hubs"])

@@ -94,12 +94,15 @@ WRONG = [
     ("headers", [("User-Agent", "one"), (b"USER-AGENT", "two")], ValueError),
     ("context", "cafile.pem", TypeError),
     ("context", True, TypeError),
+    ("cafile", True, TypeError),
+    ("cafile", b"ca.pem", TypeError),
 ]
 
 
 @pytest.mark.parametrize("transport", [KerberosTransport, InsecureKerberosTransport])
 def test_the_signature_is_that_of_the_definitions(transport):
-    parameters = list(inspect.signature(transport).parameters.values())
+    others = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # these only raise a TypeError
+    parameters = [each for each in inspect.signature(transport).parameters.values() if each.kind not in others]
     assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters)
     assert [(parameter.name, parameter.default) for parameter in parameters] == [
         (setting.name, setting.default) for setting in definitions()
@@ -169,12 +172,15 @@ def test_tls_is_not_for_the_insecure_transport():
         InsecureKerberosTransport(context=ssl.create_default_context())
 
 
-def test_arguments_are_keywords_and_known():
-    for transport in (KerberosTransport, InsecureKerberosTransport):
-        with pytest.raises(TypeError):
-            transport(True)
-        with pytest.raises(TypeError, match="kerberos"):
-            transport(kerberos=True)
+def test_cafile_is_not_for_the_insecure_transport():
+    with pytest.raises(TypeError, match="^cafile .*TLS is for KerberosTransport"):
+        InsecureKerberosTransport(cafile="ca.pem")
+
+
+def test_a_context_and_a_cafile_exclude_each_other():
+    with pytest.raises(ValueError, match="^cafile and context exclude each other") as caught:
+        KerberosTransport(context=ssl.create_default_context(), cafile="ca.pem")
+    assert "context.load_verify_locations" in str(caught.value)
 
 
 def test_good_arguments_are_taken():
@@ -248,6 +254,10 @@ def test_international_names_are_encoded():
 def test_the_service_can_be_given():
     call = KerberosTransport(service="HTTP/hub@REALM")._call("alias", "/path?key=secret", b"", False)
     assert (call.service, call.host, call.url) == ("HTTP/hub@REALM", "alias", "alias/path")
+
+
+def test_a_transport_that_was_not_built_has_a_repr():
+    assert repr(KerberosTransport.__new__(KerberosTransport)) == "<KerberosTransport, not built>"
 
 
 def test_repr_shows_no_more_than_it_should():

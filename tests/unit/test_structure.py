@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "__init__": LEAVES | {"transport", "_negotiate", "_http", "_kerberos"},
     "_cli": LEAVES | {"transport", "_settings", "_negotiate", "_http", "_kerberos", "_xmlrpc"},
     "__main__": {"_cli"},
-    "kobo": {"__init__", "errors"},
+    "kobo": {"__init__", "errors", "_hints"},
     "pulp": {"__init__", "_checks", "_http", "_xmlrpc"},
     "testing": {"__init__", "errors", "_kerberos"},
 }
