@@ -10,7 +10,7 @@ import os
 import ssl
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from http.cookiejar import CookieJar
-from typing import Any
+from typing import Any, NoReturn
 from xmlrpc.client import SafeTransport, Transport, gzip_encode
 
 from ._checks import checked
@@ -46,6 +46,7 @@ from ._settings import (
     reports_of,
     with_arguments,
 )
+from ._unknown_arguments import unknown_argument, unnamed_arguments
 from ._version import __version__
 from ._xmlrpc.calls import with_carriage_returns
 from ._xmlrpc.decoding import body, decode, make_parser, shows_its_end
@@ -65,7 +66,7 @@ class _NegotiateTransport(Transport):
 
     def __init__(
         self,
-        *,
+        *positional: NoReturn,
         service: str | None = None,
         canonicalize: Canonicalize | None = None,
         principal: str | None = None,
@@ -92,8 +93,16 @@ class _NegotiateTransport(Transport):
         headers: Iterable[Header] = (),
         context: ssl.SSLContext | None = None,
         cafile: str | os.PathLike[str] | None = None,
+        **unknown: NoReturn,
     ) -> None:
         known = [setting.name for setting in definitions()]
+        positional = hidden(positional)
+        if positional:
+            raise TypeError(unnamed_arguments(type(self).__name__))
+        if unknown:
+            name = next(iter(unknown))
+            unknown.clear()  # a value may be a password
+            raise TypeError(unknown_argument(type(self).__name__, name, known))
         proxy, headers = hidden(proxy), hidden(headers)
         hide_cookies(cookiejar)
         arguments = {name: value for name, value in locals().items() if name in known}

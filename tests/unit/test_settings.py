@@ -1,8 +1,10 @@
 """Wrong arguments: each is an error that names the argument, the value and what is accepted."""
 
 import inspect
+import re
 import ssl
 import sys
+import traceback
 from http.cookiejar import CookieJar, FileCookieJar
 from typing import get_type_hints
 from xmlrpc.client import ServerProxy, Transport
@@ -11,6 +13,7 @@ import pytest
 
 from krbxmlrpc import InsecureKerberosTransport, KerberosTicket, KerberosTransport
 from krbxmlrpc._settings import Settings, definitions
+from krbxmlrpc._unknown_arguments import _ELSEWHERE
 
 WRONG = [
     ("service", 5, TypeError),
@@ -181,6 +184,76 @@ def test_a_context_and_a_cafile_exclude_each_other():
     with pytest.raises(ValueError, match="^cafile and context exclude each other") as caught:
         KerberosTransport(context=ssl.create_default_context(), cafile="ca.pem")
     assert "context.load_verify_locations" in str(caught.value)
+
+
+# -- arguments that do not exist --------------------------------------------------------------------------------------
+
+
+class OwnTransport(KerberosTransport):
+    """A subclass as in a program."""
+
+
+TRANSPORTS = [KerberosTransport, InsecureKerberosTransport, OwnTransport]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize(
+    "name, advice",
+    [
+        ("verify", "pass cafile=, a file or folder of CAs"),
+        ("verify_ssl", "pass cafile=, .* or context= for a context of your own"),
+        ("ca_certs", "pass cafile="),
+        ("ssl_context", "pass context="),
+        ("cert", "context.load_cert_chain.* pass context="),
+        ("certfile", "context.load_cert_chain.* pass context="),
+        ("keyfile", "context.load_cert_chain.* pass context="),
+        ("auth", "principal=, ccache= and keytab= choose the ticket"),
+        ("username", "a Kerberos ticket authenticates"),
+        ("password", "a Kerberos ticket authenticates"),
+        ("kerberos", "leave it out: the transport always uses Kerberos"),
+        ("krbv", "leave it out"),
+        ("mutual", "pass mutual_authentication="),
+        ("hostname_override", "pass service='HTTP@host'"),
+        ("target_name", "pass service="),
+        ("opportunistic_auth", "pass preemptive="),
+        ("force_preemptive", "pass preemptive="),
+        ("sanitize_mutual_error_response", "leave it out"),
+        ("send_cbt", "pass channel_bindings='tls-server-end-point'"),
+        ("proxies", "pass proxy="),
+        ("cookies", "pass cookiejar="),
+        ("retry_count", "pass retries="),
+        ("retry_timeout", "pass retry_interval="),
+        ("allow_none", "pass it to ServerProxy"),
+        ("Verify", "pass cafile="),
+        ("mutual_authentification", r"did you mean mutual_authentication=\?"),
+        ("time_out", r"did you mean timeout=\?"),
+        ("zzzzzz", rf"help\({'{owner}'}\) lists the arguments"),
+    ],
+)
+def test_an_argument_of_another_library_names_ours(transport, name, advice):
+    with pytest.raises(TypeError) as caught:
+        transport(**{name: "a secret"})
+    owner = transport.__name__
+    assert re.search(f"^{owner} has no argument '{name}': .*{advice.replace('{owner}', owner)}", str(caught.value))
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack[-1].locals
+    assert not any("a secret" in value for value in shown.values())
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_arguments_are_keywords(transport):
+    with pytest.raises(TypeError, match=f"^{transport.__name__} takes arguments by their names only") as caught:
+        transport("a secret", 2)
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack[-1].locals
+    assert not any("a secret" in value for value in shown.values())
+
+
+def test_there_is_no_advice_against_an_argument_that_exists():
+    known = {setting.name for setting in definitions()}
+    assert not known & _ELSEWHERE.keys()
+    assert all(name == name.lower() for name in _ELSEWHERE)
+
+
+# -- the rest ---------------------------------------------------------------------------------------------------------
 
 
 def test_good_arguments_are_taken():

@@ -11,7 +11,7 @@ import krbxmlrpc
 
 PACKAGE = Path(krbxmlrpc.__file__).parent
 
-LEAVES = {"errors", "_checks", "_forks", "_hints", "_secrets", "_version"}
+LEAVES = {"errors", "_checks", "_forks", "_hints", "_secrets", "_unknown_arguments", "_version"}
 """Modules at the bottom. They import none of the package but `_hints`, which imports none."""
 
 MAY_IMPORT = {
