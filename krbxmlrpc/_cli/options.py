@@ -121,8 +121,8 @@ used, because they could hide a failure.
 
 On a terminal, the command shows on standard error which step is under way.
 Ctrl-C ends every wait. --timeout does not limit the wait for a KDC: if no KDC
-answers, Kerberos gives up by its own rules, often after more than half a minute
-for each KDC.
+answers, Kerberos gives up by its own rules, often after more than half a
+minute for each KDC.
 """
 
 _CHECK_EXAMPLES = """\
