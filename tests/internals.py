@@ -248,13 +248,15 @@ def command_line_of(transport, trusted):
     words = [] if transport._scheme == "https" else ["--insecure-http"]
     for setting in _settings.definitions():
         option, value = _options.OPTIONS.get(setting.name), getattr(transport._settings, setting.name)
-        if option is None or value == setting.default or setting.name in ("cookiejar", "headers", "idempotent"):
+        if value == setting.default or setting.name in ("cookiejar", "headers", "idempotent"):
             continue
         if setting.name == "context":
             cas = [ssl.DER_cert_to_PEM_cert(held) for held in value.get_ca_certs(binary_form=True)]
             trusted.write("".join(cas))
             trusted.flush()
-            words += [option.flag, trusted.name] if cas else []
+            words += [option_of("cafile"), trusted.name] if cas else []
+        elif option is None:
+            continue
         elif option.kind == "constant":
             words.append(option.flag)
         else:

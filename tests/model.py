@@ -184,6 +184,7 @@ class Model:
         mode: str,
         preemptive: bool,
         logs_in: bool,
+        spnego: bool,
         answers_legs: bool,
         retries: int,
         idempotent: bool,
@@ -196,6 +197,7 @@ class Model:
         self._mode = mode
         self._preemptive = preemptive
         self._logs_in = logs_in
+        self._spnego = spnego
         self._answers_legs = answers_legs
         self._retries = retries
         self._idempotent = idempotent
@@ -397,6 +399,7 @@ class Model:
             if reply.status != 401:
                 return self._answer_to_ticket(method, reply, believed)
             if reply.token is None:  # rows 6 and 15
+                self._may_be_old = not proven
                 return self._rejected(reply) if method in self._offers else outcome(reply, NegotiateNotOffered)
             answerable = {"more": not proven, "leg": self._answers_legs and not complete}.get(reply.token, False)
             if reply.end == "unannounced" and reply.framing in ("length", "chunks") and reply.body not in LONG:

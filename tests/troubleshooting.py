@@ -78,9 +78,18 @@ OF_CHECK = {
 }
 """What ``krbxmlrpc check`` says of a row, if it is not what the error says: words of the cause, and of the remedy."""
 
+ONLY_IN_PROGRAMS = {
+    "a context without later certificates",
+    "a certificate against RFC 5280",  # but from Python 3.13 on, the default context checks this
+    "a revoked certificate",
+    "no CRL for the CA",
+    "a date that is none",
+}
+"""The rows that need a ``context`` or ``use_datetime`` of the caller, for which the command line has no option."""
+
 _ON_COMMAND_LINE = {
-    "KerberosTransport": "https:// asks for TLS",
-    "context=": "--cafile",
+    "KerberosTransport": "https:// in the URL asks for TLS",
+    "InsecureKerberosTransport": "--insecure-http",
 }
 
 
@@ -107,6 +116,8 @@ def commands(row, error, before, prepare, offer):
         prepare: is called before each command, with the number of requests that come before the call.
         offer: what scripted servers answer to the request of ``check`` without a ticket.
     """
+    if row.name in ONLY_IN_PROGRAMS:
+        return
     transport, url, method, arguments = internals.failed_call(error)
     others_case = functools.partial(re.sub, r"case=\w+", "case=of_a_command")
     servers = [(server, server.played[before.get(server, 0) :]) for server in ScriptedServer.running()]

@@ -404,8 +404,9 @@ class Target(NamedTuple):
             return kind(**self.arguments, **more)
         except (TypeError, ValueError, ImportError) as error:
             raise Wrong(told(message_of(error), TERMS) + self.named) from error
-        except OSError as error:  # only a file of cookies is read now
-            raise Wrong(f"{told(error.strerror, TERMS)}: {error.filename}{self.named}") from error
+        except OSError as error:  # a file of cookies or of CAs cannot be read
+            where = f": {error.filename}" if error.filename else ""
+            raise Wrong(told(error.strerror or message_of(error), TERMS) + where + self.named) from error
 
 
 def target_of(options: argparse.Namespace) -> Target:

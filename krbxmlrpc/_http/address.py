@@ -55,8 +55,8 @@ def parse_address(netloc: str, default_port: int) -> Address:
     if scheme in ("http", "https") and "://" in netloc:
         raise ValueError(
             Hint(
-                "the URL has a server '{scheme}://...' that cannot be called; accepted is host or host:port, without "
-                "scheme and path; {phrase.plain_http}",
+                "the URL has a server '{scheme}://...' that cannot be called: it has a scheme; accepted is host or "
+                "host:port, without scheme and path; {phrase.plain_http}",
                 scheme=scheme,
             )
         )

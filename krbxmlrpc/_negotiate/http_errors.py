@@ -98,7 +98,7 @@ def rejected(call: Call, reply: Reply, error: Exception | None = None, hint: str
     if seconds is not None and abs(seconds) > CLOCK_TOLERANCE:
         return ClockSkewRejected(f"{what}: {_clocks(seconds)}", seconds=seconds, **facts)
     rejection = AuthenticationRejected(what, hint=hint or _rejection_hint(call, reply, error, seconds), **facts)
-    rejection.new_ticket_may_help = hint is None and not reply.verified and new_ticket_may_help(reply.refusal)
+    rejection.new_ticket_may_help = not reply.verified and new_ticket_may_help(reply.refusal)
     return rejection
 
 

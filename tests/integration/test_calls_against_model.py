@@ -189,8 +189,8 @@ class Conversation(RuleBasedStateMachine):
         logs_in &= mode != "disabled"
         self.player.spnego = mechanism == "spnego"
         self.player.proves = mode != "disabled"
-        answers_legs = self.player.spnego and gssapi_answers()
-        self.model = Model(mode, preemptive, logs_in, answers_legs, retries, idempotent, given)
+        spnego = self.player.spnego
+        self.model = Model(mode, preemptive, logs_in, spnego, spnego and gssapi_answers(), retries, idempotent, given)
         jar = CookieJar()
         for name, value in given.items():
             jar.set_cookie(cookie(name, value))

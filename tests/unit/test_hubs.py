@@ -43,7 +43,6 @@ def test_a_section_gives_the_url_and_the_options(define):
     )
     found = target("@kobo")
     assert (found.scheme, found.netloc, found.handler) == ("https", "hub.example.com", "/hub/xmlrpc?a=b")
-    assert found.arguments.pop("context") is not None
     assert found.arguments == {
         "service": "HTTP/hub@EXAMPLE.COM",
         "login_path": "/hub/login/",

@@ -73,7 +73,7 @@ SCRIPTS = st.builds(list.__add__, LEGS, REST).map(
 def model_of(what, mode, spnego=True):
     """Return a model that knows what such an attempt counts on."""
     given = GIVEN if what == "session" else {}
-    return Model(mode.value, what != "nothing", False, spnego, 0, False, given)
+    return Model(mode.value, what != "nothing", False, spnego, spnego, 0, False, given)
 
 
 def play(model, what, method, replies):
