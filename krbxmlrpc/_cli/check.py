@@ -29,7 +29,7 @@ from .._kerberos.ccache import cache_file, cache_owner, ticket_end
 from .._kerberos.credentials import holder
 from .._kerberos.principals import asked_name, shown
 from .._kerberos.service_names import canonical_name
-from .._kerberos.ticket import Ticket
+from .._kerberos.ticket import NOT_DELEGATED, Ticket
 from .._negotiate.http_errors import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference, header_bytes
 from .._negotiate.policy import MutualAuthentication
 from .._negotiate.proxy import ENVIRONMENT, Proxy
@@ -268,7 +268,7 @@ class Examination:
             return _failed(self._refused)
         size = header_bytes(self._ticket.auth_header)
         service = shown(self._ticket.service_principal)
-        facts = {"service": service, "header_bytes": size}
+        facts: dict[str, Any] = {"service": service, "header_bytes": size}
         if size > LARGE_HEADER:
             return Finding(
                 State.WARNING,
@@ -276,6 +276,11 @@ class Examination:
                 "the server has to accept that: Apache's LimitRequestFieldSize is 8190 by default",
                 facts,
             )
+        if self._ticket.is_to_delegate:
+            facts["delegates"] = self._ticket.delegates
+        if self._ticket.is_to_delegate and self._ticket.delegates is False:
+            words = f"there is one for {service}, but it does not let the server act as you"
+            return Finding(State.WARNING, words, NOT_DELEGATED, facts)
         return Finding(State.OK, f"there is one for {service}", None, facts)
 
     # -- the way to the server ----------------------------------------------------------------------------------------

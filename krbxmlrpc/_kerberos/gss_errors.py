@@ -25,6 +25,7 @@ from ..errors import (
     TicketExpired,
 )
 from . import krb5_conf
+from .cache_types import fault_of
 from .ccache import cache_file, cache_owner, cache_state, is_forbidden, ticket_end, ticket_start
 from .identity import is_same
 from .keytabs import keytab_file, keytab_state
@@ -193,6 +194,9 @@ def _states(kind: type[KerberosXMLRPCError], source: Source) -> Iterator[str]:
         yield f"the keytab is {source.keytab}"
     elif state and kind is NoCredentials:
         yield state
+    fault = None if source.keytab else fault_of(source.cache)
+    if fault and kind is NoCredentials:
+        yield fault.why
     state = source.default_keytab and keytab_state(source.default_keytab)
     if state:
         yield f"KRB5_CLIENT_KTNAME names a keytab, but {state}"
@@ -231,8 +235,12 @@ def _configuration_trouble() -> str | None:
     """Return the first unreadable krb5.conf and the reason; None if all files are readable."""
     named = os.environ.get("KRB5_CONFIG")
     for path in krb5_conf.paths(named):
-        if not os.access(path, os.R_OK):
+        why = ""
+        if os.path.isdir(path):
+            why = "is a folder, not a file"
+        elif not os.access(path, os.R_OK):
             why = "may not be read by this user" if os.path.exists(path) else "does not exist"
+        if why:
             return f"{path}{', which KRB5_CONFIG names,' if named else ''} {why}"
     return None
 
@@ -257,7 +265,7 @@ def _hint(
             "the KDC was asked for {service}: {remedy}", service=asked_name(service), remedy=_service_hint(service)
         )
     if kind is KDCUnreachable:
-        return _realm_hint(code)
+        return _realm_hint(failure.minor)
     if is_refused_tgt(failure):
         return _tgt_hint(source)
     return _type_hint(service, code) or (_TRACE if kind is KerberosXMLRPCError else None)
@@ -280,7 +288,8 @@ def _credentials_hint(source: Source) -> str:
             "name a credential cache of this user with KRB5CCNAME or {args.ccache}, and run kinit; after su or sudo "
             "KRB5CCNAME may still name another user's cache"
         )
-    return source.remedy
+    fault = None if source.keytab else fault_of(source.cache)
+    return source.remedy if fault is None else fault.remedy
 
 
 def _tgt_hint(source: Source) -> str:
@@ -340,8 +349,9 @@ def _service_hint(service: str) -> str:
     )
 
 
-def _realm_hint(code: int) -> str:
+def _realm_hint(minor: GSSStatus) -> str:
     """Return the hint if no KDC of a realm was found or reached."""
+    code = minor.code
     if code == _NO_DEFAULT_REALM:
         return Hint("pass {args.principal} with its realm, like 'user@REALM', or set default_realm in krb5.conf")
     if code == _UNKNOWN_TO_KDC:
@@ -354,6 +364,13 @@ def _realm_hint(code: int) -> str:
     named = os.environ.get("KRB5_CONFIG")
     read = f"KRB5_CONFIG names {named}" if named else f"KRB5_CONFIG is not set, so it is usually {krb5_conf.DEFAULT}"
     return (
-        "check that krb5.conf is well-formed and has the realm and its KDC, and that this machine can reach that KDC. "
-        f"The krb5.conf looked at: {read}"
+        f"check that krb5.conf is well-formed and has the realm and its KDC{_kdcs_in(minor.text)}, that the KDC's name "
+        "resolves, and that this machine can reach that KDC (no firewall blocks the way): 'krbxmlrpc check' asks each "
+        f"KDC. The krb5.conf looked at: {read}"
     )
+
+
+def _kdcs_in(text: str) -> str:
+    """Return the KDCs that krb5.conf has for the realm that a message names, in words."""
+    kdcs = next((kdcs for realm, kdcs in krb5_conf.current().kdcs.items() if f"'{realm}'" in text), [])
+    return f", {', '.join(kdcs)}" if kdcs else ""

@@ -403,8 +403,9 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
         follow = "call that URL if you trust it" if reply.verified else "check the URL of the call"
         hint = Hint(
             "redirections are not followed, because a ticket is for one server only; {follow}; if the server has a "
-            "login page that takes tickets, name its path by {args.login_path}{more}",
+            "login page that takes tickets, name its path by {args.login_path}{elsewhere}{more}",
             follow=follow,
+            elsewhere=_SINGLE_SIGN_ON if _is_elsewhere(call, location) else "",
             more="" if call.is_tls else Hint("; if the server points from http:// to https://: {phrase.plain_http}"),
         )
     if reply.on_session and may_have_ended(Sent.COOKIES, reply.status, Step.UNEXPECTED):
@@ -417,6 +418,20 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
 def _told(fault: Fault) -> str:
     """Return a Fault in the words of a message: on one line of ASCII, and not long."""
     return f"Fault {ascii(fault.faultCode)[:40]}: {ascii(str(fault.faultString)[:MAX_SHOWN])[1:-1]}"
+
+
+_SINGLE_SIGN_ON = (
+    "; the other host may be a web single sign-on, which a program cannot use: ask the server's operator for a path "
+    "that takes Negotiate"
+)
+
+
+def _is_elsewhere(call: Call, location: str | None) -> bool:
+    """Say whether a redirection points to another host."""
+    if location is None:
+        return False
+    host = urlsplit(location if "://" in location else f"//{location}").hostname
+    return host not in (None, call.host)
 
 
 def _parties(call: Call, reply: Reply | None = None) -> dict[str, Any]:

@@ -503,7 +503,7 @@ def test_fetch_repeats_statuses_that_pass(call_server, server, waits, status, is
 
 def test_fetch_does_not_hide_an_earlier_attempt(call_server, server, waits):
     transport = call_server(retries=1, idempotent={"GET"})("transport")
-    server.play(honest(status=502), say(message(401, [("WWW-Authenticate", "Negotiate")])))
+    server.play(honest(status=502), *[say(message(401, [("WWW-Authenticate", "Negotiate")]))] * 2)
     with pytest.raises(GatewayFailed, match="idempotent="):
         transport.fetch("GET", f"localhost:{server.port}", "/")
 

@@ -724,6 +724,19 @@ def test_a_login_without_a_session(check):
     assert "--login-path" in step["remedy"]
 
 
+def test_a_ticket_that_does_not_delegate(check, realm, user, monkeypatch, tmp_path):
+    report = check("/xmlrpc", "--delegate")
+    assert (report.status, report["ticket"]["facts"]["delegates"]) == (0, True)
+    cache = str(tmp_path / "cache")
+    realm.kinit(user, realm.password("user"), flags=["-F", "-c", cache])
+    monkeypatch.setenv("KRB5CCNAME", cache)
+    report = check("/xmlrpc", "--delegate")
+    assert (report.status, report["ticket"]["state"], report["ticket"]["facts"]["delegates"]) == (0, "warning", False)
+    assert (
+        "does not let the server act as you" in report["ticket"]["found"] and "kinit -f" in report["ticket"]["remedy"]
+    )
+
+
 def test_a_ticket_that_is_large(check, monkeypatch):
     limit_header(monkeypatch, 100)
     report = check()

@@ -368,6 +368,6 @@ def test_a_session_in_doubt_is_followed_by_a_login(open_server, server):
     server.play(honest(headers=[session(1)]), on_session())  # the same number for the new session
     assert proxy.method() == "on a session"
     assert made(server) == [f"{LOGIN} ticket", f"{CALL} session=1"] * 2
-    server.play(say(message(401)), say(message(401)))
-    with pytest.raises(AuthenticationRejected):  # the login page took a ticket before
+    server.play(*[say(message(401))] * 3)
+    with pytest.raises(AuthenticationRejected):  # the login page took a ticket before, and refuses a new one, too
         proxy.method()

@@ -165,6 +165,23 @@ def test_credential_cache_of_another_user(call_hub, trouble, realm, monkeypatch,
     assert f"{cache} may not be read by this user" in in_child(call).message
 
 
+@pytest.mark.row("a misspelt type of cache")
+@pytest.mark.parametrize("name", ["FILLE:/path", "file:/path"])
+def test_type_of_cache_that_does_not_exist(call_hub, trouble, monkeypatch, name):
+    monkeypatch.setenv("KRB5CCNAME", name)
+    assert f"in '{name}'" in trouble(call_hub().whoami).message
+
+
+@pytest.mark.row("KCM without its daemon")
+@pytest.mark.parametrize("is_default", [False, True])
+def test_kcm_without_its_daemon(call_hub, trouble, configured, monkeypatch, tmp_path, library, is_default):
+    configured(f"kcm_socket = {tmp_path}/none\n" + "default_ccache_name = KCM:\n" * is_default)
+    monkeypatch.setenv("KRB5CCNAME", "KCM:")
+    if is_default and library == "pykerberos":
+        monkeypatch.delenv("KRB5CCNAME")
+    assert f"there is no {tmp_path}/none" in trouble(call_hub().whoami).message
+
+
 @pytest.mark.row("another principal's credential cache")
 @MECHANISMS
 def test_credential_cache_of_another_principal(call_hub, trouble, realm, mechanism):
@@ -371,6 +388,13 @@ def test_krb5_conf_that_may_not_be_read(call_hub, trouble, configured, realm, mo
     assert f"{conf}, which KRB5_CONFIG names, may not be read by this user" in in_child(call).message
 
 
+@pytest.mark.row("a folder as krb5.conf")
+def test_krb5_conf_that_is_a_folder(call_hub, trouble, monkeypatch, tmp_path):
+    monkeypatch.setenv("KRB5_CONFIG", str(tmp_path))
+    error = trouble(call_hub(service=NEW).whoami)
+    assert f"{tmp_path}, which KRB5_CONFIG names, is a folder" in error.message
+
+
 @pytest.mark.row("a damaged krb5.conf")
 def test_damaged_krb5_conf(call_hub, trouble, configured):
     configured("[realms")
@@ -411,6 +435,14 @@ def test_kdc_that_is_down(call_hub, trouble, other_realm):
     error = trouble(call_hub().whoami)
     assert "EXAMPLE.TEST" in error.message
     assert error.minor.code - KRB5 == 156  # KRB5_KDC_UNREACH
+
+
+@pytest.mark.row("a KDC not in the DNS")
+def test_kdc_that_does_not_resolve(call_hub, trouble, realm, monkeypatch, tmp_path):
+    conf = tmp_path / "krb5.conf"
+    conf.write_text(re.sub(r"(\tkdc = ).*", r"\1kdc.invalid:88", Path(realm.env["KRB5_CONFIG"]).read_text()))
+    monkeypatch.setenv("KRB5_CONFIG", str(conf))
+    assert "kdc.invalid:88" in trouble(call_hub(service=NEW).whoami).hint
 
 
 @pytest.mark.row("the KDC's clock")
@@ -957,6 +989,13 @@ def test_rules_of_the_server(call_hub, trouble):
 def test_redirection(call_hub, trouble):
     error = trouble(call_hub("/xmlrpc?status=302&location=https://localhost/login").whoami)
     assert error.location == "https://localhost/login"
+
+
+@pytest.mark.row("a redirection to single sign-on")
+def test_redirection_to_single_sign_on(call_server, server, trouble):
+    answer = say(message(302, [("Location", "https://sso.example.test/auth?client=hub")]))
+    server.play(answer)
+    assert trouble(call_server().whoami, offer=answer).location == "sso.example.test/auth"
 
 
 @pytest.mark.row("a login form")
