@@ -31,7 +31,7 @@ from typing import (
 
 from ._checks import checked
 from ._hints import Hint, subject
-from ._http.address import Address
+from ._http.address import Address, request_target
 from ._http.connection import Connection
 from ._http.fields import repeated
 from ._http.progress import Report, Reports
@@ -258,6 +258,17 @@ def reports_of(progress: Progress) -> Reports:
 
 def _checked_headers(settings: Settings, headers: Any) -> list[Any]:
     return checked_headers(headers)
+
+
+def checked_target(handler: object) -> str:
+    """Return the path and query of a URL as a request sends them. Raise ValueError if a request cannot send them."""
+    target = request_target(handler) if isinstance(handler, str) else ""
+    if "://" in target and not target.startswith("/"):
+        raise ValueError("the path is a whole URL: pass the host and the path of the URL apart")
+    if not PATH.fullmatch(target):
+        accepted = "start with / and be printable ASCII without #"
+        raise ValueError(f"the path of the URL has to {accepted}: percent-encode the rest")
+    return target
 
 
 def checked_headers(

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from xmlrpc.client import SafeTransport, Transport, gzip_encode
 
 from ._checks import checked
-from ._http.address import parse_address, request_target, shown_path
+from ._http.address import parse_address, shown_path
 from ._http.connection import Connection, Pieces
 from ._http.fields import field_key, merged
 from ._http.pool import Pool
@@ -32,7 +32,6 @@ from ._negotiate.retries import NEVER, Idempotent
 from ._negotiate.wire import TicketSource, new_connection, sending
 from ._secrets import hidden, type_name
 from ._settings import (
-    PATH,
     ChannelBindings,
     Header,
     Mechanism,
@@ -41,6 +40,7 @@ from ._settings import (
     Settings,
     checked_headers,
     checked_host_info,
+    checked_target,
     definitions,
     is_http_method,
     reports_of,
@@ -420,12 +420,7 @@ class _NegotiateTransport(Transport):
             accepted = "'host' or 'host:port'; client certificates go into context="
             raise TypeError(f"host is of type {type_name(netloc)}; accepted is {accepted}")
         host = parse_address(netloc, self._default_port).host
-        handler = request_target(handler) if isinstance(handler, str) else handler
-        if not isinstance(handler, str) or not PATH.fullmatch(handler):
-            if isinstance(handler, str) and "://" in handler:
-                raise ValueError("the path is a whole URL: pass the host and the path of the URL apart")
-            accepted = "start with / and be printable ASCII without #"
-            raise ValueError(f"the path of the URL has to {accepted}: percent-encode the rest")
+        handler = checked_target(handler)
         settings = self._settings
         service = settings.service or f"HTTP@{host}"
         call = Call(netloc, handler, content, host, service, Allowance(), settings.principal, verbose)

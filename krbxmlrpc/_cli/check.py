@@ -33,7 +33,7 @@ from .._kerberos.ticket import NOT_DELEGATED, Ticket
 from .._negotiate.http_errors import CLOCK_TOLERANCE, LARGE_HEADER, clock_difference, header_bytes
 from .._negotiate.policy import MutualAuthentication
 from .._negotiate.proxy import ENVIRONMENT, Proxy
-from .._settings import Settings
+from .._settings import Settings, checked_target
 from ..errors import (
     BrokenReply,
     CertificateRejected,
@@ -100,7 +100,7 @@ class Examination:
     def __init__(self, scheme: str, netloc: str, handler: str, arguments: Mapping[str, Any]) -> None:
         self._is_https = scheme == "https"
         self._place = f"{scheme}://{netloc}{handler.partition('?')[0]}"
-        self._netloc, self._handler = netloc, handler
+        self._netloc, self._handler = netloc, checked_target(handler)
         self._address = parse_address(netloc, 443 if self._is_https else 80)
         # Start without cookies: an older session could hide a failure.
         arguments = {"timeout": TIMEOUT, **arguments, "cookiejar": None}

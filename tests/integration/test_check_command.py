@@ -759,6 +759,8 @@ def test_wrong_options(hub, user, capsys, words):
         ("http://localhost/", "--insecure-http"),
         ("localhost", "accepted is https://"),
         ("https://user:password@localhost/", "holds credentials"),
+        ("https://localhost/a path", "percent-encode"),
+        ("https://localhost/pfad-ä", "percent-encode"),
         ("https://localhost:x/", "accepted is host or host:port"),
     ],
 )
