@@ -239,6 +239,12 @@ def failed_call(error):
     return transport, url, method, arguments
 
 
+def has_flags_of_its_own(context):
+    """Say whether a TLS context verifies certificates by other rules than usual ones."""
+    usual = {ssl.create_default_context().verify_flags, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).verify_flags}
+    return context is not None and context.verify_flags not in usual
+
+
 def command_line_of(transport, trusted):
     """Return the options of the command line for a transport with these arguments.
 

@@ -66,6 +66,9 @@ LONG = ("long", "too long")
 CUT_OFF = ("empty", "half gzip")
 """Bodies that end too early: if only the end of the connection ends them, more may have been meant to come."""
 
+REFUSED_EARLY = ("page", "garbage", "call", "entities", "strange coding", "no gzip", "too long", "bomb")
+"""Bodies that may be refused before their end is missed."""
+
 WHOLE = ("length", "chunks", "to the end", "a forged reply behind it")
 CUT = ("short", "no last chunk")
 HEADLESS = ("cut head", "no head")
@@ -493,7 +496,7 @@ class Model:
     def _decoded(self, reply: Reply) -> Outcome:
         self.trusted.add(reply.number)
         if reply.framing in CUT or (reply.framing == "to the end" and reply.body in CUT_OFF):
-            return outcome(None, BrokenReply)
+            return outcome(None, BrokenReply, *[BODIES[reply.body]] * (reply.body in REFUSED_EARLY))
         kind = BODIES[reply.body]
         if reply.is_clean:
             self.connection = "kept" if kind in (str, Fault) else "either"

@@ -80,12 +80,10 @@ OF_CHECK = {
 
 ONLY_IN_PROGRAMS = {
     "a context without later certificates",
-    "a certificate against RFC 5280",  # but from Python 3.13 on, the default context checks this
-    "a revoked certificate",
-    "no CRL for the CA",
     "a date that is none",
 }
-"""The rows that need a ``context`` or ``use_datetime`` of the caller, for which the command line has no option."""
+"""The rows that need a ``context`` or ``use_datetime`` of the caller, for which the command line has no option. So do
+those whose context has flags of its own."""
 
 _ON_COMMAND_LINE = {
     "KerberosTransport": "https:// in the URL asks for TLS",
@@ -119,6 +117,8 @@ def commands(row, error, before, prepare, offer):
     if row.name in ONLY_IN_PROGRAMS:
         return
     transport, url, method, arguments = internals.failed_call(error)
+    if internals.has_flags_of_its_own(transport.context):
+        return
     others_case = functools.partial(re.sub, r"case=\w+", "case=of_a_command")
     servers = [(server, server.played[before.get(server, 0) :]) for server in ScriptedServer.running()]
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as trusted:
