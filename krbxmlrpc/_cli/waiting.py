@@ -91,7 +91,7 @@ class Activity:
     def _line(self, seconds: float) -> str:
         from shutil import get_terminal_size
 
-        width = max(20, get_terminal_size().columns - 1)
+        width = max(20, (get_terminal_size().columns or 80) - 1)  # Python 3.9 says 0 if the size is not known
         if self._bytes is None:
             return f"{self._text}: {seconds:.0f} s (Ctrl-C ends the wait)"[:width]
         return _bar(self._text, *self._bytes, seconds, width, self._stream)[:width]

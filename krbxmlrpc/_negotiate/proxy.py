@@ -258,8 +258,8 @@ def _hint(status: int, schemes: tuple[str, ...], authorization: str | None, serv
             more="; or leave both out: the proxy takes tickets, too" if "negotiate" in schemes else "",
         )
     return (
-        "most often the proxy's keytab lacks the current key, or its rules do not let this user pass; if its key has been "
-        "changed, run kinit again: the cached ticket is for the former key"
+        "most often the proxy's keytab lacks the current key, or its rules do not let this user pass; if its key has "
+        "been changed, run kinit again: the cached ticket is for the former key"
     )
 
 
