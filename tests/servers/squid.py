@@ -53,7 +53,7 @@ class Squid(Daemon):
         return {"host": self.host, "helpers": software.SQUID_HELPERS, "user": user}
 
     def prepare(self) -> None:
-        """Write keytab and passwords."""
+        """Write keytab, passwords and the names of hosts."""
         root = self._root
         os.chmod(root, 0o755)
         (root / "rcache").mkdir()
@@ -61,6 +61,7 @@ class Squid(Daemon):
         self._realm.addprinc(f"HTTP/{self.host}")
         self._realm.extract_keytab(f"HTTP/{self.host}", str(root / "proxy.keytab"))
         (root / "passwords").write_text(f"{USER}:$apr1$FVpLMrI1$4cLuVzj.pgPXR3kd8cz2m/\n")  # that of PASSWORD
+        (root / "hosts").write_text("127.0.0.1 localhost\n")
         if os.geteuid() == 0:
             for name in ("", "rcache", "proxy.keytab", "passwords"):
                 shutil.chown(root / name, "proxy", "proxy")
