@@ -112,7 +112,12 @@ class Runner:
         return text
 
     def forget(self) -> None:
-        """Let go of all that the blocks have made."""
+        """Let go of all that the blocks have made.
+
+        Functions of the blocks refer to their names, and transports to such functions. The garbage collector would end
+        the sockets of such a cycle before the pool that closes them.
+        """
+        (self._shared or {}).clear()
         self._shared = None
         gc.collect()
 
@@ -134,6 +139,8 @@ class Runner:
         tree = ast.increment_lineno(ast.fix_missing_locations(claims.visit(tree)), block.line - 1)
         names["_claim"] = claims.check
         exec(compile(tree, block.path, "exec", dont_inherit=True), names)
+        if block.alone:
+            names.clear()
         claims.all_were_checked()
 
     def _pytest(self, name: str, block: Block) -> None:
