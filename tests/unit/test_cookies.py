@@ -610,7 +610,8 @@ def test_a_file_keeps_the_principal_of_a_session(tmp_path, kind):
         ("bob@REALM", True, ""),
     ):
         again = store_of(kind(path), Somebody(principal, is_asked))
-        assert again.cookies("https://hub.test/").header == header
+        # Python 3.9 loads the cookies of a file in another order.
+        assert set(again.cookies("https://hub.test/").header.split("; ")) == set(header.split("; "))
         again.jar.set_cookie(cookie(domain="other.test"))
         again.save()  # and the next one loads it
 

@@ -3,6 +3,7 @@
 import errno
 import http.client
 import os
+import socket
 import ssl
 
 import pytest
@@ -343,7 +344,7 @@ def test_other_errors_are_no_alerts():
         (alert("TLSV1_ALERT_PROTOCOL_VERSION"), "in a version and with the ciphers that this machine allows"),
         (ssl.SSLEOFError(8, "EOF"), "InsecureKerberosTransport plain HTTP"),
         (ConnectionResetError(104, "reset"), "InsecureKerberosTransport plain HTTP"),
-        (TimeoutError("timed out"), "connect_timeout= sets how long to wait"),
+        (socket.timeout("timed out"), "connect_timeout= sets how long to wait"),
     ],
 )
 def test_each_failure_of_a_handshake_has_advice(error, words):
