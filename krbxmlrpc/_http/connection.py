@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import enum
+import functools
 import math
 import os
 import select
 import socket
 import ssl
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -571,9 +571,18 @@ class Connection:
 
 
 def _report_ends_without_notice(context: ssl.SSLContext) -> None:
-    """Let connections report if they end without TLS's notice. In Python 3.9 with OpenSSL 3, contexts hide that."""
-    if sys.version_info < (3, 10):
-        context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
+    """Let connections report if they end without TLS's notice.
+
+    With OpenSSL 3, older Pythons (3.9, and 3.11.2 of Debian 12) have each new context hide such ends. In newer Pythons,
+    a context hides them only if its owner has set the option.
+    """
+    context.options &= ~(_new_context_options() & getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0))
+
+
+@functools.cache
+def _new_context_options() -> int:
+    """Return the options of a context that nobody has changed."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).options
 
 
 def _pieces(body: Data | Pieces | None) -> tuple[int, bytes, Iterable[Data] | None]:
