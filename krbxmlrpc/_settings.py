@@ -338,7 +338,7 @@ def checked_host_info(host: str, found: Any) -> list[Any]:
 
     Args:
         host: the argument of the hook.
-        found: what the hook returned.
+        found: the value that the hook returned.
 
     Raises:
         TypeError, ValueError: the hook returned something else than this host and headers that it may set.

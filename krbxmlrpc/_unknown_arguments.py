@@ -11,76 +11,71 @@ from collections.abc import Collection
 
 from ._hints import Hint
 
-_CAS = Hint("pass {args.cafile}, a file or folder of CAs")
-_VERIFIED = Hint(
-    "certificates are verified: pass {args.cafile}, a file or folder of CAs to trust, or {args.context} for a context "
-    "of your own"
-)
-_CONTEXT = Hint("pass {args.context}, an ssl.SSLContext")
-_CLIENT_CERTIFICATE = Hint("load the client certificate with context.load_cert_chain(...), and pass {args.context}")
-_TICKET = Hint("a Kerberos ticket authenticates: {args.principal}, {args.ccache} and {args.keytab} choose the ticket")
-_KERBEROS = "leave it out: the transport always uses Kerberos"
-_SERVICE = Hint("pass {args.service:HTTP@host}, or 'HTTP/host@REALM'")
-_PREEMPTIVE = Hint("pass {args.preemptive}, which is True by default")
-_MUTUAL = Hint("pass {args.mutual_authentication}")
-_UNPROVED = Hint("leave it out: no part of a reply is used without the proof that {args.mutual_authentication} demands")
-_DELEGATE = Hint("pass {args.delegate}")
-_BINDINGS = Hint("pass {args.channel_bindings:tls-server-end-point}")
-_PROXY = Hint("pass {args.proxy}, the URL of a proxy, or leave it out: the transport follows https_proxy and no_proxy")
-_JAR = Hint("pass {args.cookiejar}")
-_RETRIES = Hint("pass {args.retries}, and {args.idempotent} for the methods that may run twice")
-_WAIT = Hint("pass {args.retry_interval}")
-_TIMEOUT = Hint("pass {args.timeout}, {args.connect_timeout} or {args.deadline}")
-_LOGIN = Hint("pass {args.login_path}")
-_LIMIT = Hint("pass {args.max_response_bytes}")
-_PROXY_OBJECT = "pass it to ServerProxy"
-
-_ELSEWHERE: dict[str, str] = {
-    **dict.fromkeys(
-        ("ca_bundle", "ca_cert", "ca_certs", "ca_file", "ca_path", "cacert", "cadata", "capath", "verify"), _CAS
+_ADVICE = (
+    (
+        Hint("pass {args.cafile}, a file or folder of CAs"),
+        "ca_bundle ca_cert ca_certs ca_file ca_path cacert cadata capath verify",
     ),
-    **dict.fromkeys(
-        ("cert_reqs", "check_hostname", "insecure", "no_verify", "ssl_verify", "tls_verify", "verify_ssl"), _VERIFIED
-    ),
-    **dict.fromkeys(("ssl_context", "sslcontext", "ssl", "tls_context"), _CONTEXT),
-    **dict.fromkeys(
-        ("cert", "cert_file", "certfile", "client_cert", "key_file", "keyfile", "x509"), _CLIENT_CERTIFICATE
-    ),
-    **dict.fromkeys(("auth", "creds", "credentials", "password", "user", "username"), _TICKET),
-    **dict.fromkeys(("gssapi", "kerberos", "krbv", "negotiate", "use_kerberos"), _KERBEROS),
-    **dict.fromkeys(
-        (
-            "hostname_override",
-            "krb_realm",
-            "krb_service",
-            "realm",
-            "server_principal",
-            "service_name",
-            "spn",
-            "target_name",
+    (
+        Hint(
+            "certificates are verified: pass {args.cafile}, a file or folder of CAs to trust, or {args.context} for a "
+            "context of your own"
         ),
-        _SERVICE,
-    ),  # fmt: skip
-    **dict.fromkeys(("client_principal", "krb_principal"), Hint("pass {args.principal}")),
-    **dict.fromkeys(("ccache_file", "krb_ccache"), Hint("pass {args.ccache}")),
-    **dict.fromkeys(("client_keytab", "krb_keytab"), Hint("pass {args.keytab}")),
-    **dict.fromkeys(("force_preemptive", "opportunistic_auth"), _PREEMPTIVE),
-    **dict.fromkeys(("mutual", "mutual_auth"), _MUTUAL),
-    "sanitize_mutual_error_response": _UNPROVED,
-    **dict.fromkeys(("delegation", "deleg", "forward", "gssflags"), _DELEGATE),
-    **dict.fromkeys(("cbt", "channel_binding", "send_cbt"), _BINDINGS),
-    **dict.fromkeys(("mech", "mech_oid"), Hint("pass {args.mechanism}")),
-    **dict.fromkeys(("http_proxy", "https_proxy", "proxies", "proxy_url", "trust_env"), _PROXY),
-    **dict.fromkeys(("cookie_file", "cookie_jar", "cookiefile", "cookies", "session"), _JAR),
-    **dict.fromkeys(("max_retries", "retry", "retry_count"), _RETRIES),
-    **dict.fromkeys(("backoff_factor", "retry_delay", "retry_timeout"), _WAIT),
-    **dict.fromkeys(("read_timeout", "socket_timeout"), _TIMEOUT),
-    **dict.fromkeys(("login_page", "login_uri", "login_url"), _LOGIN),
-    **dict.fromkeys(("max_bytes", "max_size"), _LIMIT),
-    **dict.fromkeys(("allow_none", "encoding", "uri", "url", "verbose"), _PROXY_OBJECT),
-    "user_agent": Hint("pass {args.headers}, with a pair ('User-Agent', '...')"),
-}
-"""The arguments of other libraries, and the advice for each."""
+        "cert_reqs check_hostname insecure no_verify ssl_verify tls_verify verify_ssl",
+    ),
+    (
+        Hint("pass {args.context}, an ssl.SSLContext"),
+        "ssl ssl_context sslcontext tls_context",
+    ),
+    (
+        Hint("load the client certificate with context.load_cert_chain(...), and pass {args.context}"),
+        "cert cert_file certfile client_cert key_file keyfile x509",
+    ),
+    (
+        Hint(
+            "a Kerberos ticket authenticates: {args.principal}, {args.ccache} and {args.keytab} choose the ticket",
+        ),
+        "auth creds credentials password user username",
+    ),
+    (
+        Hint("leave it out: the transport always uses Kerberos"),
+        "gssapi kerberos krbv negotiate use_kerberos",
+    ),
+    (
+        Hint("pass {args.service:HTTP@host}, or 'HTTP/host@REALM'"),
+        "hostname_override krb_realm krb_service realm server_principal service_name spn target_name",
+    ),
+    (Hint("pass {args.principal}"), "client_principal krb_principal"),
+    (Hint("pass {args.ccache}"), "ccache_file krb_ccache"),
+    (Hint("pass {args.keytab}"), "client_keytab krb_keytab"),
+    (Hint("pass {args.preemptive}, which is True by default"), "force_preemptive opportunistic_auth"),
+    (Hint("pass {args.mutual_authentication}"), "mutual mutual_auth"),
+    (
+        Hint("leave it out: no part of a reply is used without the proof that {args.mutual_authentication} demands"),
+        "sanitize_mutual_error_response",
+    ),
+    (Hint("pass {args.delegate}"), "deleg delegation forward gssflags"),
+    (Hint("pass {args.channel_bindings:tls-server-end-point}"), "cbt channel_binding send_cbt"),
+    (Hint("pass {args.mechanism}"), "mech mech_oid"),
+    (
+        Hint("pass {args.proxy}, the URL of a proxy, or leave it out: the transport follows https_proxy and no_proxy"),
+        "http_proxy https_proxy proxies proxy_url trust_env",
+    ),
+    (Hint("pass {args.cookiejar}"), "cookie_file cookie_jar cookiefile cookies session"),
+    (
+        Hint("pass {args.retries}, and {args.idempotent} for the methods that may run twice"),
+        "max_retries retry retry_count",
+    ),
+    (Hint("pass {args.retry_interval}"), "backoff_factor retry_delay retry_timeout"),
+    (Hint("pass {args.timeout}, {args.connect_timeout} or {args.deadline}"), "read_timeout socket_timeout"),
+    (Hint("pass {args.login_path}"), "login_page login_uri login_url"),
+    (Hint("pass {args.max_response_bytes}"), "max_bytes max_size"),
+    (Hint("pass it to ServerProxy"), "allow_none encoding uri url verbose"),
+    (Hint("pass {args.headers}, with a pair ('User-Agent', '...')"), "user_agent"),
+)
+"""The advice for arguments of other libraries, and their names."""
+
+_ELSEWHERE: dict[str, str] = {name: advice for advice, names in _ADVICE for name in names.split()}
 
 
 def unknown_argument(owner: str, name: str, known: Collection[str]) -> Hint:

@@ -423,9 +423,19 @@ class _NegotiateTransport(Transport):
         handler = checked_target(handler)
         settings = self._settings
         service = settings.service or f"HTTP@{host}"
-        call = Call(netloc, handler, content, host, service, Allowance(), settings.principal, verbose)
-        is_tls = self._scheme == "https"
-        return call._replace(deadline=settings.new_deadline(), progress=settings.reports, is_tls=is_tls)
+        return Call(
+            netloc,
+            handler,
+            content,
+            host,
+            service,
+            Allowance(),
+            settings.principal,
+            verbose,
+            deadline=settings.new_deadline(),
+            progress=settings.reports,
+            is_tls=self._scheme == "https",
+        )
 
 
 @with_arguments

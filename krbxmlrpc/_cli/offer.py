@@ -1,4 +1,4 @@
-"""Judges the reply to a request without a ticket: what does it say about the path, the login page and the server?
+"""Judges the reply to a request without a ticket. It shows faults of the path, of the login page and of the server.
 
 Plain functions without I/O. Nothing in this reply is verified, so only its status, the known authentication schemes and
 the place of a redirection are shown.
@@ -13,7 +13,8 @@ from typing import NamedTuple
 from .._hints import Hint
 from .._http.www_authenticate import known_schemes, offered
 from .._kerberos.principals import asked_name
-from .._negotiate.http_errors import ntlm_hint, pointing, redirect_target
+from .._negotiate.http_errors import is_elsewhere, ntlm_hint, pointing, redirect_target
+from .._negotiate.policy import GATEWAY
 from .findings import Finding, State
 
 _MISSING = (404, 405, 410)
@@ -101,8 +102,7 @@ def _redirection(asked: Asked, said: str, location: str | None, facts: dict[str,
     where = redirect_target(location, False)
     if where is None:
         return Finding(State.WARNING, said, Hint("check the path of the URL{more}", more=_log_in(asked)), facts)
-    host = where.partition("/")[0].rpartition(":")[0] or where.partition("/")[0]
-    if host and host != asked.host:
+    if is_elsewhere(asked.host, where):
         remedy = Hint(
             "the server sends people elsewhere, probably to a web single sign-on, which a program cannot use: ask the "
             "server's operator for a path that takes Negotiate{more}",
@@ -130,7 +130,7 @@ def _remedy(asked: Asked, status: int) -> Hint:
         return Hint("the server gets too many requests: try again later")
     if status == 503:
         return Hint("the server is down or overloaded: try again later")
-    if status in (502, 504):
+    if status in GATEWAY:
         return Hint(
             "a gateway answers, but it gets no answer from the application behind it: the operator has to look at that "
             "application"

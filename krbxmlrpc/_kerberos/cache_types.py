@@ -24,14 +24,12 @@ class Fault(NamedTuple):
     remedy: Hint
 
 
-def named_cache(name: str) -> str:
-    """Return the name of the cache: the given one or, if it is empty, the one in krb5.conf; ``""`` if there is none."""
-    return name or krb5_conf.current().libdefaults.get("default_ccache_name", "")
-
-
 def fault_of(name: str) -> Fault | None:
-    """Return the fault of a cache's name; None if none is known. A cache of type FILE has no such fault."""
-    name = named_cache(name)
+    """Return the fault of a cache's name; None if none is known. A cache of type FILE has no such fault.
+
+    If the name is empty, krb5.conf names the cache.
+    """
+    name = name or krb5_conf.current().libdefaults.get("default_ccache_name", "")
     kind, colon, _ = name.partition(":")
     if not colon:
         return None

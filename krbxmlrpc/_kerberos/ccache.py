@@ -7,13 +7,13 @@ file format", version 4.
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import NamedTuple
 
 from .._secrets import SecretBytes
+from .files import why_unread
 from .principals import shown, unparsed
 
 _VERSION = 0x0504
@@ -67,14 +67,10 @@ def cache_state(path: str) -> str | None:
     """Describe the state of a credential cache in a file, for a message. Return None if the state is unknown."""
     try:
         data = _content(path)
-    except FileNotFoundError:
-        return f"{path} does not exist"
-    except PermissionError:
-        return f"{path} may not be read by this user (uid {os.geteuid()})"
-    except IsADirectoryError:
-        return f"{path} is a directory; a directory of credential caches is named DIR:{path}"
-    except (OSError, ValueError):
-        return None
+    except IsADirectoryError as error:
+        return f"{why_unread(path, error)}; a directory of credential caches is named DIR:{path}"
+    except (OSError, ValueError) as error:
+        return why_unread(path, error)
     if not data:
         return f"{path} is empty"
     if data[:2] in _OLDER:
@@ -87,17 +83,6 @@ def cache_state(path: str) -> str | None:
         return f"{path} is not a credential cache, or is damaged"
     owner = shown(owner)
     return f"{path} is empty; its principal is {owner}" if empty else f"{path} has tickets of {owner}"
-
-
-def is_forbidden(path: str) -> bool:
-    """Say whether this user lacks the permission to read a file, or to look into its directory."""
-    try:
-        with open(path, "rb"):
-            return False
-    except PermissionError:
-        return True
-    except (OSError, ValueError):
-        return False
 
 
 def _content(path: str) -> SecretBytes:

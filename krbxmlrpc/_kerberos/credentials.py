@@ -21,7 +21,7 @@ from .._hints import Hint
 from .._secrets import Secret, SecretBytes, hidden
 from ..errors import GSSStatus, KerberosXMLRPCError
 from .ccache import cache_file
-from .file_versions import file_version
+from .files import file_version
 from .gss_errors import GSSFailure, Source, is_refused_tgt
 from .pykerberos import PykerberosTicket
 from .ticket import Ticket
@@ -35,6 +35,10 @@ _NOT_FOUND = (-1765328243, -1765328189)  # KRB5_CC_NOTFOUND, KRB5_FCC_NOFILE
 # KRB5_CLIENT_KTNAME names, with the tickets of an unrequested principal.
 _NO_KEYTAB = "MEMORY:krbxmlrpc-none"
 
+_ENVIRONMENT = (
+    "the environment names the credentials of the whole process: KRB5CCNAME names the credential cache, "
+    "KRB5_CLIENT_KTNAME the keytab"
+)
 
 _FAR = 10 * 366 * 24 * 60 * 60
 """A longer lifetime, in seconds, than that of any ticket in a cache. If a context asks for it, GSSAPI asks the KDC."""
@@ -171,8 +175,8 @@ class CredentialStore:
             raise ImportError(
                 Hint(
                     "{args.ccache} and {args.keytab} need python-gssapi: pip install 'krbxmlrpc[gssapi]'. Without it, "
-                    "the environment names the credentials of the whole process: KRB5CCNAME names the credential "
-                    "cache, KRB5_CLIENT_KTNAME the keytab"
+                    "{environment}",
+                    environment=_ENVIRONMENT,
                 )
             ) from error
         if not all(hasattr(gssapi.raw, name) for name in ("acquire_cred_from", "store_cred_into", "set_neg_mechs")):
@@ -180,15 +184,15 @@ class CredentialStore:
                 Hint(
                     "{args.ccache} and {args.keytab} need GSSAPI's credential store extension and gss_set_neg_mechs, "
                     "and python-gssapi was built without them: build it with MIT Kerberos 1.11 or newer. Without them, "
-                    "the environment names the credentials of the whole process: KRB5CCNAME names the credential "
-                    "cache, KRB5_CLIENT_KTNAME the keytab"
+                    "{environment}",
+                    environment=_ENVIRONMENT,
                 )
             )
         self.gssapi: Any = gssapi.raw
         self._oids = {name: self.gssapi.OID.from_int_seq(oid) for name, oid in _OIDS.items()}
         self._principal = principal
         self.own = _own_cache(keytab or "", principal or "") if ccache is None else None
-        self._ccache = self.own.name if ccache is None and self.own is not None else ccache or ""
+        self._ccache: str = self.own.name if self.own is not None else ccache or ""
         self._keytab = keytab
         self._turns = None if keytab is None else _turns_at(self._ccache)
         self.source = _source(principal, ccache, keytab)

@@ -25,8 +25,9 @@ from ..errors import (
     TicketExpired,
 )
 from . import krb5_conf
-from .cache_types import fault_of
-from .ccache import cache_file, cache_owner, cache_state, is_forbidden, ticket_end, ticket_start
+from .cache_types import Fault, fault_of
+from .ccache import cache_file, cache_owner, cache_state, ticket_end, ticket_start
+from .files import is_forbidden
 from .identity import is_same
 from .keytabs import keytab_file, keytab_state
 from .principals import asked_name, parts, shown
@@ -41,9 +42,10 @@ _CACHE_NOT_FOUND = -1765328243  # KRB5_CC_NOTFOUND; with Heimdal also an expired
 _TYPE_NOT_AT_KDC = -1765328370  # KRB5KDC_ERR_ETYPE_NOSUPP
 _TYPE_NOT_HERE = (-1765328234, -1765328184, -1765328147)  # KRB5_PROG_ETYPE_NOSUPP, _CC_NOT_KTYPE, _CONFIG_ETYPE_NOSUPP
 
-# The account of the client: KRB5KDC_ERR_NAME_EXP, _POLICY, _CLIENT_REVOKED, _CLIENT_NOTYET, _KEY_EXP.
 _NOT_YET_VALID = -1765328351  # KRB5KRB_AP_ERR_TKT_NYV
 _POLICY = -1765328372  # KRB5KDC_ERR_POLICY
+
+# The account of the client: KRB5KDC_ERR_NAME_EXP, _POLICY, _CLIENT_REVOKED, _CLIENT_NOTYET, _KEY_EXP.
 _ACCOUNT = (-1765328383, _POLICY, -1765328366, -1765328363, -1765328361)
 
 # The KDC cannot read the ticket-granting ticket: KRB5KDC_ERR_TGT_REVOKED, KRB5KRB_AP_ERR_BAD_INTEGRITY, _MODIFIED,
@@ -116,6 +118,16 @@ class Source(NamedTuple):
     again: str | None = None
     """The remedy if the tickets in the cache are refused; None if the cache is the transport's own."""
 
+    @property
+    def file(self) -> str | None:
+        """The file of the credential cache; None if the cache is unknown, or is not a file."""
+        return cache_file(self.cache)
+
+    @property
+    def fault(self) -> Fault | None:
+        """The fault of the cache's name; None if none is known, or a keytab fills the cache."""
+        return None if self.keytab else fault_of(self.cache)
+
 
 def no_ticket(
     failure: GSSFailure,
@@ -138,8 +150,7 @@ def no_ticket(
     major, minor = failure.major, failure.minor
     kind = _BY_MINOR.get(minor.code) or _BY_MAJOR.get(major.code & 0xFF0000) or fallback
     facts: dict[str, Any] = {"service": service, "principal": principal, "major": major, "minor": minor}
-    cache = cache_file(source.cache)
-    if minor.code == _CACHE_NOT_FOUND and not source.keytab and _expired_since(cache):
+    if minor.code == _CACHE_NOT_FOUND and not source.keytab and _expired_since(source.file):
         kind = TicketExpired
     if kind is ServiceUnknown and (unknown_realm or "krbtgt/" in minor.text):
         kind = KDCUnreachable  # MIT's KDC names the principal, and so the client's library names the missing krbtgt/
@@ -147,13 +158,13 @@ def no_ticket(
         kind = KDCUnreachable  # GSSAPI could not read krb5.conf
     asked = f"{asked_name(service)}{f' as {principal}' if principal else ''}"
     words = str(failure)
-    if kind is not NoCredentials and principal and _is_of_another(cache, principal):
+    if kind is not NoCredentials and principal and _is_of_another(source.file, principal):
         # GSSAPI found credentials of the principal for another mechanism, and took the cache's for Kerberos.
         kind, words = NoCredentials, "the credential cache has no tickets of this principal"
     if kind is NoCredentials and source.keytab and is_forbidden(keytab_file(source.keytab) or ""):
         words = f"{keytab_state(source.keytab)}"  # libkrb5 calls it nonexistent or empty
     if kind is TicketExpired:
-        facts["since"] = _expired_since(cache)
+        facts["since"] = _expired_since(source.file)
         if facts["since"]:
             words += f" (since {facts['since']:%Y-%m-%d %H:%M:%S} UTC)"
     message = "; ".join([f"no ticket for {asked}: {words}", *_more(kind, source, minor, unknown_realm)])
@@ -174,8 +185,7 @@ def _more(
     if kind in (NoCredentials, TicketExpired):
         yield from _states(kind, source)
     elif minor.code == _NOT_YET_VALID:
-        cache = cache_file(source.cache)
-        start = ticket_start(cache) if cache else None
+        start = ticket_start(source.file) if source.file else None
         if start:
             yield f"it is valid from {start:%Y-%m-%d %H:%M:%S} UTC, and this machine's clock is behind that"
     elif kind is KDCUnreachable:
@@ -188,15 +198,13 @@ def _more(
 
 def _states(kind: type[KerberosXMLRPCError], source: Source) -> Iterator[str]:
     """Yield the state of the credential cache and of the keytabs, if it explains why there are no credentials."""
-    cache = cache_file(source.cache)
-    state = cache and cache_state(cache)
+    state = source.file and cache_state(source.file)
     if source.keytab and kind is NoCredentials:
         yield f"the keytab is {source.keytab}"
     elif state and kind is NoCredentials:
         yield state
-    fault = None if source.keytab else fault_of(source.cache)
-    if fault and kind is NoCredentials:
-        yield fault.why
+    if source.fault and kind is NoCredentials:
+        yield source.fault.why
     state = source.default_keytab and keytab_state(source.default_keytab)
     if state:
         yield f"KRB5_CLIENT_KTNAME names a keytab, but {state}"
@@ -282,14 +290,12 @@ def _credentials_hint(source: Source) -> str:
             "let this user read the keytab {keytab}, or name another keytab by {args.keytab} or KRB5_CLIENT_KTNAME",
             keytab=keytab,
         )
-    cache = cache_file(source.cache)
-    if cache and is_forbidden(cache):
+    if source.file and is_forbidden(source.file):
         return Hint(
             "name a credential cache of this user with KRB5CCNAME or {args.ccache}, and run kinit; after su or sudo "
             "KRB5CCNAME may still name another user's cache"
         )
-    fault = None if source.keytab else fault_of(source.cache)
-    return source.remedy if fault is None else fault.remedy
+    return source.remedy if source.fault is None else source.fault.remedy
 
 
 def _tgt_hint(source: Source) -> str:
@@ -319,8 +325,7 @@ def _type_hint(service: str, code: int) -> str | None:
 
 def _account_hint(principal: str | None, source: Source, code: int) -> str:
     """Return the hint if the KDC refuses to give this account a ticket."""
-    cache = cache_file(source.cache)
-    owner = principal or (cache_owner(cache) if cache and not source.keytab else None)
+    owner = principal or (cache_owner(source.file) if source.file and not source.keytab else None)
     account = f"the account {shown(owner)}" if owner else "the account"
     more = "; or a rule of the KDC forbids this ticket" if code == _POLICY else ""
     return (

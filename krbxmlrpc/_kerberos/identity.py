@@ -13,7 +13,7 @@ from typing import Callable, NamedTuple
 
 from . import krb5_conf
 from .ccache import cache_owner
-from .file_versions import Version, file_version
+from .files import Version, file_version
 
 MAX_PRIMARY = 1024
 """The most bytes that the file ``primary`` of a directory of credential caches can have."""

@@ -6,7 +6,7 @@ Source: MIT Kerberos documentation, "Keytab file format".
 
 from __future__ import annotations
 
-import os
+from .files import why_unread
 
 _VERSIONS = (b"\5\1", b"\5\2")
 """The first bytes of keytabs."""
@@ -28,14 +28,8 @@ def keytab_state(name: str) -> str | None:
     try:
         with open(path, "rb") as file:
             start = file.read(2)
-    except FileNotFoundError:
-        return f"{path} does not exist"
-    except PermissionError:
-        return f"{path} may not be read by this user (uid {os.geteuid()})"
-    except IsADirectoryError:
-        return f"{path} is a directory"
-    except (OSError, ValueError):
-        return None
+    except (OSError, ValueError) as error:
+        return why_unread(path, error)
     if not start:
         return f"{path} is empty"
     return None if start in _VERSIONS else f"{path} is not a keytab, or is damaged"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .file_versions import Version, file_version
+from .files import Version, file_version
 
 DEFAULT = "/etc/krb5.conf"
 """The path of krb5.conf on most systems, if KRB5_CONFIG is not set."""

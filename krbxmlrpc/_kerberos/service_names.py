@@ -124,10 +124,11 @@ class ServiceNames:
     def renew(self, service: str, principal: str | None, seen: int) -> Renewed:
         """Replace the ticket for a service, because the server refused it. Say whether the next ticket is a new one.
 
-        The transport's own cache is emptied. A ticket cannot be removed from the user's cache. But GSSAPI keeps tickets
-        by the principal that was asked for, and there are two names for the principal of a service: with its realm and,
-        by referral (RFC 6806), without. So a new ticket is added to the cache by the other name, after the 1st, 2nd,
-        4th, 8th, … refusal in a row, and the next tickets are asked for by that name.
+        The transport's own cache is emptied. A ticket cannot be removed from the user's cache. But GSSAPI keeps
+        tickets by the principal that was asked for, and there are two names for the principal of a service: with its
+        realm and, by referral (RFC 6806), without. So a new ticket is added to the cache by the other name, and the
+        next tickets are asked for by that name. If the refusals go on, this happens only after the 1st, 2nd, 4th, 8th,
+        … one, so that the cache does not grow with each call.
 
         Args:
             principal: the principal that the refused ticket was for.
@@ -154,7 +155,8 @@ class ServiceNames:
             return Renewed.NO
         self._known[service] = _Known(known.service, False, other)
         self._renewals[service] = self._renewals.get(service, 0) + 1
-        # If the cache had a ticket by this name, GSSAPI finds that one: another program may have got it since.
+        # If the cache already had a ticket by this name, GSSAPI finds that one. It may be new, too: another program may
+        # have got it after the key had changed.
         return Renewed.YES if fetched == found else Renewed.MAYBE
 
     def accepted(self, service: str) -> None:

@@ -299,36 +299,35 @@ class Calling:
         """
         call = call or self.call
         names = self._client.tickets.names
-        seen = names.renewals(call.service)
         try:
-            step, result = self._exchange(call, first, cookies).run()
-            if step is not Step.ACCEPT:
-                result = self._exchange(call, Sent.TICKET, cookies).run()[1]
-        except AuthenticationRejected as error:
-            renewed = Renewed.NO
-            if error.new_ticket_may_help and call.legs > 0:
-                renewed = names.renew(call.service, error.service, seen)
-            if renewed is Renewed.NO:
-                names.forget(call.service)
-                raise
-            result = self._once_more(call, renewed)
+            result = self._replacing_ticket(call, cookies, first)
+        except AuthenticationRejected:
+            names.forget(call.service)
+            raise
         except Fault:
             names.accepted(call.service)
             raise
         names.accepted(call.service)
         return result
 
-    def _once_more(self, call: Call, renewed: Renewed) -> Any:
-        """Make a call whose ticket was refused once more, with another ticket. The 401 means that nothing has run."""
-        call = call._replace(has_new_ticket=renewed is Renewed.YES)
+    def _replacing_ticket(self, call: Call, cookies: Cookies, first: Sent) -> Any:
+        """Make the call. If its ticket is refused, make it once more with another one: after a 401, nothing has run."""
+        names = self._client.tickets.names
+        seen = names.renewals(call.service)
         try:
-            return self._exchange(call, Sent.TICKET, Cookies() if call.is_login else self.cookies()).run()[1]
-        except AuthenticationRejected:
-            self._client.tickets.names.forget(call.service)
-            raise
-        except Fault:
-            self._client.tickets.names.accepted(call.service)
-            raise
+            step, result = self._exchange(call, first, cookies).run()
+            if step is not Step.ACCEPT:
+                result = self._exchange(call, Sent.TICKET, cookies).run()[1]
+            return result
+        except AuthenticationRejected as error:
+            renewed = Renewed.NO
+            if error.new_ticket_may_help and call.legs > 0:
+                renewed = names.renew(call.service, error.service, seen)
+            if renewed is Renewed.NO:
+                raise
+            cookies = Cookies() if call.is_login else self.cookies()
+            call = call._replace(has_new_ticket=renewed is Renewed.YES)
+            return self._exchange(call, Sent.TICKET, cookies).run()[1]
 
     def log_in(self, login: Call, seen: int) -> None:
         """Log in with a ticket, unless a login has succeeded since the count of logins was `seen`.

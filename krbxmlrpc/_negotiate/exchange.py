@@ -63,7 +63,6 @@ MAX_TICKETS = 3
 MAX_LOGIN_PAGES = 16
 """The most URLs for which login pages are remembered, and the most pages for each."""
 
-
 MAX_OFFERS = 256
 """The most URLs for which a transport remembers that Negotiate was offered."""
 
@@ -445,21 +444,21 @@ class Exchange(Negotiation):
         """Take the step that follows the last reply: return the values (None for a login), or the reply if the call
         has to be sent again.
         """
-        reply = self._reply(response, ticket)._replace(on_session=sent is Sent.COOKIES)
         if step is Step.ACCEPT and not self._call.is_login:
             answer = self._decoded(response)
             if response.status in PASSING:
-                raise PassingAnswer(answer, failure(Step.UNEXPECTED, self._call, reply))
+                raise PassingAnswer(answer, failure(Step.UNEXPECTED, self._call, self._reply(response, ticket, sent)))
             return answer
+        fault = None
         if step is Step.UNPROVEN:
             self._wire.give_up()
         elif self._may_hold_fault(step, response, sent):
-            body = self._wire.read_rest()
-            reply = reply._replace(fault=fault_in(body, response.getheader("Content-Encoding", "")))
+            fault = fault_in(self._wire.read_rest(), response.getheader("Content-Encoding", ""))
         else:
             self._wire.drain()
         if step is Step.ACCEPT:
             return None
+        reply = self._reply(response, ticket, sent, fault)
         if step is Step.RENEW:
             return reply
         raise failure(step, self._call, reply)
@@ -588,7 +587,13 @@ class Exchange(Negotiation):
         except Exception as error:
             raise hook_failed(self._call, error, answered=True) from error
 
-    def _reply(self, response: Response, ticket: Ticket | None) -> Reply:
+    def _reply(
+        self,
+        response: Response,
+        ticket: Ticket | None,
+        sent: Sent = Sent.TICKET,
+        fault: xmlrpc.client.Fault | None = None,
+    ) -> Reply:
         """Return the head of a reply, with the facts about its request that errors tell."""
         return Reply(
             response.status,
@@ -596,10 +601,12 @@ class Exchange(Negotiation):
             response.headers,
             ticket.auth_header if ticket is not None else None,
             ticket.principal if ticket is not None else None,
+            on_session=sent is Sent.COOKIES,
             service=ticket.service_principal if ticket is not None else None,
             again=ticket.again if ticket is not None else None,
             refusal=refusal_code(self._token) if response.status == self._expects.challenge_status else None,
             head_bytes=self._wire.connection.head_bytes,
+            fault=fault,
         )
 
     def _lost(self, when: str, error: Exception) -> KerberosXMLRPCError:

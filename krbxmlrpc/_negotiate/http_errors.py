@@ -405,7 +405,7 @@ def _unexpected(call: Call, reply: Reply) -> UnexpectedStatus:
             "redirections are not followed, because a ticket is for one server only; {follow}; if the server has a "
             "login page that takes tickets, name its path by {args.login_path}{elsewhere}{more}",
             follow=follow,
-            elsewhere=_SINGLE_SIGN_ON if _is_elsewhere(call, location) else "",
+            elsewhere=_SINGLE_SIGN_ON if is_elsewhere(call.host, location) else "",
             more="" if call.is_tls else Hint("; if the server points from http:// to https://: {phrase.plain_http}"),
         )
     if reply.on_session and may_have_ended(Sent.COOKIES, reply.status, Step.UNEXPECTED):
@@ -424,14 +424,6 @@ _SINGLE_SIGN_ON = (
     "; the other host may be a web single sign-on, which a program cannot use: ask the server's operator for a path "
     "that takes Negotiate"
 )
-
-
-def _is_elsewhere(call: Call, location: str | None) -> bool:
-    """Say whether a redirection points to another host."""
-    if location is None:
-        return False
-    host = urlsplit(location if "://" in location else f"//{location}").hostname
-    return host not in (None, call.host)
 
 
 def _parties(call: Call, reply: Reply | None = None) -> dict[str, Any]:
@@ -563,6 +555,18 @@ def retry_after(headers: HTTPMessage, now: datetime) -> float | None:
 def pointing(location: str, verified: bool) -> str:
     """Return the words of a message on the target of a redirection."""
     return f" and points to {location}" if verified else f" and points, unverified, to {location}"
+
+
+def is_elsewhere(host: str, location: str | None) -> bool:
+    """Say whether a redirection points to another host.
+
+    Args:
+        host: the host that sent the redirection, as in `Address.host`.
+        location: the result of `redirect_target`.
+    """
+    if location is None:
+        return False
+    return urlsplit(location if "://" in location else f"//{location}").hostname not in (None, host)
 
 
 def redirect_target(location: str | None, verified: bool) -> str | None:

@@ -83,6 +83,7 @@ def test_plain_http_at_a_port_for_tls():
         ("https://sso.example.test:8443/auth", "sso.example.test:8443/auth", "single sign-on"),
         ("https://hub.example.test/xmlrpc/", "hub.example.test/xmlrpc/", "with or without /"),
         ("https://hub.example.test:8443/xmlrpc/", "hub.example.test:8443/xmlrpc/", "with or without /"),
+        ("https://HUB.example.test/xmlrpc/", "HUB.example.test/xmlrpc/", "with or without /"),
         ("/login", "/login", "with or without /"),
         (None, "", "check the path"),
         ("https://user@hub\\x/", "", "check the path"),
@@ -92,6 +93,11 @@ def test_redirections(location, shown, words):
     state, said, remedy = found(CALL, 302, location=location)
     assert state is State.WARNING and words in remedy and "--login-path" in remedy
     assert said.endswith(f"points, unverified, to {shown}") if shown else "points" not in said
+
+
+@pytest.mark.parametrize("location", ["https://[::1]/xmlrpc/", "https://[::1]:8443/xmlrpc/"])
+def test_a_redirection_within_an_ipv6_address(location):
+    assert "with or without /" in found(CALL._replace(host="::1"), 302, location=location)[2]
 
 
 @pytest.mark.parametrize(

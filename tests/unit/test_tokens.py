@@ -231,7 +231,7 @@ def refuses(token, offer, final):
 
 @pytest.mark.parametrize("offer, final", [(SPNEGO, True), (SPNEGO, False), (BARE, True)])
 def test_no_byte_of_a_frame_can_have_another_value(offer, final):
-    """Except one byte, whose two values mean the same."""
+    """There is one exception: one byte has two values that mean the same."""
     cipher, mic = b"c" * 200, b"m" * 28
     whole = proof(cipher=cipher)
     if offer.mechanisms:
