@@ -112,7 +112,7 @@ def commands(row, error, before, prepare, offer):
     Args:
         before: how many answers each scripted server had given before the call.
         prepare: is called before each command, with the number of requests that come before the call.
-        offer: what scripted servers answer to the request of ``check`` without a ticket.
+        offer: the answer of scripted servers to the first request of ``check``, which carries no ticket.
     """
     if row.name in ONLY_IN_PROGRAMS:
         return

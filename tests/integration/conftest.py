@@ -176,20 +176,23 @@ def case():
 
 
 @pytest.fixture
-def call_hub(hub, hub_context, user, case):
+def opened():
+    """Closes proxies at the end of a test: ``opened.enter_context(ServerProxy(...))`` returns the proxy."""
+    with ExitStack() as proxies:
+        yield proxies
+
+
+@pytest.fixture
+def call_hub(hub, hub_context, user, case, opened):
     """Open a proxy for a path of the hub: ``call_hub("/xmlrpc", timeout=5.0)``; its requests are logged as `case`."""
-    opened = []
 
     def open_proxy(path="/xmlrpc", *, listener="https", host=kdc.HOST, transport=KerberosTransport, **arguments):
         if listener != "http":
             arguments.setdefault("context", hub_context)
         url = hub.url(f"{path}{'&' if '?' in path else '?'}case={case}", listener, host)
-        opened.append(ServerProxy(url, transport=transport(**arguments)))
-        return opened[-1]
+        return opened.enter_context(ServerProxy(url, transport=transport(**arguments)))
 
-    yield open_proxy
-    for proxy in opened:
-        proxy("close")()
+    return open_proxy
 
 
 @pytest.fixture
@@ -212,15 +215,14 @@ def plain(krb_server):
 
 
 @pytest.fixture
-def call_plain(plain):
+def call_plain(plain, opened):
     """Open a proxy for that server: ``call_plain(timeout=5.0)``."""
-    with ExitStack() as opened:
 
-        def open_proxy(allow_none=False, **arguments):
-            transport = KerberosTransport(context=plain.context, **arguments)
-            return opened.enter_context(ServerProxy(plain.url(), transport=transport, allow_none=allow_none))
+    def open_proxy(allow_none=False, **arguments):
+        transport = KerberosTransport(context=plain.context, **arguments)
+        return opened.enter_context(ServerProxy(plain.url(), transport=transport, allow_none=allow_none))
 
-        yield open_proxy
+    return open_proxy
 
 
 @pytest.fixture
@@ -252,18 +254,14 @@ def server_context(ca):
 
 
 @pytest.fixture
-def call_server(server, server_context):
+def call_server(server, server_context, opened):
     """Open a proxy for the scripted server: ``call_server(timeout=5.0)``."""
-    opened = []
 
     def open_proxy(**arguments):
         arguments = {"context": server_context, "timeout": 60.0, **arguments}
-        opened.append(ServerProxy(server.url(), transport=KerberosTransport(**arguments)))
-        return opened[-1]
+        return opened.enter_context(ServerProxy(server.url(), transport=KerberosTransport(**arguments)))
 
-    yield open_proxy
-    for proxy in opened:
-        proxy("close")()
+    return open_proxy
 
 
 @pytest.fixture

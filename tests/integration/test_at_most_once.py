@@ -95,20 +95,16 @@ class ImpatientInsecureTransport(Impatient, InsecureKerberosTransport):
 
 
 @pytest.fixture
-def call_through(forwarder, server_context, user):
+def call_through(forwarder, server_context, user, opened):
     """Open a proxy for the hub behind a forwarder: ``call_through(retries=3)``; no repetition is waited for."""
-    opened = []
 
     def open_proxy(path="/xmlrpc", *, through=forwarder, transport=ImpatientTransport, **arguments):
         if transport is ImpatientTransport:
             arguments.setdefault("context", server_context)
         arguments.setdefault("retry_interval", 0)
-        opened.append(ServerProxy(through.url(path), transport=transport(through, **arguments)))
-        return opened[-1]
+        return opened.enter_context(ServerProxy(through.url(path), transport=transport(through, **arguments)))
 
-    yield open_proxy
-    for proxy in opened:
-        proxy("close")()
+    return open_proxy
 
 
 @pytest.fixture

@@ -61,19 +61,15 @@ def haproxy(start_balancer, apaches):
 
 
 @pytest.fixture
-def call(haproxy, server_context, user, case):
+def call(haproxy, server_context, user, case, opened):
     """Open a proxy for a path behind a balancer; the requests are logged as `case`."""
-    opened = []
 
     def open_proxy(path, listener="alternating", by=haproxy, **arguments):
         arguments = {"context": server_context, "service": f"HTTP@{balancer.HOST}", **arguments}
         url = by.url(f"{path}?case={case}", listener)
-        opened.append(ServerProxy(url, transport=KerberosTransport(**arguments)))
-        return opened[-1]
+        return opened.enter_context(ServerProxy(url, transport=KerberosTransport(**arguments)))
 
-    yield open_proxy
-    for proxy in opened:
-        proxy("close")()
+    return open_proxy
 
 
 @contextmanager

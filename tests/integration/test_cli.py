@@ -885,7 +885,7 @@ def interrupt(process):
 
 
 def last_line(terminal):
-    """Return the last line on a terminal: what follows the last erased one."""
+    """Return the line that the terminal shows last: the text after the last line that was erased."""
     return terminal.printed.rpartition("\x1b[K")[2]
 
 

@@ -26,19 +26,15 @@ def session(value):
 
 
 @pytest.fixture
-def open_server(server, server_context):
+def open_server(server, server_context, opened):
     """Open a proxy for the scripted server."""
-    opened = []
 
     def open_proxy(**arguments):
-        opened.append(
+        return opened.enter_context(
             ServerProxy(server.url("/xmlrpc"), transport=KerberosTransport(context=server_context, **arguments))
         )
-        return opened[-1]
 
-    yield open_proxy
-    for proxy in opened:
-        proxy("close")()
+    return open_proxy
 
 
 def made(server):

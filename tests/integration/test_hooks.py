@@ -576,7 +576,7 @@ def test_a_hook_that_fails_for_fetch_leaves_a_doubt(server, server_context):
 
 @pytest.mark.parametrize("error", [Own("x"), ValueError("x")])
 def test_content_that_fails_is_no_hook(server, server_context, error):
-    """It is the caller's, who learns of his own exception. The server does not get all of the content."""
+    """The content is the caller's, so the caller gets its exception. The server does not get all of the content."""
 
     class Content:
         def __len__(self):

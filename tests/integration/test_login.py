@@ -3,7 +3,6 @@
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from http.cookiejar import CookieJar, MozillaCookieJar
 from xmlrpc.client import Fault, ServerProxy, dumps
 
@@ -197,18 +196,14 @@ SESSION = [("Set-Cookie", "session=1; Path=/")]
 
 
 @pytest.fixture
-def open_server(server, server_context):
+def open_server(server, server_context, opened):
     """Open a proxy for the scripted server."""
-    opened = []
 
     def open_proxy(**arguments):
         transport = KerberosTransport(context=server_context, login_path="/login", timeout=20.0, **arguments)
-        opened.append(ServerProxy(server.url("/calls"), transport=transport))
-        return opened[-1]
+        return opened.enter_context(ServerProxy(server.url("/calls"), transport=transport))
 
-    yield open_proxy
-    for proxy in opened:
-        proxy("close")()
+    return open_proxy
 
 
 def asked(server):
@@ -220,19 +215,18 @@ FAULT = say(message(200, body=dumps(Fault(7, "no session"), methodresponse=True)
 
 
 @pytest.fixture
-def open_with_predicate(server, server_context):
+def open_with_predicate(server, server_context, opened):
     """Open a proxy whose login page has this predicate: ``open_with_predicate(session_ended, retries=3)``."""
-    with ExitStack() as opened:
 
-        def open_proxy(session_ended, **arguments):
-            class Adapter(KerberosTransport):
-                def make_authentication(self, login_path, preemptive):
-                    return LoginPage("/login", session_ended)
+    def open_proxy(session_ended, **arguments):
+        class Adapter(KerberosTransport):
+            def make_authentication(self, login_path, preemptive):
+                return LoginPage("/login", session_ended)
 
-            transport = Adapter(context=server_context, timeout=20.0, retry_interval=0, **arguments)
-            return opened.enter_context(ServerProxy(server.url("/calls"), transport=transport))
+        transport = Adapter(context=server_context, timeout=20.0, retry_interval=0, **arguments)
+        return opened.enter_context(ServerProxy(server.url("/calls"), transport=transport))
 
-        yield open_proxy
+    return open_proxy
 
 
 BEGIN = [honest(headers=SESSION), CALL]

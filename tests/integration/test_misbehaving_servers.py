@@ -201,7 +201,7 @@ def test_a_token_altered_by_any_one_bit_is_no_proof(ca, user, mechanism):
     """Of the token's bytes and of the characters of its base64, each bit in turn.
 
     There is one exception. The two names of Kerberos differ in one bit, and old Samba servers send the name of Windows
-    2000. Whoever alters this bit changes no meaning: both names select Kerberos, and no other mechanism.
+    2000. If somebody alters this bit, the meaning stays: both names select Kerberos, and no other mechanism.
     """
     bits = []
     exceptions = []

@@ -64,18 +64,14 @@ def asked(servers):
 
 
 @pytest.fixture
-def call_standin(servers, user):
+def call_standin(servers, user, opened):
     """Open a proxy for a path of the stand-ins: ``call_standin("/ipa/session/xml", login_path=…)``."""
-    opened = []
 
     def open_proxy(path, transport=KerberosTransport, **arguments):
         arguments["context"] = ssl.create_default_context(cafile=servers.cafile)
-        opened.append(ServerProxy(servers.url(path), transport=transport(**arguments), allow_none=True))
-        return opened[-1]
+        return opened.enter_context(ServerProxy(servers.url(path), transport=transport(**arguments), allow_none=True))
 
-    yield open_proxy
-    for proxy in opened:
-        proxy("close")()
+    return open_proxy
 
 
 # -- FreeIPA ----------------------------------------------------------------------------------------------------------

@@ -312,7 +312,7 @@ def test_a_ticket_granting_ticket_that_the_kdc_refuses(changing, trouble, kind, 
     error = trouble(changing.open(service=other_service(changing), **arguments).whoami)
     command = f"kinit -c {arguments['ccache']}" if "ccache" in arguments else "kinit"
     assert f"run {command}" in error.hint
-    # The server's key has changed, too: no new ticket can be had, and the refusal is what is told.
+    # Now the server's key has changed, too. The KDC gives no new ticket, so the error is about the refused one.
     arguments = {"mechanism": mechanism, **changing.credentials(kind)}
     with changing.open(**arguments) as proxy:
         proxy.whoami()

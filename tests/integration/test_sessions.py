@@ -142,17 +142,15 @@ SETS_COOKIE = [("Set-Cookie", "evil=1; Path=/")]
 
 
 @pytest.fixture
-def open_server(server, server_context):
+def open_server(server, server_context, opened):
     """Open a proxy for the scripted server."""
-    opened = []
 
     def open_proxy(path="/xmlrpc", **arguments):
-        opened.append(ServerProxy(server.url(path), transport=KerberosTransport(context=server_context, **arguments)))
-        return opened[-1]
+        return opened.enter_context(
+            ServerProxy(server.url(path), transport=KerberosTransport(context=server_context, **arguments))
+        )
 
-    yield open_proxy
-    for proxy in opened:
-        proxy("close")()
+    return open_proxy
 
 
 def unproven(request, send):

@@ -69,20 +69,16 @@ def context(apache, certificates):
 
 
 @pytest.fixture
-def call(apache, case):
-    """Open a proxy for a path of that Apache, without a client certificate unless `context` has one."""
-    opened = []
+def call(apache, case, opened):
+    """Open a proxy for a path of that Apache. Only a `context` can have a client certificate."""
 
     def open_proxy(path="/xmlrpc", listener="required", transport=KerberosTransport, **arguments):
         if "context" not in arguments:
             arguments["cafile"] = apache.cafile
         made = transport(**arguments)
-        opened.append(ServerProxy(apache.url(f"{path}?case={case}", listener), transport=made))
-        return opened[-1]
+        return opened.enter_context(ServerProxy(apache.url(f"{path}?case={case}", listener), transport=made))
 
-    yield open_proxy
-    for proxy in opened:
-        proxy("close")()
+    return open_proxy
 
 
 @pytest.fixture

@@ -40,7 +40,8 @@ class Apache(Daemon):
     Attributes:
         ca: the `trustme.CA` that signed its certificates.
         cafile: the same as a file.
-        ports: of ``https``; of plain ``http``; of ``othername``, whose certificate is for another name.
+        ports: the port of each listener. ``https`` is TLS, and ``http`` is not. The certificate of ``othername`` is for
+            another name.
         session_key: with which sessions are encrypted from the next start on.
     """
 

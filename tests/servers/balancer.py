@@ -18,8 +18,8 @@ class HAProxy(Daemon):
         servers: the ports of those behind it.
 
     Attributes:
-        ports: of ``alternating``, where each request goes to the next server; of ``sticky``, where a cookie of its own
-            keeps a client at the server of the first request.
+        ports: the port of each listener. ``alternating`` sends each request to the next server. ``sticky`` sets its own
+            cookie, which keeps a client at the server of its first request.
     """
 
     configuration = "haproxy.cfg"

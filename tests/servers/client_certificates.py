@@ -7,8 +7,9 @@ class ClientCertificates(Apache):
     """The Apache, from the call of `start` to that of `stop`.
 
     Attributes:
-        ports: beside ``https``, which asks on some paths only, ``required``, which wants a certificate for each
-            connection; and both with TLS 1.2, where it asks otherwise: ``paths12`` and ``required12``.
+        ports: the port of each listener. ``https`` asks for a certificate on some paths only. ``required`` wants one
+            for each connection. ``paths12`` and ``required12`` do the same with TLS 1.2, in which servers ask in
+            another way.
     """
 
     configuration = "client_certificates.conf"

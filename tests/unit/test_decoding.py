@@ -37,6 +37,18 @@ def singly(data):
     return [data[position : position + 1] for position in range(len(data))]
 
 
+def errors_of(body, problem, **arguments):
+    """Return the errors for a body, in one piece and in pieces of one byte."""
+    errors = []
+    for pieces in ([body], singly(body)) if body else ([],):
+        with pytest.raises(InvalidResponse, match=problem) as caught:
+            loads(*pieces, **arguments)
+        assert isinstance(caught.value, xmlrpc.client.ResponseError)
+        assert len(str(caught.value)) < 500
+        errors.append(caught.value)
+    return errors
+
+
 def test_values():
     assert loads(BODY) == xmlrpc.client.loads(BODY)[0]
     assert loads(*singly(BODY)) == xmlrpc.client.loads(BODY)[0]
@@ -149,12 +161,8 @@ RESULTS = b"<methodResponse><params><param><value>%s</value></param></params></m
 )
 def test_what_is_not_xmlrpc(body, reason):
     what = rf"not an XML-RPC response; its content type is 'text/xml' \((.*{reason}.*)\)"
-    for pieces in ([body], singly(body)) if body else ([],):
-        with pytest.raises(InvalidResponse, match=what) as caught:
-            loads(*pieces)
-        assert isinstance(caught.value, xmlrpc.client.ResponseError)
-        assert "login" in caught.value.hint and not caught.value.has_run
-        assert len(str(caught.value)) < 500
+    for error in errors_of(body, what):
+        assert "login" in error.hint and not error.has_run
 
 
 @pytest.mark.parametrize(
@@ -197,13 +205,9 @@ def test_what_is_not_xmlrpc(body, reason):
 def test_a_response_that_cannot_be_decoded(body, problem):
     """The call has run, and the error says at which value its answer is wrong."""
     what = "the XML-RPC response cannot be decoded: .*" + re.escape(problem).replace(re.escape(".*"), ".*")
-    for pieces in ([body], singly(body)):
-        with pytest.raises(InvalidResponse, match=what) as caught:
-            loads(*pieces)
-        assert isinstance(caught.value, xmlrpc.client.ResponseError)
-        assert caught.value.has_run and caught.value.hint.startswith("the call has run; ")
-        assert "login" not in caught.value.hint and "path" not in caught.value.hint
-        assert len(str(caught.value)) < 500
+    for error in errors_of(body, what):
+        assert error.has_run and error.hint.startswith("the call has run; ")
+        assert "login" not in error.hint and "path" not in error.hint
 
 
 DATES = [(True, False), (False, True), (True, True)]
@@ -306,10 +310,7 @@ WRAPPED = BODY.strip().replace(b"?>", b"?><!-- \xe2\x82\xac -->").replace(b"valu
 def test_a_document_that_is_cut_off_anywhere_is_marked(body):
     assert loads(body)
     for end in range(len(body)):
-        for pieces in ([body[:end]], singly(body[:end])) if end else ([],):
-            with pytest.raises(InvalidResponse) as caught:
-                loads(*pieces)
-            assert caught.value.is_cut_off
+        assert all(error.is_cut_off for error in errors_of(body[:end], "XML-RPC response"))
 
 
 @pytest.mark.parametrize("body", [b"no XML", b"<html/>", BODY + b"<more/>", BODY.replace(b"<int>5", b"<int>five")])
@@ -348,11 +349,7 @@ def test_bytes_that_are_not_utf8_are_named(body, before):
     body = before.encode() + RESULTS % body
     with pytest.raises(UnicodeDecodeError) as standard:
         body.decode()
-    for pieces in ([body], singly(body)):
-        with pytest.raises(
-            InvalidResponse, match=rf": it is not UTF-8, from byte {standard.value.start} on, at result"
-        ):
-            loads(*pieces)
+    errors_of(body, f": it is not UTF-8, from byte {standard.value.start} on, at result")
 
 
 @pytest.mark.parametrize(
@@ -365,9 +362,7 @@ def test_bytes_that_are_not_utf8_are_named(body, before):
     ],
 )
 def test_other_bad_characters_are_not_taken_for_bad_utf8(body):
-    for pieces in ([body], singly(body)):
-        with pytest.raises(InvalidResponse, match=": not well-formed"):
-            loads(*pieces)
+    errors_of(body, ": not well-formed")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1", "us-ascii"])
@@ -375,18 +370,14 @@ def test_other_bad_characters_are_not_taken_for_bad_utf8(body):
 def test_a_control_character_is_named(encoding, character):
     body = f"<?xml version='1.0' encoding='{encoding}'?>".encode() + RESULTS % (b"ab" + bytes([character]) + b"\xff")
     at = body.index(bytes([character]))
-    for pieces in ([body], singly(body)):
-        with pytest.raises(InvalidResponse, match=f"byte {at} is the control character 0x{character:02x}") as caught:
-            loads(*pieces)
-        assert "base64" in caught.value.hint
+    for error in errors_of(body, f"byte {at} is the control character 0x{character:02x}"):
+        assert "base64" in error.hint
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_half_a_character_of_utf16_is_no_control_character(encoding):
     body = (RESULTS % b"\x01").decode().encode(encoding)
-    for pieces in ([body], singly(body)):
-        with pytest.raises(InvalidResponse, match=": not well-formed"):
-            loads(*pieces)
+    errors_of(body, ": not well-formed")
 
 
 # -- content types ----------------------------------------------------------------------------------------------------
@@ -417,11 +408,9 @@ def test_a_prefix_of_a_namespace_does_not_matter():
 def test_a_page_is_refused_whatever_its_type(content_type, page):
     """Even if there are values in it: a page can show what somebody has written."""
     body = page + RESULTS % b"<int>5</int>"
-    for pieces in ([body], singly(body)):
-        with pytest.raises(InvalidResponse, match="not an XML-RPC response; its content type is ") as caught:
-            loads(*pieces, content_type=content_type)
-        assert "login_path=" in caught.value.hint
-        assert type(caught.value) is InvalidResponse and not caught.value.has_run
+    for error in errors_of(body, "not an XML-RPC response; its content type is ", content_type=content_type):
+        assert "login_path=" in error.hint
+        assert type(error) is InvalidResponse and not error.has_run
 
 
 def test_a_page_is_not_read_to_its_end():
