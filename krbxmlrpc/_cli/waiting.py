@@ -1,7 +1,7 @@
 """Shows on a terminal what a command waits for, and lets Ctrl-C end every wait.
 
-Kerberos and the resolver wait in C, where Python handles no signals. So a thread of its own draws the line and watches
-for Ctrl-C. The command's work stays in the main thread, which alone gets the exceptions of signal handlers.
+Kerberos and the resolver wait in C, where Python handles no signals. So a second thread draws the line and watches for
+Ctrl-C. The command's work stays in the main thread, which alone gets the exceptions of signal handlers.
 """
 
 from __future__ import annotations
