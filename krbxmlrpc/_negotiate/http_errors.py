@@ -566,7 +566,10 @@ def is_elsewhere(host: str, location: str | None) -> bool:
     """
     if location is None:
         return False
-    return urlsplit(location if "://" in location else f"//{location}").hostname not in (None, host)
+    try:
+        return urlsplit(location if "://" in location else f"//{location}").hostname not in (None, host)
+    except ValueError:  # a path can look like a bad host
+        return False
 
 
 def redirect_target(location: str | None, verified: bool) -> str | None:

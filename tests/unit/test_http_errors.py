@@ -14,6 +14,7 @@ from krbxmlrpc._negotiate.http_errors import (
     LARGE_HEAD,
     clock_difference,
     failure,
+    is_elsewhere,
     redirect_target,
     rejected,
     session_refused,
@@ -287,6 +288,11 @@ FIELDS = st.builds("{}: {}".format, st.sampled_from(["Date", "Location", "WWW-Au
 @given(st.text() | DATES)
 def test_any_date_is_one_or_none(text):
     check_date(text)
+
+
+@pytest.mark.parametrize("location", ["hub/path", "/path", "[path", "//[path"])
+def test_a_path_is_not_elsewhere(location):
+    assert not is_elsewhere("hub", location)
 
 
 @given(st.text() | URLS)
