@@ -4,9 +4,10 @@ All that is used here may change without notice: if it does, this is the place t
 """
 
 import functools
-import os
 import ssl
 import threading
+import time
+import types
 import xmlrpc.client
 
 from krbxmlrpc import _settings
@@ -16,8 +17,18 @@ from krbxmlrpc._http import connection as _connection, pool as _pool
 from krbxmlrpc._http.connection import DRAIN_LIMIT, KEEPALIVE, SEND_PIECE, Connection
 from krbxmlrpc._http.pool import LOOK_AFTER, MAX_IDLE
 from krbxmlrpc._http.response import READ
-from krbxmlrpc._kerberos import credentials as _credentials, pykerberos as _pykerberos
-from krbxmlrpc._kerberos.credentials import CredentialStore, TicketMaker
+from krbxmlrpc._kerberos import (
+    copies as _copies,
+    credentials as _credentials,
+    kept as _kept,
+    kept_context as _kept_context,
+    libraries as _libraries,
+    own_cache as _own_cache,
+    pykerberos as _pykerberos,
+    python_gssapi as _python_gssapi,
+)
+from krbxmlrpc._kerberos.credentials import TicketMaker
+from krbxmlrpc._kerberos.python_gssapi import GssapiCredentials
 from krbxmlrpc._kerberos.ticket import Ticket
 from krbxmlrpc._kerberos.tokens import decode_token, read_offer
 from krbxmlrpc._negotiate import call as _call
@@ -39,12 +50,11 @@ __all__ = [
     "TUNNEL_DIAL",
     "TUNNEL_NEGOTIATE",
     "Connection",
-    "CredentialStore",
+    "GssapiCredentials",
     "ProxyWire",
     "Secret",
     "SecretBuffer",
     "SecretBytes",
-    "StoreTicket",
     "Ticket",
     "TicketMaker",
     "build_parser",
@@ -54,7 +64,6 @@ __all__ = [
     "target_of",
 ]
 
-StoreTicket = _credentials.StoreTicket
 run_command = _main.main
 build_parser, target_of = _options.build_parser, _options.target_of
 CHECK_STEPS = _check.STEPS
@@ -119,10 +128,10 @@ def tickets_in_memory(transport, folder):
     """Return how many service tickets the cache in memory of a transport has, and how many such caches there are."""
     import subprocess
 
-    store = transport._settings.new_ticket.store
+    store = transport._settings.new_ticket.credentials
     raw, copy = store.gssapi, f"FILE:{folder}/copy"
-    credentials, oid = store.credentials("krb5")
-    raw.store_cred_into({b"ccache": copy.encode()}, credentials, usage="initiate", mech=oid, overwrite=True)
+    place, oid = {b"ccache": copy.encode()}, _python_gssapi.oid(store.gssapi, "krb5")
+    raw.store_cred_into(place, store.acquire("krb5"), usage="initiate", mech=oid, overwrite=True)
     lines = subprocess.run(["/usr/bin/klist", "-c", copy], capture_output=True, text=True, check=True).stdout
     return lines.count("HTTP/") - lines.count("Ticket server"), 2 + store.own.spares
 
@@ -142,11 +151,6 @@ def settings_of(transport):
     return transport._settings
 
 
-def turn_of(transport):
-    """Return the lock by which the tickets of a transport with credentials of its own take turns."""
-    return transport._settings.new_ticket.store.turn()
-
-
 # -- what tests replace -----------------------------------------------------------------------------------------------
 
 
@@ -156,9 +160,23 @@ def use_libkrb5_names():
         del _kdc._LIBDEFAULTS[setting]
 
 
-def use_ticket_class(monkeypatch, make):
-    """Have transports get their tickets, unless they name a cache or a keytab, by this class or function."""
-    monkeypatch.setattr(_credentials, "PykerberosTicket", make)
+def use_pykerberos(monkeypatch):
+    """Have transports get their tickets by pykerberos, unless they name a cache or a keytab."""
+    monkeypatch.setattr(_libraries, "library", lambda: None)
+
+
+def use_tickets_of(monkeypatch, make):
+    """Have transports get their tickets by this function; it takes `KerberosTicket`'s arguments."""
+    monkeypatch.setattr(
+        TicketMaker, "__call__", lambda maker, service, **options: make(service, **maker.options, **options)
+    )
+
+
+def let_no_step_complete(monkeypatch, ticket):
+    """Have the context of a ticket never say that the exchange is complete."""
+    (context,) = ticket._context
+    step = context.step
+    monkeypatch.setattr(context, "step", lambda token: (False, step(token)[1]))
 
 
 def let_gssapi_alone_check_tokens(monkeypatch):
@@ -273,21 +291,14 @@ def command_line_of(transport, trusted):
 # -- tickets, credentials and the command ---------------------------------------------------------------------------
 
 
-def stored_ticket(service, *, principal=None, **arguments):
-    """Return what `KerberosTicket` would, got by python-gssapi from what the environment names."""
-    keytab = os.environ["KRB5_CLIENT_KTNAME"]
-    store = CredentialStore(principal, os.environ["KRB5CCNAME"], keytab if os.path.exists(keytab) else None)
-    return StoreTicket(store, service, principal=principal, **arguments)
-
-
-def ccache_of(store):
-    """Return the name of the cache that a store of credentials uses."""
-    return store._ccache
+def ccache_of(credentials):
+    """Return the name of the cache that credentials use."""
+    return credentials._ccache
 
 
 def gss_failure(error):
     """Return what the package makes of pykerberos' error."""
-    return _pykerberos._failure(error)
+    return _pykerberos.failure_of(error)
 
 
 def no_holder_is_known():
@@ -318,3 +329,75 @@ def forks_wait():
 def finding_of_name(host, **arguments):
     """Return what ``krbxmlrpc check`` finds of a host's name."""
     return _check.Examination("https", host, "/", arguments)._resolve()
+
+
+# -- kept credentials -------------------------------------------------------------------------------------------------
+
+
+def forget_credentials():
+    """Forget all kept credentials, and the context that is kept."""
+    _kept._copies.after_fork()
+    _kept_context._kept.clear()
+    for own in _own_cache._own_caches.values():
+        own.after_fork()
+
+
+def kept_copies():
+    """Return the names of the credential caches of which a copy is kept."""
+    return [key[0] for key, kept in list(_kept._copies.kept.items()) if kept.credentials is not None]
+
+
+def copy_of(file, principal):
+    """Return credentials that have a copy of a principal's cache; None if it cannot be copied."""
+    import gssapi.raw as raw
+
+    return _copies.copy(raw, file, "spnego", principal)
+
+
+def principals_in_memory():
+    """Return the principals of the caches in memory that copies have passed through."""
+    import gssapi.raw as raw
+
+    found = [_copies.acquire(raw, None, "krb5", ccache=place) for place in _copies._free]
+    return {_copies.holder_of(raw, credentials)[0] for credentials in found}
+
+
+def gssapi_functions_fail(monkeypatch, *names):
+    """Have these functions of python-gssapi fail."""
+    import gssapi.raw as raw
+
+    def fail(*arguments, **options):
+        raise AssertionError("GSSAPI is asked for credentials")
+
+    for name in names:
+        monkeypatch.setattr(raw, name, fail)
+
+
+def gssapi_calls(monkeypatch, *names):
+    """Return a list that notes each call of these functions of python-gssapi."""
+    import gssapi.raw as raw
+
+    calls = []
+
+    def noted(name, function):
+        def note(*arguments, **options):
+            calls.append(name)
+            return function(*arguments, **options)
+
+        return note
+
+    for name in names:
+        monkeypatch.setattr(raw, name, noted(name, getattr(raw, name)))
+    return calls
+
+
+def set_clock_of_kept_credentials(monkeypatch):
+    """Return an object whose attribute `now` says how many seconds later it is for kept credentials."""
+    later = types.SimpleNamespace(now=0.0, time=lambda: time.time() + later.now)
+    monkeypatch.setattr(_kept, "time", later)
+    return later
+
+
+def end_of_tickets(transport):
+    """Return the end of the ticket-granting ticket of a transport, in seconds since 1970."""
+    return round(time.time() + transport._settings.new_ticket.credentials.holder()[1])

@@ -1,4 +1,4 @@
-"""Reads facts for errors from a credential cache in a file: its principal, the end of its tickets, its defects.
+"""Reads facts from a credential cache in a file: its principal, the times of its tickets, its defects.
 
 GSSAPI reads the caches for everything else. But GSSAPI cannot report these facts through pykerberos, or does not report
 them at all. For caches of other types the functions return None. Source: MIT Kerberos documentation, "Credential cache
@@ -19,6 +19,9 @@ from .principals import shown, unparsed
 _VERSION = 0x0504
 _OLDER = (b"\5\1", b"\5\2", b"\5\3")
 """The first bytes of caches of older versions. GSSAPI reads such a cache; this module does not."""
+
+_DELTA_TIME = 1
+"""The tag of the field in the head that holds the difference of the clocks."""
 
 _SETTINGS = b"X-CACHECONF:"
 """The realm of those entries of a cache that are settings, not tickets."""
@@ -85,6 +88,45 @@ def cache_state(path: str) -> str | None:
     return f"{path} is empty; its principal is {owner}" if empty else f"{path} has tickets of {owner}"
 
 
+def time_offset(path: str) -> int:
+    """Return the seconds that the KDC's clock was ahead of this machine's, as the cache says; 0 if it does not say."""
+    try:
+        fields = _Fields(_content(path))
+        _, length = fields.numbers(">HH")
+        end = fields.position + length
+        while fields.position < end:
+            tag, size = fields.numbers(">HH")
+            if tag == _DELTA_TIME:
+                return fields.numbers(">i")[0]
+            fields.skip(size)
+    except (OSError, struct.error, ValueError):
+        pass
+    return 0
+
+
+def cache_of_nobody(end: int) -> bytes:
+    """Return the contents of a cache with one "ticket", which no KDC made. GSSAPI takes no cache without tickets.
+
+    Args:
+        end: the end time of the ticket, in seconds since 1970.
+    """
+    nobody = _packed_principal(b"NONE", b"nobody")
+    service = _packed_principal(b"NONE", b"krbtgt", b"NONE")
+    key = struct.pack(">H", 18) + _packed(bytes(32))
+    times = struct.pack(">IIII", 0, 0, end, 0)
+    nothing = bytes(1 + 4 + 4 + 4)  # flags, addresses, authorization data
+    head = struct.pack(">HH", _VERSION, 0)
+    return head + nobody + nobody + service + key + times + nothing + _packed(b"none") + _packed(b"")
+
+
+def _packed(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
+
+
+def _packed_principal(realm: bytes, *components: bytes) -> bytes:
+    return struct.pack(">II", 1, len(components)) + b"".join(map(_packed, (realm, *components)))
+
+
 def _content(path: str) -> SecretBytes:
     with open(path, "rb") as file:
         return SecretBytes(file.read(1 << 20))
@@ -132,26 +174,26 @@ class _Fields:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._position = 0
+        self.position = 0
 
     def left(self) -> bool:
-        return self._position < len(self._data)
+        return self.position < len(self._data)
 
     def numbers(self, layout: str) -> tuple[int, ...]:
-        found = struct.unpack_from(layout, self._data, self._position)
-        self._position += struct.calcsize(layout)
+        found = struct.unpack_from(layout, self._data, self.position)
+        self.position += struct.calcsize(layout)
         return found
 
     def skip(self, length: int) -> None:
-        self._position += length
-        if self._position > len(self._data):
+        self.position += length
+        if self.position > len(self._data):
             raise ValueError("the cache is cut off")
 
     def data(self) -> bytes:
         (length,) = self.numbers(">I")
-        start = self._position
+        start = self.position
         self.skip(length)
-        return self._data[start : self._position]
+        return self._data[start : self.position]
 
     def principal(self) -> tuple[bytes, list[bytes]]:
         """Return the realm and the components."""

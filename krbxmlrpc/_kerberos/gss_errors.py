@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
 from .._hints import Hint
 from ..errors import (
@@ -25,12 +25,11 @@ from ..errors import (
     TicketExpired,
 )
 from . import krb5_conf
-from .cache_types import Fault, fault_of
-from .ccache import cache_file, cache_owner, cache_state, ticket_end, ticket_start
+from .ccache import cache_owner, cache_state, ticket_end, ticket_start
 from .files import is_forbidden
-from .identity import is_same
 from .keytabs import keytab_file, keytab_state
-from .principals import asked_name, parts, shown
+from .principals import asked_name, is_same, parts, shown
+from .sources import Source
 
 # RFC 2744, section 3.9.1: bits 16 to 23 of the major code hold the routine error.
 _GSS_S_NO_CRED = 7 << 16
@@ -100,33 +99,6 @@ class GSSFailure(Exception):
         The words of such codes mislead: gss-ntlmssp says "A required argument is missing" if it has no password.
         """
         return GSSFailure(self.major, GSSStatus("", 0))
-
-
-class Source(NamedTuple):
-    """The credential cache and keytab of a ticket request, for messages."""
-
-    cache: str
-    """The credential cache, as in KRB5CCNAME; ``""`` if it is unknown."""
-    remedy: str
-    """The hint if there are no credentials."""
-    renewal: str | None = None
-    """The hint if the credentials have expired; None: the hint of `TicketExpired`."""
-    keytab: str | None = None
-    """The keytab that fills the cache, if a keytab was given."""
-    default_keytab: str | None = None
-    """The keytab that KRB5_CLIENT_KTNAME names, if it can fill the cache."""
-    again: str | None = None
-    """The remedy if the tickets in the cache are refused; None if the cache is the transport's own."""
-
-    @property
-    def file(self) -> str | None:
-        """The file of the credential cache; None if the cache is unknown, or is not a file."""
-        return cache_file(self.cache)
-
-    @property
-    def fault(self) -> Fault | None:
-        """The fault of the cache's name; None if none is known, or a keytab fills the cache."""
-        return None if self.keytab else fault_of(self.cache)
 
 
 def no_ticket(

@@ -7,33 +7,13 @@ cost: one look at the files of the credential cache for each call. Only caches i
 from __future__ import annotations
 
 import functools
-import os
-import re
-from typing import Callable, NamedTuple
+import threading
+from typing import Callable
 
-from . import krb5_conf
+from .._forks import survives_forks
 from .ccache import cache_owner
-from .files import Version, file_version
-
-MAX_PRIMARY = 1024
-"""The most bytes that the file ``primary`` of a directory of credential caches can have."""
-
-_REALM = re.compile(r"(?<!\\)(?:\\\\)*@")
-_SUBSIDIARY = re.compile(r"tkt[^/\n]*")
-
-
-class Signature(NamedTuple):
-    """The state of a credential cache. If two states are equal, the cache has not changed in between."""
-
-    name: str
-    file: str
-    """The file of the cache; ``""`` if the cache cannot be watched."""
-    versions: tuple[tuple[str, Version], ...]
-    """The files to watch, and their versions."""
-
-    def is_current(self, name: str) -> bool:
-        """Say whether the cache with this name is still the same, and has not changed."""
-        return name == self.name and all(file_version(path) == version for path, version in self.versions)
+from .principals import is_same
+from .watch import Sight, cache_name, signature
 
 
 class Owner:
@@ -108,9 +88,14 @@ class Identity:
         self._principal = principal
         self._ccache = ccache
         self._keytab = keytab
-        self._default: tuple[str | None, str] | None = None  # KRB5_CONFIG, and the cache that it names
-        self._seen: Signature | None = None
+        self._seen: Sight | None = None
+        self.after_fork()
+        survives_forks(self)
         self.owner = self._new_owner(None)
+
+    def after_fork(self) -> None:
+        """Replace the lock in a child process."""
+        self._lock = threading.RLock()
 
     def look(self) -> Owner:
         """Return the present owner. The same object is returned until the principal changes.
@@ -119,81 +104,30 @@ class Identity:
         """
         if self._principal is not None or (self._ccache is None and self._keytab is not None):
             return self.owner
-        name = self._name()
-        if self._seen is None or not self._seen.is_current(name):
-            seen = signature(name)
-            principal = cache_owner(seen.file) if seen.file else None
-            if not seen.file or (principal and principal != self.owner.cache):
-                self.owner = self._new_owner(principal)
-            self._seen = seen  # last: until then, other threads look themselves
+        if not self._is_current():
+            with self._lock:  # one after the other, so that no thread goes back to what it saw before another one
+                if not self._is_current():
+                    self._look_anew()
         return self.owner
 
-    def _name(self) -> str:
-        """Return the name of the credential cache."""
-        name = os.environ.get("KRB5CCNAME") if self._ccache is None else self._ccache
-        return name or self._default_name()
+    def _is_current(self) -> bool:
+        seen = self._seen
+        if seen is None or not seen.signature.is_current(cache_name(self._ccache)):
+            return False
+        return seen.is_settled() or not seen.signature.file
 
-    def _default_name(self) -> str:
-        named = os.environ.get("KRB5_CONFIG")
-        if self._default is None or self._default[0] != named:
-            self._default = named, default_cache(krb5_conf.read(named).libdefaults)
-        return self._default[1]
+    def _look_anew(self) -> None:
+        name, seen = cache_name(self._ccache), self._seen
+        if seen is None or not seen.signature.is_current(name):
+            seen = Sight(signature(name))
+        file = seen.signature.file
+        principal = cache_owner(file) if file else None
+        if not file or (principal and principal != self.owner.cache):
+            self.owner = self._new_owner(principal)
+        self._seen = seen  # last: until then, other threads look themselves
 
     def _new_owner(self, cache: str | None) -> Owner:
         is_asked = (self._principal, self._ccache, self._keytab) != (None, None, None)
         return Owner(
             cache, is_asked, None if self._principal is None else functools.partial(is_same, self._principal), self._ask
         )
-
-
-def signature(name: str) -> Signature:
-    """Return a value that changes when a credential cache changes.
-
-    Source: MIT Kerberos documentation, "Credential cache types".
-    """
-    kind, colon, rest = name.partition(":")
-    if not colon:
-        kind, rest = "FILE", name
-    watched = []
-    path = ""
-    if kind == "DIR" and not rest.startswith(":"):
-        primary = os.path.join(rest, "primary")
-        watched.append((primary, file_version(primary)))
-        path = os.path.join(rest, _primary(primary))
-    elif kind in ("FILE", "DIR"):
-        path = rest.removeprefix(":") if kind == "DIR" else rest
-    if path:
-        watched.append((path, file_version(path)))
-    return Signature(name, path, tuple(watched))
-
-
-def _primary(path: str) -> str:
-    """Return the name of the cache that the file ``primary`` names."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            first = file.read(MAX_PRIMARY).partition("\n")[0]
-    except OSError:
-        first = ""
-    return first if _SUBSIDIARY.fullmatch(first) else "tkt"
-
-
-def default_cache(libdefaults: dict[str, str]) -> str:
-    """Return the name of the default credential cache. A name with an unknown parameter in it cannot be watched.
-
-    Source: MIT Kerberos documentation, "krb5.conf", default_ccache_name and "Parameter expansion".
-    """
-    name = libdefaults.get("default_ccache_name", "FILE:/tmp/krb5cc_%{uid}")
-    for parameter, value in (("uid", os.getuid()), ("euid", os.geteuid()), ("null", "")):
-        name = name.replace(f"%{{{parameter}}}", str(value))
-    return "UNKNOWN:" if "%{" in name else name
-
-
-def is_same(named: str, principal: str) -> bool:
-    """Say whether a principal is the one that the caller named, with or without its realm.
-
-    If krb5.conf does not name the default realm, a name without a realm could be any principal.
-    """
-    if _REALM.search(named):
-        return principal == named
-    realm = krb5_conf.current().libdefaults.get("default_realm")
-    return realm is not None and principal == f"{named}@{realm}"

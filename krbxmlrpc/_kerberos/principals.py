@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 
-from .krb5_conf import realm_of
+from . import krb5_conf
 
 _ESCAPES = str.maketrans({"/": "\\/", "@": "\\@", "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\b": "\\b", "\0": "\\0"})
 
+_REALM = re.compile(r"(?<!\\)(?:\\\\)*@")
 _SERVICE = re.compile(r"([^@/]*)[@/]([^@/]*)@?(.*)")
 
 
@@ -35,7 +37,7 @@ def principal_name(service: str, domain_realm: Mapping[str, str]) -> str:
             empty. The KDC then finds the realm by referral (RFC 6806).
     """
     kind, host, realm = parts(service)
-    return f"{kind}/{host}@{realm or realm_of(host, domain_realm)}"
+    return f"{kind}/{host}@{realm or krb5_conf.realm_of(host, domain_realm)}"
 
 
 def host_based_name(service: str) -> str:
@@ -55,6 +57,7 @@ def asked_name(service: str) -> str:
     return f"{kind}/{host}@{realm}" if realm else f"{kind}/{host}"
 
 
+@functools.lru_cache(maxsize=256)
 def parts(service: str) -> tuple[str, str, str]:
     """Return the kind of a service, its host, and its realm. The realm is ``""`` if it was left out."""
     kind, host, realm = _SERVICE.findall(service)[0]
@@ -69,4 +72,17 @@ def is_ticket_for(service: str, name: str) -> bool:
         name: the principal in the ticket.
     """
     asked = asked_name(service)
-    return name == asked if "@" in asked else re.fullmatch(re.escape(asked) + r"@[^@]*", name) is not None
+    if "@" in asked:
+        return name == asked
+    return name.startswith(f"{asked}@") and "@" not in name[len(asked) + 1 :]
+
+
+def is_same(named: str, principal: str) -> bool:
+    """Say whether a principal is the one that the caller named, with or without its realm.
+
+    If krb5.conf does not name the default realm, a name without a realm could be any principal.
+    """
+    if _REALM.search(named):
+        return principal == named
+    realm = krb5_conf.current().libdefaults.get("default_realm")
+    return realm is not None and principal == f"{named}@{realm}"

@@ -1,95 +1,120 @@
-"""Tickets from the credentials of the process, through pykerberos. Only this module uses pykerberos."""
+"""GSSAPI through pykerberos, which knows only the credentials that the environment names.
+
+Only this module uses pykerberos.
+"""
 
 from __future__ import annotations
 
-import os
-import shlex
+import binascii
 from typing import Any
 
-import kerberos
-
 from .._forks import no_fork
-from .._secrets import Secret
+from .._secrets import Secret, SecretBytes
 from ..errors import GSSStatus
-from .gss_errors import GSSFailure, Source
-from .ticket import Ticket
+from . import sources
+from .gss import Request
+from .gss_errors import GSSFailure
+from .own_cache import OwnCache
+from .sources import Source
+from .tokens import read_offer
 
 _SHORTEST_TICKET = 128
 """A ticket has more characters in base64: its encrypted part alone has a session key, two principals and five times."""
 
-_MECHANISMS = {"spnego": kerberos.GSS_MECH_OID_SPNEGO, "krb5": kerberos.GSS_MECH_OID_KRB5}
+
+def _load() -> Any:
+    """Load the library when it is first needed: python-gssapi may take its place."""
+    import kerberos
+
+    return kerberos
 
 
-class PykerberosTicket(Ticket):
-    """A ticket from the credentials that the environment names."""
+class PykerberosCredentials:
+    """The credentials that the environment names.
 
-    def _check_principal(self, mechanism: str) -> None:
-        if self._asked_principal is not None and mechanism == "krb5":
-            # If another mechanism is installed, GSSAPI may find credentials of the principal only for that mechanism.
-            # krb5 then takes the default credentials, which are another principal's. SPNEGO raises an error instead.
-            self._opened("spnego")
+    Args:
+        principal: as for `KerberosTicket`.
 
-    def _begin(self, mechanism: str) -> tuple[Any, str]:
-        flags = kerberos.GSS_C_MUTUAL_FLAG if self.mutual else 0
-        flags |= kerberos.GSS_C_DELEG_FLAG if self.is_to_delegate else 0
+    Raises:
+        ImportError: pykerberos is not installed.
+    """
+
+    own: OwnCache | None = None
+
+    def __init__(self, principal: str | None) -> None:
+        self._kerberos = no_fork(_load)
+        self._principal = principal
+
+    def check_principal(self, request: Request) -> None:
+        """If another mechanism is installed, GSSAPI may find credentials of the principal only for that mechanism.
+
+        krb5 then takes the default credentials, which are another principal's. SPNEGO raises an error instead.
+        """
+        if self._principal is not None and request.mechanism == "krb5":
+            read_offer(SecretBytes(binascii.a2b_base64(self.begin(request._replace(mechanism="spnego"))[1])))
+
+    def begin(self, request: Request) -> tuple[_Context, str]:
+        """Return a new context and its first token."""
+        kerberos = self._kerberos
+        flags = kerberos.GSS_C_MUTUAL_FLAG if request.mutual else 0
+        flags |= kerberos.GSS_C_DELEG_FLAG if request.delegate else 0
+        oid = kerberos.GSS_MECH_OID_SPNEGO if request.mechanism == "spnego" else kerberos.GSS_MECH_OID_KRB5
+        options = {"principal": self._principal, "gssflags": flags, "mech_oid": oid}
         try:
-            _, context = no_fork(
-                kerberos.authGSSClientInit,
-                self._target,
-                principal=self._asked_principal,
-                gssflags=flags,
-                mech_oid=_MECHANISMS[mechanism],
-            )
+            _, handle = no_fork(kerberos.authGSSClientInit, request.target, **options)
         except kerberos.GSSError as error:
-            raise _failure(error) from error
-        return context, self._step(context, "")[1]
+            raise failure_of(error) from error
+        context = _Context(self, request, kerberos, handle)
+        return context, context.step("")[1]
 
-    def _step(self, context: Any, token: str) -> tuple[bool, str]:
-        bindings = {}
-        if self._channel_bindings is not None:
-            bindings["channel_bindings"] = kerberos.channelBindings(application_data=self._channel_bindings)
+    def empty(self, seen: int, is_tgt_refused: bool = False) -> bool:
+        """Return False: the cache is the user's."""
+        return False
+
+    def fetch(self, target: str) -> SecretBytes | None:
+        """Return None: pykerberos cannot ask for a ticket that the cache has."""
+        return None
+
+    def source(self) -> Source:
+        """Return what the environment names."""
+        return sources.of_environment(self._principal)
+
+
+class _Context:
+    def __init__(self, credentials: PykerberosCredentials, request: Request, kerberos: Any, handle: Any) -> None:
+        self._credentials = credentials
+        self._request = request
+        self._kerberos = kerberos
+        self.handle = handle
+        self._length: int | None = None  # of the first token
+
+    def step(self, token: str) -> tuple[bool, str]:
+        kerberos, bindings = self._kerberos, {}
+        if self._request.channel_bindings is not None:
+            bindings["channel_bindings"] = kerberos.channelBindings(application_data=self._request.channel_bindings)
         try:
-            state = no_fork(kerberos.authGSSClientStep, context, token, **bindings)
+            state = no_fork(kerberos.authGSSClientStep, self.handle, token, **bindings)
         except kerberos.GSSError as error:
-            raise _failure(error) from error
-        return state == kerberos.AUTH_GSS_COMPLETE, Secret(kerberos.authGSSClientResponse(context) or "")
+            raise failure_of(error) from error
+        answer = Secret(kerberos.authGSSClientResponse(self.handle) or "")
+        if self._length is None:
+            self._length = len(answer)
+        return state == kerberos.AUTH_GSS_COMPLETE, answer
 
-    def _client(self, context: Any) -> str:
-        return str(kerberos.authGSSClientUserName(context))
+    def client(self) -> str:
+        return str(self._kerberos.authGSSClientUserName(self.handle))
 
-    def _delegates(self, context: Any, mechanism: str, token: str) -> bool | None:
+    def delegates(self) -> bool | None:
         # pykerberos does not tell the flags of a context. A token that delegates holds a ticket-granting ticket. So it
         # is longer than a token that does not, by more than the shortest ticket.
-        self.is_to_delegate = False
         try:
-            plain = self._begin(mechanism)[1]
+            plain = self._credentials.begin(self._request._replace(delegate=False))[1]
         except GSSFailure:
             return None
-        finally:
-            self.is_to_delegate = True
-        return len(token) - len(plain) > _SHORTEST_TICKET
-
-    def _source(self) -> Source:
-        cache, keytab = (os.environ.get(name, "") for name in ("KRB5CCNAME", "KRB5_CLIENT_KTNAME"))
-        looked = f"KRB5CCNAME names {cache}" if cache else "KRB5CCNAME is not set, so it was the default one"
-        looked += f"; KRB5_CLIENT_KTNAME names the keytab {keytab}" if keytab else ""
-        kinit, several = "run kinit", ""
-        if self._asked_principal is not None:
-            kinit = f"run kinit {shlex.quote(self._asked_principal)}"
-            several = "; a collection, KRB5CCNAME=DIR:/path, keeps those of several principals"
-        again = f"{kinit} again"
-        if keytab:
-            again += " (or kdestroy: the keytab then fills the cache)"
-        return Source(
-            cache,
-            f"{kinit}, or set KRB5_CLIENT_KTNAME to a keytab; klist -A shows which principals there are tickets for"
-            f"{several}. The credential cache looked at: {looked}",
-            default_keytab=keytab or None,
-            again=again,
-        )
+        return (self._length or 0) - len(plain) > _SHORTEST_TICKET
 
 
-def _failure(error: kerberos.GSSError) -> GSSFailure:
+def failure_of(error: Any) -> GSSFailure:
     """Return the failure that pykerberos reports."""
     try:
         major, minor = error.args

@@ -16,10 +16,12 @@ from .._forks import no_fork
 from .._hints import Hint
 from ..errors import KerberosXMLRPCError
 from . import krb5_conf
-from .credentials import TicketMaker, Turns, is_power_of_two
+from .credentials import TicketMaker
 from .gss_errors import is_unknown_service
+from .own_cache import is_power_of_two
 from .principals import asked_name, principal_name
 from .ticket import Ticket
+from .turns import Turns
 
 Canonicalize = Literal["never", "fallback", "always"]
 
@@ -134,16 +136,18 @@ class ServiceNames:
             principal: the principal that the refused ticket was for.
             seen: `renewals` before the refused ticket was made. If it has changed, another thread has replaced it.
         """
-        with self._turns.lock:
-            if self.renewals(service) != seen:
-                return Renewed.MAYBE
-            if self._maker is None or principal is None:
-                return Renewed.NO
-            if self._maker.own is not None:
-                self.forget(service)
-                return Renewed.YES if self._maker.empty(seen) else Renewed.NO
-            count = self._refusals[service] = self._refusals.get(service, 0) + 1
-            return self._by_other_name(self._maker, service, principal) if is_power_of_two(count) else Renewed.NO
+        return self._turns(service, self._renew, service, principal, seen)
+
+    def _renew(self, service: str, principal: str | None, seen: int) -> Renewed:
+        if self.renewals(service) != seen:
+            return Renewed.MAYBE
+        if self._maker is None or principal is None:
+            return Renewed.NO
+        if self._maker.own is not None:
+            self.forget(service)
+            return Renewed.YES if self._maker.empty(seen) else Renewed.NO
+        count = self._refusals[service] = self._refusals.get(service, 0) + 1
+        return self._by_other_name(self._maker, service, principal) if is_power_of_two(count) else Renewed.NO
 
     def _by_other_name(self, maker: TicketMaker, service: str, principal: str) -> Renewed:
         known = self._known.get(service) or _Known(service, False)

@@ -1,7 +1,7 @@
 """One ticket for one service: it makes the client's tokens, and checks the server's tokens.
 
-A ticket knows tokens, but nothing of HTTP and XML-RPC. A subclass chooses the GSSAPI library that makes the tokens
-(`pykerberos`, `credentials`). This module alone decides whether the server's tokens prove its identity.
+A ticket knows tokens, but nothing of HTTP and XML-RPC. Credentials (`gss.Credentials`) choose the GSSAPI library that
+makes the tokens. This module alone decides whether the server's tokens prove its identity.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import binascii
 import re
 from contextlib import suppress
-from typing import Any
 
 from .._checks import checked
 from .._hints import Hint
 from .._secrets import Secret, SecretBytes
 from ..errors import GSSStatus, KerberosXMLRPCError, MutualAuthenticationError, NoCredentials
-from . import krb5_conf
-from .gss_errors import GSSFailure, Source, is_unknown_service, no_ticket, other_mechanism
+from . import kept_context, krb5_conf
+from .gss import Context, Credentials, Request
+from .gss_errors import GSSFailure, is_refused_tgt, is_unknown_service, no_ticket, other_mechanism
+from .libraries import credentials_of_process
 from .principals import asked_name, has_no_realm, host_based_name, is_ticket_for, principal_name, shown
 from .tokens import NO_REASON, Offer, check_reply, decode_token, read_offer, refusal_code, requests_checksum
 
@@ -64,9 +65,6 @@ class Ticket:
         is_to_delegate: whether the caller asked for delegation.
         delegates: whether the ticket delegates; None if that is unknown. The ticket can fail to delegate although
             `is_to_delegate` is set: the ticket-granting ticket may not be forwardable, or the KDC may not forward it.
-
-    A subclass begins a GSSAPI context (`_begin`), takes its steps (`_step`), reads its principal (`_client`), and finds
-    out whether it delegates (`_delegates`).
     """
 
     auth_header: str
@@ -85,6 +83,7 @@ class Ticket:
         channel_bindings: bytes | None = None,
         _by_host: bool = False,
         _asked: str | None = None,
+        _credentials: Credentials | None = None,
     ) -> None:
         check_ticket_arguments(service, principal, delegate, mechanism)
         checked("mutual", mutual, "True or False", (bool,))
@@ -93,12 +92,14 @@ class Ticket:
         self.service = service
         self.mutual = mutual
         self.principal = None
-        self._context: list[Any] = []
+        self._context: list[Context] = []
         self._asked_principal = principal
         self.is_to_delegate = delegate
         self._channel_bindings = channel_bindings
         self._asked = _asked  # the principal to ask GSSAPI for, if it is not the usual one for the service
         self.is_by_host = _by_host
+        self._configuration = krb5_conf.current()
+        self._credentials = _credentials or credentials_of_process(principal)
         try:
             context, token, self._offer = self._found(mechanism)
         except ValueError as error:
@@ -108,11 +109,28 @@ class Ticket:
         if not is_ticket_for(service, self.service_principal):
             raise self._other_service()
         self.auth_header = Secret(f"Negotiate {token}")
-        self.delegates = self._delegates(context, mechanism, token) if delegate else False
+        self.delegates = context.delegates() if delegate else False
         # A list, because taking its only element is atomic: no two threads can take the same GSSAPI context.
         self._context.append(context)
 
-    def _found(self, mechanism: str) -> tuple[Any, str, Offer]:
+    def _found(self, mechanism: str) -> tuple[Context, str, Offer]:
+        """Do the same as `_granted`. If the KDC refuses the ticket-granting ticket of an own cache, get a new one."""
+        own = self._credentials.own
+        if own is None:
+            return self._granted(mechanism)
+        seen = own.generation
+        try:
+            return self._granted(mechanism)
+        except KerberosXMLRPCError as error:
+            if not is_refused_tgt(error) or not own.may_replace_tgt():
+                raise
+            if not self._credentials.empty(seen, True):
+                raise
+        found = self._granted(mechanism)
+        own.refusals = 0
+        return found
+
+    def _granted(self, mechanism: str) -> tuple[Context, str, Offer]:
         """Do the same as `_opened`, but raise the error that says why there is no ticket.
 
         If the KDC does not know the principal, try the host-based name as well. MIT's KDC refers clients to the realm
@@ -120,7 +138,6 @@ class Ticket:
         counts only if it is for the service that was asked for.
         """
         try:
-            self._check_principal(mechanism)
             return self._opened(mechanism)
         except GSSFailure as failure:
             error = self._no_ticket(failure, mechanism)
@@ -129,7 +146,6 @@ class Ticket:
             if not self.is_by_host and has_no_realm(self.service) and is_unknown_service(error):
                 self.is_by_host = True
                 with suppress(GSSFailure):
-                    self._check_principal(mechanism)
                     found = self._opened(mechanism)
                     if is_ticket_for(self.service, found[2].service):
                         return found
@@ -144,44 +160,37 @@ class Ticket:
             return host_based_name(self.service)
         if self._asked is not None:
             return self._asked
-        return principal_name(self.service, krb5_conf.current().domain_realm)
+        return principal_name(self.service, self._configuration.domain_realm)
 
-    def _opened(self, mechanism: str) -> tuple[Any, str, Offer]:
+    def _request(self, mechanism: str) -> Request:
+        return Request(
+            self._target,
+            self.is_by_host,
+            mechanism,
+            self.mutual,
+            self.is_to_delegate,
+            self._channel_bindings,
+            self._configuration,
+        )
+
+    def _opened(self, mechanism: str) -> tuple[Context, str, Offer]:
         """Return a new GSSAPI context, its first token and its offer. Raise ValueError if it is no Kerberos token."""
-        context, token = self._begin(mechanism)
+        request = self._request(mechanism)
+        self._credentials.check_principal(request)
+        context, token = self._begin(request)
         return context, token, read_offer(SecretBytes(binascii.a2b_base64(token)))
 
-    def _check_principal(self, mechanism: str) -> None:
-        """Raise the errors of `_opened` if the principal has no credentials, but `_opened` would not notice that."""
-
-    def _begin(self, mechanism: str) -> tuple[Any, str]:
+    def _begin(self, request: Request) -> tuple[Context, str]:
         """Return a new GSSAPI context and its first token in base64, or raise `GSSFailure`."""
-        raise NotImplementedError
-
-    def _step(self, context: Any, token: str) -> tuple[bool, str]:
-        """Give GSSAPI the server's token. Return whether the exchange is complete, and the answer.
-
-        Raises:
-            GSSFailure: GSSAPI refuses the token.
-        """
-        raise NotImplementedError
-
-    def _client(self, context: Any) -> str:
-        """Return the client's principal after a complete exchange."""
-        raise NotImplementedError
-
-    def _delegates(self, context: Any, mechanism: str, token: str) -> bool | None:
-        """Say whether the first token of a context delegates; None if that is unknown."""
-        raise NotImplementedError
-
-    def _source(self) -> Source:
-        """Return the credential cache and keytab of the ticket, for messages."""
-        raise NotImplementedError
+        kept_context.release_if_changed(self._configuration)
+        context, token = self._credentials.begin(request)
+        kept_context.keep(self._configuration, context.handle)
+        return context, token
 
     @property
     def again(self) -> str | None:
         """The remedy if the server refuses the ticket; None if the cache is the transport's own."""
-        return self._source().again
+        return self._credentials.source().again
 
     def verify_token(self, token: str) -> None:
         """Return if this token comes from the service, else raise. You can call this once.
@@ -201,7 +210,7 @@ class Ticket:
         """
         self._verify(self._take_context(), token)
 
-    def _verify(self, context: Any, token: str) -> None:
+    def _verify(self, context: Context, token: str) -> None:
         data = decode_token(token)  # first, because pykerberos takes invalid base64 for an empty token
         if not self.mutual:
             why = "the ticket was made with mutual=False, so no reply can prove the server's identity"
@@ -213,7 +222,7 @@ class Ticket:
                 why, hint=f"if the reply is a 401, answer it by answer_challenge; if not, {_UNPROVEN_HINT}"
             )
         self._check(data, final=True)
-        self.principal = self._client(context)
+        self.principal = context.client()
 
     def answer_token(self, token: str) -> bool:
         """Take the token of a 401 reply. Return whether there is an answer, for another leg of the exchange.
@@ -234,7 +243,7 @@ class Ticket:
         """
         return self._answer(self._take_context(), token)
 
-    def _answer(self, context: Any, token: str) -> bool:
+    def _answer(self, context: Context, token: str) -> bool:
         data = decode_token(token)
         complete, answer = self._stepped(context, token)
         if not answer and requests_checksum(data, self._offer):
@@ -245,23 +254,23 @@ class Ticket:
             raise self._unproven(why)
         self._check(data, final=not answer)
         if complete and self.mutual:
-            self.principal = self._client(context)
+            self.principal = context.client()
         if not complete:
             self._context.append(context)
         if answer:
             self.auth_header = Secret(f"Negotiate {answer}")
         return bool(answer)
 
-    def _take_context(self) -> Any:
+    def _take_context(self) -> Context:
         try:
             return self._context.pop()
         except IndexError:
             raise RuntimeError("the ticket has been used: each request needs a KerberosTicket of its own") from None
 
-    def _stepped(self, context: Any, token: str) -> tuple[bool, str]:
-        """Do the same as `_step`, but raise MutualAuthenticationError if GSSAPI refuses the token."""
+    def _stepped(self, context: Context, token: str) -> tuple[bool, str]:
+        """Do the same as `Context.step`, but raise MutualAuthenticationError if GSSAPI refuses the token."""
         try:
-            return self._step(context, token)
+            return context.step(token)
         except GSSFailure as failure:
             why = f"GSSAPI refuses the server's token: {failure}"
             if token and refusal_code(token) == NO_REASON:
@@ -314,7 +323,7 @@ class Ticket:
         if mechanism == "spnego" or self._asked_principal is not None:  # then SPNEGO failed, or may have failed
             # SPNEGO's minor codes vary. krb5's are fixed, so retry with krb5 to get one we can interpret.
             try:
-                self._begin("krb5")
+                self._begin(self._request("krb5"))
                 if self._asked_principal is not None:
                     fallback = NoCredentials  # krb5 found credentials of another principal
                 failure = failure.of_unknown_mechanism()
@@ -325,15 +334,15 @@ class Ticket:
     def _other_mechanism(self) -> KerberosXMLRPCError:
         """Return the error for a token of another mechanism. SPNEGO takes one if Kerberos has no ticket."""
         try:
-            self._begin("krb5")
+            self._begin(self._request("krb5"))
         except GSSFailure as failure:
             return self._named(failure, NoCredentials)
-        return other_mechanism(self.service, self._asked_principal, self._source())
+        return other_mechanism(self.service, self._asked_principal, self._credentials.source())
 
     def _named(self, failure: GSSFailure, fallback: type[KerberosXMLRPCError]) -> KerberosXMLRPCError:
         """Return the error for a failure to get a ticket."""
         realm = self._unknown_realm() if is_unknown_service(failure) else None
-        return no_ticket(failure, self.service, self._asked_principal, self._source(), fallback, realm)
+        return no_ticket(failure, self.service, self._asked_principal, self._credentials.source(), fallback, realm)
 
     def _unknown_realm(self) -> str | None:
         """Return the realm of the service if the KDC knows no way to it. The KDC has said that a service is unknown.
@@ -348,7 +357,7 @@ class Ticket:
             return None
         asked, self._asked = self._asked, f"krbtgt/{realm}@{realm}"
         try:
-            self._begin("krb5")
+            self._begin(self._request("krb5"))
         except GSSFailure as failure:
             return realm if is_unknown_service(failure) else None
         finally:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from .._http.www_authenticate import HeaderValues, negotiate_details
-from .._kerberos.pykerberos import PykerberosTicket
+from .._kerberos.ticket import Ticket
 from .._secrets import hidden
 
 
-class KerberosTicket(PykerberosTicket):
+class KerberosTicket(Ticket):
     """One ticket for one service. You send it once, and then check that the reply comes from that service.
 
     The class hides GSSAPI from the caller, and works with any HTTP library::

@@ -156,10 +156,10 @@ def other_realm(monkeypatch):
 @pytest.fixture(params=["pykerberos", "python-gssapi"])
 def library(request, monkeypatch):
     """Have transports get their tickets, from what the environment names, by one library or by the other."""
-    if request.param == "python-gssapi":
+    if request.param == "pykerberos":
         import internals
 
-        internals.use_ticket_class(monkeypatch, internals.stored_ticket)
+        internals.use_pykerberos(monkeypatch)
     return request.param
 
 

@@ -20,7 +20,7 @@ from endless_exchange import MORE, Insatiable
 from helpers import DEADLINE, Recording, Threads
 from hypothesis import HealthCheck, Phase, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from internals import MAX_REQUESTS, use_ticket_class
+from internals import MAX_REQUESTS, use_tickets_of
 from model import CUT, HEADLESS, MAX_SENT, Model, Reply
 from model_replies import LIMIT, REPLIES, encoded, flipped, mostly
 from servers.scripted import accept, honest, message, say, values
@@ -35,6 +35,8 @@ from krbxmlrpc import (
 )
 from krbxmlrpc.errors import ClockSkewRejected
 from krbxmlrpc.testing.loopback import Hangup
+
+pytestmark = pytest.mark.usefixtures("library")
 
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", 60))
 
@@ -320,7 +322,7 @@ def accepted(kind):
 @pytest.mark.parametrize("legs", range(4))
 def test_no_call_takes_more_than_seven_requests(call_server, server, monkeypatch, legs):
     """Not even where a connection is forgotten, the login takes several legs, and its session is over at once."""
-    use_ticket_class(monkeypatch, Insatiable)
+    use_tickets_of(monkeypatch, Insatiable)
     session = honest(headers=[("Persistent-Auth", "true"), ("Set-Cookie", "session=1; Path=/")])
     refused = say(message(401, [("WWW-Authenticate", "Negotiate")]))
     more = say(message(401, [("WWW-Authenticate", f"Negotiate {MORE}")]))
@@ -342,7 +344,7 @@ def own_ccache(realm, monkeypatch, tmp_path):
 
 
 def test_whatever_a_server_says_comes_to_what_it_should(server, server_context, own_ccache, monkeypatch):
-    use_ticket_class(monkeypatch, Insatiable)
+    use_tickets_of(monkeypatch, Insatiable)
     gc.collect()  # of earlier tests, what still holds files
     run_state_machine_as_test(
         lambda: Conversation(server, server_context, own_ccache),
@@ -370,7 +372,7 @@ def test_whatever_a_server_says_comes_to_what_it_should(server, server_context, 
     ],
 )
 def test_what_seldom_comes_by_chance(server, server_context, own_ccache, monkeypatch, logs_in, script):
-    use_ticket_class(monkeypatch, Insatiable)
+    use_tickets_of(monkeypatch, Insatiable)
     gc.collect()
     conversation = Conversation(server, server_context, own_ccache)
     conversation.begin("required", True, logs_in, "spnego", retries=2, idempotent=True, given={})

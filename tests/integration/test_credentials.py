@@ -10,7 +10,7 @@ import uuid
 import gssapi
 import pytest
 from helpers import TESTS, in_child, in_threads
-from internals import CredentialStore, StoreTicket, TicketMaker, ccache_of, turn_of
+from internals import GssapiCredentials, TicketMaker, ccache_of
 from servers import kdc
 
 from krbxmlrpc import KDCUnreachable, KerberosXMLRPCError, NoCredentials, TicketExpired
@@ -171,28 +171,14 @@ def test_a_child_gets_tickets_from_the_keytab_too(call_plain, alice):
     assert proxy.whoami() == ALICE
 
 
-def test_a_child_is_not_kept_by_a_turn_that_a_thread_has_taken(call_plain, alice):
-    proxy = call_plain(keytab=alice.keytab)
-    assert proxy.whoami() == ALICE
-    with turn_of(proxy("transport")):
-        assert in_child(proxy.whoami) == ALICE
-
-
 def test_a_keytab_with_a_new_key_gets_a_cache_of_its_own(alice, tmp_path):
     keytab = tmp_path / "keytab"
     keytab.write_bytes(b"one")
-    first, second = (ccache_of(CredentialStore(None, None, str(keytab))) for _ in range(2))
+    first, second = (ccache_of(GssapiCredentials(None, None, str(keytab))) for _ in range(2))
     keytab.unlink()
     keytab.write_bytes(b"another")
-    assert first == second != ccache_of(CredentialStore(None, None, str(keytab)))
-    assert first != ccache_of(CredentialStore(ALICE, None, f"FILE:{keytab}"))
-
-
-def test_stores_of_one_cache_take_turns(alice):
-    for one, other in (("/cache", "FILE:/cache"), ("MEMORY:cache", "MEMORY:cache"), (None, None)):
-        stores = [CredentialStore(None, ccache, alice.keytab) for ccache in (one, other)]
-        assert stores[0].turn() is stores[1].turn()
-    assert CredentialStore(None, "/cache", alice.keytab).turn() is not stores[0].turn()
+    assert first == second != ccache_of(GssapiCredentials(None, None, str(keytab)))
+    assert first != ccache_of(GssapiCredentials(ALICE, None, f"FILE:{keytab}"))
 
 
 def test_delegation_with_a_cache_of_its_own(call_hub, alice, tmp_path):
@@ -259,7 +245,7 @@ def test_a_ticket_tells_whether_it_delegates(user, alice, monkeypatch, tmp_path,
 
 @pytest.mark.parametrize("mutual", [True, False])
 def test_a_proof_is_asked_for_only_where_it_is_wanted(alice, user, mutual):
-    ticket = StoreTicket(CredentialStore(None, None, alice.keytab), "HTTP@localhost", mutual=mutual)
+    ticket = TicketMaker(None, "spnego", None, alice.keytab)("HTTP@localhost", mutual=mutual)
     acceptor = gssapi.SecurityContext(creds=gssapi.Credentials(usage="accept"), usage="accept")
     acceptor.step(base64.b64decode(ticket.auth_header.partition(" ")[2]))
     assert (gssapi.RequirementFlag.mutual_authentication in acceptor.actual_flags) is mutual
@@ -393,3 +379,32 @@ def test_without_the_extras():
     for word in ("ccache=", "keytab=", "krbxmlrpc[gssapi]", "KRB5CCNAME", "KRB5_CLIENT_KTNAME"):
         assert word in ccache
     assert "krbxmlrpc[channel-bindings]" in bindings and "channel_bindings=" in bindings
+
+
+EITHER = """
+import sys
+sys.modules.update(dict.fromkeys(sys.argv[1:]))
+from krbxmlrpc import KerberosTicket, KerberosTransport
+try:
+    KerberosTransport()
+    print(KerberosTicket("HTTP@localhost").service_principal)
+except ImportError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("missing", [["gssapi"], ["kerberos"], ["gssapi", "kerberos"]])
+def test_either_library_is_enough(user, missing):
+    done = subprocess.run([sys.executable, "-c", EITHER, *missing], capture_output=True, text=True, check=True)
+    if len(missing) == 1:
+        assert done.stdout == "HTTP/localhost@EXAMPLE.TEST\n"
+    else:
+        assert "pip install pykerberos" in done.stdout and "pip install gssapi" in done.stdout
+
+
+def test_a_gssapi_without_the_library_in_c_is_none(user, tmp_path):
+    """python-gssapi can be installed, and fail when it loads GSSAPI."""
+    (tmp_path / "gssapi.py").write_text("raise OSError('libgssapi_krb5.so.2: cannot open shared object file')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", EITHER], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "HTTP/localhost@EXAMPLE.TEST\n"

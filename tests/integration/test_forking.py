@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from http.cookiejar import CookieJar
 from xmlrpc.client import ServerProxy
 
+import gssapi.raw
 import kerberos
 import pytest
 from helpers import DEADLINE, Threads, descriptors, in_child, in_threads
@@ -361,7 +362,13 @@ def test_a_transport_may_be_forgotten_between_two_forks(call_hub, user):
         assert in_child(kept.whoami) == user
 
 
-def test_every_step_of_gssapi_is_one_that_no_fork_divides(call_hub, user, monkeypatch):
+STEPS = {
+    "pykerberos": (kerberos, ["authGSSClientInit", "authGSSClientStep"]),
+    "python-gssapi": (gssapi.raw, ["acquire_cred", "acquire_cred_from", "init_sec_context", "store_cred_into"]),
+}
+
+
+def test_every_step_of_gssapi_is_one_that_no_fork_divides(call_hub, user, monkeypatch, library):
     inside = []
 
     def noting(step):
@@ -371,10 +378,11 @@ def test_every_step_of_gssapi_is_one_that_no_fork_divides(call_hub, user, monkey
 
         return noted
 
-    for name in ("authGSSClientInit", "authGSSClientStep"):
-        monkeypatch.setattr(kerberos, name, noting(getattr(kerberos, name)))
+    module, names = STEPS[library]
+    for name in names:
+        monkeypatch.setattr(module, name, noting(getattr(module, name)))
     assert call_hub().whoami() == user
-    assert inside == [True] * 3
+    assert len(inside) >= 2 and all(inside)
 
 
 def test_children_forked_while_threads_get_tickets_get_tickets(call_hub, user):

@@ -1,6 +1,7 @@
 """Nothing leaks: neither files nor memory, over many calls and many threads."""
 
 import gc
+import os
 import sys
 import warnings
 import weakref
@@ -8,13 +9,15 @@ from xmlrpc.client import ServerProxy
 
 import pytest
 from helpers import descriptors, in_threads
-from internals import idle_connections
+from internals import TicketMaker, forget_credentials, idle_connections, kept_copies
 
 from krbxmlrpc import KerberosTransport, KerberosXMLRPCError
 
 CALLS = 10_000
 WARM = 2_000
 TICKETS = 600
+MANY_TICKETS = 100_000
+CHANGES = 100
 THREADS = 200
 TRANSPORTS = 100
 
@@ -66,6 +69,35 @@ def test_many_tickets_leave_nothing_behind(call_hub, user, preemptive):
     assert resident_kilobytes() - resident < 2 * TICKETS  # what GSSAPI keeps of an exchange is several times that
     assert len(descriptors()) == len(files)
     assert len(idle_connections(proxy)) == 1
+
+
+@pytest.mark.parametrize("mechanism", ["spnego", "krb5"])
+def test_a_hundred_thousand_tickets_leave_nothing_behind(user, mechanism):
+    make = TicketMaker(None, mechanism, None, None)
+    repeat(lambda: make("HTTP@localhost"), MANY_TICKETS // 10)
+    blocks, resident = python_blocks(), resident_kilobytes()
+    repeat(lambda: make("HTTP@localhost"), MANY_TICKETS)
+    assert python_blocks() - blocks < 1000
+    assert resident_kilobytes() - resident < 1000
+
+
+def test_many_changes_of_a_cache_leave_nothing_behind(user, realm, alice, monkeypatch, tmp_path):
+    """Copies of a cache leave memory."""
+    monkeypatch.setenv("KRB5CCNAME", alice.kinit(f"FILE:{tmp_path}/cache"))
+    make = TicketMaker(None, "spnego", None, None)
+    forget_credentials()
+
+    def change():
+        os.utime(tmp_path / "cache")
+        while not kept_copies():
+            make("HTTP@localhost")
+        forget_credentials()
+
+    repeat(change, CHANGES // 2)
+    blocks, resident = python_blocks(), resident_kilobytes()
+    repeat(change, CHANGES)
+    assert python_blocks() - blocks < CHANGES
+    assert resident_kilobytes() - resident < CHANGES  # a copy has several times that
 
 
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "just forgotten"])

@@ -10,7 +10,7 @@ import pytest
 from cookie_jars import cookie
 from endless_exchange import MORE, Insatiable
 from helpers import DEADLINE, Threads
-from internals import cookie_store, set_login_path, use_ticket_class, wait_for_logins
+from internals import cookie_store, set_login_path, use_tickets_of, wait_for_logins
 from servers.scripted import ScriptedServer, accept, honest, message, say, values
 from servers.two_leg_acceptor import TwoLegs, second_leg
 
@@ -329,7 +329,7 @@ def test_a_login_in_two_legs(open_server, server, user):
 
 
 def test_a_call_and_its_logins_take_at_most_seven_requests(open_server, server, monkeypatch):
-    use_ticket_class(monkeypatch, Insatiable)
+    use_tickets_of(monkeypatch, Insatiable)
     jar = CookieJar()
     jar.set_cookie(cookie("session", "over"))
     ended, more = (say(message(401, [("WWW-Authenticate", f"Negotiate {token}")])) for token in ("", MORE))

@@ -16,7 +16,7 @@ from internals import (
     drain_for,
     idle_connections_of,
     let_gssapi_alone_check_tokens,
-    use_ticket_class,
+    use_tickets_of,
 )
 from servers.scripted import ScriptedServer, accept, honest, message, say, values
 from servers.two_leg_acceptor import (
@@ -283,7 +283,7 @@ class Tireless(KerberosTicket):
 
 
 def test_a_leg_that_never_ends(call, server, monkeypatch):
-    use_ticket_class(monkeypatch, Tireless)
+    use_tickets_of(monkeypatch, Tireless)
     server.play(*[honest(status=401)] * 20)
     with pytest.raises(AuthenticationRejected, match="goes on after 5 requests"):
         call()
@@ -443,7 +443,7 @@ def test_an_interrupted_exchange_gives_up_its_connection(call, server, monkeypat
 
     server.play(acceptor.first)
     server.otherwise = second_leg_or_honest
-    use_ticket_class(monkeypatch, Interrupted)
+    use_tickets_of(monkeypatch, Interrupted)
     with pytest.raises(KeyboardInterrupt):
         call()
     assert call() == "an honest answer"

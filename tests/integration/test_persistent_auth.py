@@ -17,6 +17,8 @@ from krbxmlrpc import (
 )
 from krbxmlrpc.testing.loopback import Hangup
 
+pytestmark = pytest.mark.usefixtures("library")
+
 SAYS_SO = [("Persistent-Auth", "true")]
 
 

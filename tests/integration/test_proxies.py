@@ -21,7 +21,7 @@ from internals import (
     ProxyWire,
     idle_connections,
     idle_connections_of,
-    use_ticket_class,
+    use_tickets_of,
 )
 from servers import squid as squids
 from servers.scripted import ScriptedServer, accept, honest, message, say, values
@@ -43,6 +43,8 @@ from krbxmlrpc import (
     UnexpectedStatus,
 )
 from krbxmlrpc.testing.loopback import Hangup
+
+pytestmark = pytest.mark.usefixtures("library")
 
 CREDENTIALS = f"{quote(squids.USER, safe='')}:{quote(squids.PASSWORD, safe='')}@"
 
@@ -329,7 +331,7 @@ class Interrupted(KerberosTicket):
 
 def test_an_interrupted_exchange_gives_up_its_connection(proxy, through, server, dialled, monkeypatch):
     proxy.play(ask("Negotiate"), to_proxy(TwoLegs().first), ask("Negotiate"), admit(Tunnel()))
-    use_ticket_class(monkeypatch, Interrupted)
+    use_tickets_of(monkeypatch, Interrupted)
     call = through().method
     with pytest.raises(KeyboardInterrupt):
         call()
@@ -353,7 +355,7 @@ class Tireless(KerberosTicket):
 
 
 def test_legs_that_never_end(proxy, through, server, monkeypatch):
-    use_ticket_class(monkeypatch, Tireless)
+    use_tickets_of(monkeypatch, Tireless)
     proxy.play(*[ask("Negotiate oQcwBaADCgEB")] * 20)
     with pytest.raises(ProxyRefused, match=f"goes on after {MAX_LEGS} requests"):
         through().method()

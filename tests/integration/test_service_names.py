@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 
 import k5test
 import pytest
@@ -53,10 +54,14 @@ def realm(request, two_services, monkeypatch, tmp_path):
     return two_services
 
 
-@pytest.fixture(params=["pykerberos", "python-gssapi"])
+@pytest.fixture(params=["pykerberos", "python-gssapi", "ccache="])
 def credentials(request, monkeypatch, tmp_path):
-    """The arguments by which a transport gets its tickets by one library or the other."""
-    return {} if request.param == "pykerberos" else {"ccache": f"FILE:{tmp_path}/ccache"}
+    """The arguments of a transport; it gets its tickets by one library or the other, in child processes, too."""
+    if request.param == "pykerberos":
+        (tmp_path / "gssapi.py").write_text("raise ImportError('it is not installed')")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.setitem(sys.modules, "gssapi", None)
+    return {"ccache": f"FILE:{tmp_path}/ccache"} if request.param == "ccache=" else {}
 
 
 def serve(realm, keytab):

@@ -7,6 +7,8 @@ from http.cookiejar import CookieJar, LWPCookieJar, MozillaCookieJar
 import pytest
 from internals import open_connections
 
+pytestmark = pytest.mark.usefixtures("library")
+
 JARS = pytest.mark.parametrize("kind", [MozillaCookieJar, LWPCookieJar])
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from scripted_credentials import ScriptedContext, ScriptedCredentials
 
 from krbxmlrpc import (
     ClockSkew,
@@ -14,6 +15,7 @@ from krbxmlrpc import (
 )
 from krbxmlrpc._kerberos import gss_errors, krb5_conf
 from krbxmlrpc._kerberos.keytabs import keytab_file, keytab_state
+from krbxmlrpc._kerberos.sources import Source
 from krbxmlrpc._kerberos.ticket import Ticket
 from krbxmlrpc.errors import GSSStatus
 
@@ -26,7 +28,7 @@ def test_no_krb5_conf_where_it_is_by_default(monkeypatch, tmp_path):
     monkeypatch.setattr(krb5_conf, "DEFAULT", f"{tmp_path}/krb5.conf")
     monkeypatch.delenv("KRB5_CONFIG", raising=False)
     unknown = gss_errors.GSSFailure(GSSStatus("failed", 13 << 16), GSSStatus("no KDC", KRB5 + 154))
-    source = gss_errors.Source("", "")
+    source = Source("", "")
     error = gss_errors.no_ticket(unknown, NEW, None, source)
     assert error.message.endswith(f"; {tmp_path}/krb5.conf does not exist")
     (tmp_path / "krb5.conf").touch()
@@ -37,7 +39,7 @@ def test_no_krb5_conf_where_it_is_by_default(monkeypatch, tmp_path):
 
 # -- codes of other KDCs and libraries than MIT's, as they were seen --------------------------------------------------
 
-SOURCE = gss_errors.Source("", "run kinit", again="run kinit again")
+SOURCE = Source("", "run kinit", again="run kinit again")
 FAILURE = 13 << 16  # GSS_S_FAILURE
 NO_CRED = 7 << 16
 
@@ -46,25 +48,15 @@ def failed(code, text="it failed", major=FAILURE):
     return gss_errors.GSSFailure(GSSStatus("major", major), GSSStatus(text, code))
 
 
-class Asked(Ticket):
-    """A ticket from a KDC that knows some principals, and says of all others the same."""
+def asked(service, known, failure, **arguments):
+    """Ask for a ticket from a KDC that knows some principals, and says of all others the same."""
 
-    known = ()
+    def begin(request):
+        if request.target in known or request.mechanism in known:
+            return ScriptedContext(), ""
+        raise failure
 
-    def __init__(self, service, known, failure, **arguments):
-        self.known = known
-        self.failure = failure
-        self.asked = []
-        super().__init__(service, **arguments)
-
-    def _begin(self, mechanism):
-        self.asked.append(self._target)
-        if self._target in self.known or mechanism in self.known:
-            return None, ""
-        raise self.failure
-
-    def _source(self):
-        return SOURCE
+    return Ticket(service, _credentials=ScriptedCredentials(begin, SOURCE), **arguments)
 
 
 @pytest.mark.parametrize("mechanism", ["spnego", "krb5"])
@@ -83,7 +75,7 @@ def test_an_unknown_realm_is_told_from_an_unknown_service(monkeypatch, tmp_path,
     (tmp_path / "krb5.conf").write_text("[domain_realm]\n .mapped.test = MAPPED.TEST\n")
     monkeypatch.setenv("KRB5_CONFIG", str(tmp_path / "krb5.conf"))
     with pytest.raises(kind) as caught:
-        Asked(service, known, failed(KRB5 + 7, "Server not found in Kerberos database"), mechanism=mechanism)
+        asked(service, known, failed(KRB5 + 7, "Server not found in Kerberos database"), mechanism=mechanism)
     assert type(caught.value) is kind
     if kind is KDCUnreachable:
         realm = "MAPPED.TEST" if "mapped" in service else "NOWHERE.TEST"
@@ -96,7 +88,7 @@ def test_an_unknown_realm_is_told_from_an_unknown_service(monkeypatch, tmp_path,
 def test_a_kdc_that_is_down_says_nothing_of_a_realm(monkeypatch, tmp_path):
     monkeypatch.setenv("KRB5_CONFIG", str(tmp_path))
     with pytest.raises(KDCUnreachable) as caught:
-        Asked("HTTP/hub@REALM", (), failed(KRB5 + 156, "Cannot contact any KDC"))
+        asked("HTTP/hub@REALM", (), failed(KRB5 + 156, "Cannot contact any KDC"))
     assert "no way to" not in caught.value.message
 
 
@@ -123,7 +115,7 @@ def test_the_codes_of_heimdal_and_active_directory(code, major, kind):
 
 
 def test_heimdal_has_one_code_for_no_ticket_and_an_expired_one(tmp_path, monkeypatch):
-    source = gss_errors.Source(str(tmp_path / "cache"), "run kinit")
+    source = Source(str(tmp_path / "cache"), "run kinit")
     end = datetime.now(timezone.utc) - timedelta(days=1)
     for found, kind in ((end, TicketExpired), (None, NoCredentials)):
         monkeypatch.setattr(gss_errors, "ticket_end", lambda path, found=found: found)
@@ -149,7 +141,7 @@ def test_a_refused_ticket_granting_ticket(code, text, major, refused):
     assert gss_errors.is_refused_tgt(error) is refused
     if refused:
         assert error.hint.startswith("run kinit again: ") and "its key has changed" in error.hint
-        own = gss_errors.no_ticket(failure, NEW, None, gss_errors.Source("", ""))
+        own = gss_errors.no_ticket(failure, NEW, None, Source("", ""))
         assert "kinit" not in own.hint and "administrator" in own.hint
 
 
@@ -162,7 +154,7 @@ def test_the_hint_for_a_refused_account_is_about_the_account(code):
 
 def test_words_of_another_mechanism_are_not_shown():
     with pytest.raises(KerberosXMLRPCError) as caught:
-        Asked("HTTP@hub", ("krb5",), failed(0x4E540003, "A required argument is missing"))
+        asked("HTTP@hub", ("krb5",), failed(0x4E540003, "A required argument is missing"))
     assert caught.value.message == "no ticket for HTTP/hub: major"
 
 

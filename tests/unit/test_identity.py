@@ -6,7 +6,9 @@ import struct
 import pytest
 
 from krbxmlrpc._kerberos.ccache import cache_owner
-from krbxmlrpc._kerberos.identity import Identity, default_cache, is_same, signature
+from krbxmlrpc._kerberos.identity import Identity
+from krbxmlrpc._kerberos.principals import is_same
+from krbxmlrpc._kerberos.watch import default_cache, signature
 
 ALICE, BOB = "alice@REALM", "bob@REALM"
 

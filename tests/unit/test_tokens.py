@@ -22,6 +22,7 @@ from fuzz.tokens import (
     verdict,
 )
 from hypothesis import given, strategies as st
+from scripted_credentials import ScriptedContext, ScriptedCredentials
 
 from krbxmlrpc import MutualAuthenticationError
 from krbxmlrpc._kerberos import tokens
@@ -281,24 +282,10 @@ def test_only_some_frames_are_remembered():
 # -- the tickets' use of these rules ----------------------------------------------------------------------------------
 
 
-class ScriptedTicket(Ticket):
-    """A ticket whose GSSAPI takes every token, and answers as a test says."""
-
-    def __init__(self, answer):
-        self._gssapi_answers = answer
-        super().__init__(SERVICE)
-
-    def _begin(self, mechanism):
-        return object(), base64.b64encode(offered()).decode()
-
-    def _step(self, context, token):
-        return True, self._gssapi_answers
-
-    def _delegates(self, context, mechanism, token):
-        return None
-
-    def _client(self, context):
-        return "user@REALM"
+def scripted_ticket(answer):
+    """Return a ticket whose GSSAPI takes every token, and answers as a test says."""
+    token = base64.b64encode(offered()).decode()
+    return Ticket(SERVICE, _credentials=ScriptedCredentials(lambda request: (ScriptedContext(answer), token)))
 
 
 REQUEST = base64.b64encode(answer(state(3), mechanism(KRB5), PROOF, checksum())).decode()
@@ -306,14 +293,14 @@ COMPLETE = base64.b64encode(answer(state(0), mechanism(KRB5), PROOF)).decode()
 
 
 def test_a_request_for_checksums_goes_on_with_the_answer():
-    ticket = ScriptedTicket("answer")
+    ticket = scripted_ticket("answer")
     assert ticket.answer_token(REQUEST)
     assert (ticket.auth_header, ticket.principal) == ("Negotiate answer", "user@REALM")
 
 
 def test_a_request_for_checksums_without_answer_is_no_proof():
     """The server waits for the client's checksum, and nobody has verified the server's (RFC 4178, section 5 (c) IV)."""
-    ticket = ScriptedTicket("")
+    ticket = scripted_ticket("")
     with pytest.raises(MutualAuthenticationError, match="asks for a checksum .* GSSAPI makes none") as caught:
         ticket.answer_token(REQUEST)
     assert ticket.principal is None
@@ -324,17 +311,17 @@ def test_a_request_for_checksums_without_answer_is_no_proof():
 
 
 def test_a_request_for_checksums_ends_no_exchange():
-    ticket = ScriptedTicket("answer")
+    ticket = scripted_ticket("answer")
     with pytest.raises(MutualAuthenticationError, match="violates the standards"):
         ticket.verify_token(REQUEST)
     assert ticket.principal is None and ticket.remedy is None
 
 
 def test_a_complete_negotiation_needs_no_answer():
-    ticket = ScriptedTicket("")
+    ticket = scripted_ticket("")
     assert not ticket.answer_token(COMPLETE)
     assert ticket.principal == "user@REALM"
-    ticket = ScriptedTicket("answer")
+    ticket = scripted_ticket("answer")
     with pytest.raises(MutualAuthenticationError, match="violates the standards"):
         ticket.answer_token(COMPLETE)
     assert ticket.principal is None

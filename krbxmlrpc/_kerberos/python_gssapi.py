@@ -1,0 +1,273 @@
+"""GSSAPI through python-gssapi: credentials of the process, of one credential cache, or from a keytab.
+
+`os.environ` stays unchanged. GSSAPI's credential store extension takes a credential cache for each exchange, and a
+keytab that renews the tickets in the cache.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import operator
+from contextlib import suppress
+from typing import Any, Callable
+
+from .._forks import no_fork
+from .._secrets import Secret, SecretBytes, hidden
+from . import sources
+from .gss import Request
+from .gssapi_library import (
+    NO_KEYTAB,
+    acquire,
+    failure_of,
+    holder_of,
+    library,
+    library_with_stores,
+    oid,
+    signed,
+)
+from .kept import Found, Keeper, KeptInCopies, KeptInOwnCache
+from .own_cache import OwnCache, own_cache
+from .sources import Source
+from .turns import Turns
+from .watch import caches_in
+
+_NOT_FOUND = (-1765328243, -1765328189)  # KRB5_CC_NOTFOUND, KRB5_FCC_NOFILE
+
+_FAR = 10 * 366 * 24 * 60 * 60
+"""A longer lifetime, in seconds, than that of any ticket in a cache. If a context asks for it, GSSAPI asks the KDC."""
+
+_ATTEMPTS = 5
+"""How often a context is begun, if the credential cache changes meanwhile."""
+
+_ROUTINE = 0xFF0000
+_DEFECTIVE_CREDENTIAL = 10 << 16  # RFC 2744, section 3.9.1. The cache got another principal after the acquisition.
+
+
+class GssapiCredentials:
+    """The credentials of the process, or those of one cache; or a keytab, and a cache that the keytab fills.
+
+    Args:
+        principal: the principal of the credentials; None: that of the cache, or of the first key in the keytab.
+        ccache: the cache; None: the one that the environment names, or if there is a keytab, a cache in memory, shared
+            by all credentials of this process with this keytab and principal.
+        keytab: the keytab; None: use the cache as it is.
+
+    Attributes:
+        own: the cache in memory, if there is a keytab and no `ccache`.
+
+    Raises:
+        ImportError: python-gssapi is not installed, or lacks functions.
+    """
+
+    def __init__(self, principal: str | None, ccache: str | None = None, keytab: str | None = None) -> None:
+        is_of_process = ccache is None and keytab is None
+        self.gssapi: Any = library() if is_of_process else library_with_stores()
+        if self.gssapi is None:
+            raise ImportError("python-gssapi is not installed")
+        self._principal = principal
+        self._keytab = keytab
+        self.own = own_cache(keytab, principal or "") if keytab is not None and ccache is None else None
+        self._ccache = ccache if self.own is None else self.own.name
+        self._source = None if is_of_process else sources.of_arguments(principal, ccache, keytab)
+        self._keeper: Keeper = (
+            KeptInCopies(self.gssapi, principal, ccache) if self.own is None else KeptInOwnCache(self.own)
+        )
+
+    def source(self) -> Source:
+        """Return the cache and the keytab."""
+        return sources.of_environment(self._principal) if self._source is None else self._source
+
+    def check_principal(self, request: Request) -> None:
+        """Do nothing: credentials are acquired by the name of the principal."""
+
+    def begin(self, request: Request) -> tuple[_Context, str]:
+        """Return a new context and its first token."""
+        try:
+            return no_fork(self._begin, request)
+        except self.gssapi.GSSError as error:
+            raise failure_of(error) from error
+
+    def _begin(self, request: Request) -> tuple[_Context, str]:
+        kept = self._keeper.find(request)
+        if kept is not None:
+            with suppress(self.gssapi.GSSError):
+                context = _Context(self.gssapi, request, kept.credentials)
+                token = context.first()
+                context.principal = kept.principal
+                return context, token
+            self._keeper.forget(request)  # the cache itself tells why
+        return self._begin_anew(request)
+
+    def _begin_anew(self, request: Request) -> tuple[_Context, str]:
+        state = self._keeper.look(request)
+        attempts = _ATTEMPTS
+        while True:
+            attempts -= 1
+            credentials = self._acquired(request.mechanism)
+            count = _renewals.count
+            try:
+                context = _Context(self.gssapi, request, credentials)
+                token = context.first()
+                found = Found(credentials, *holder_of(self.gssapi, credentials))
+            except self.gssapi.GSSError as error:
+                if not attempts or not self._may_succeed_now(error, request, state, count):
+                    raise
+                state = self._keeper.look(request)
+                continue
+            self._keeper.note(request, state, found, context.lifetime)
+            context.principal = found.principal
+            return context, token
+
+    def _may_succeed_now(self, error: Any, request: Request, state: Any, count: int) -> bool:
+        """Say whether the cache has changed, or other tickets may be in it, since the credentials were acquired.
+
+        Args:
+            state, count: the state of the cache, and the number of renewals, before.
+        """
+        if self._keytab is not None and count != _renewals.count:
+            return True  # another thread has renewed the tickets: the cache was empty for a moment
+        if error.maj_code & _ROUTINE == _DEFECTIVE_CREDENTIAL:
+            return True
+        return bool(self._keeper.look(request) != state)
+
+    def _acquired(self, mechanism: str) -> Any:
+        if self._keytab is None:
+            return self.acquire(mechanism)
+        return _renewals(self._ccache or "", self.acquire, mechanism)
+
+    def acquire(self, mechanism: str) -> Any:
+        """Return credentials. The keytab renews expired tickets.
+
+        Raises:
+            gssapi.raw.GSSError: there are no credentials.
+        """
+        if self._ccache is None:
+            return acquire(self.gssapi, self._principal, mechanism)
+        first, *others = self._caches(self._ccache)
+        try:
+            return self._initiator(first, mechanism)
+        except self.gssapi.GSSError as error:  # keep no other reference: the traceback holds a transport
+            for ccache in others:
+                with suppress(self.gssapi.GSSError):
+                    return self._initiator(ccache, mechanism)
+            if self._keytab is not None and signed(error.min_code) in _NOT_FOUND:
+                acquire(self.gssapi, self._principal, mechanism, "accept", keytab=self._keytab)  # a bad keytab: raises
+            raise
+
+    def _initiator(self, ccache: str, mechanism: str) -> Any:
+        keytab = self._keytab or NO_KEYTAB
+        return acquire(self.gssapi, self._principal, mechanism, ccache=ccache, client_keytab=keytab)
+
+    def _caches(self, ccache: str) -> list[str]:
+        """Return the caches to search. From a directory of caches GSSAPI takes only the primary principal's cache."""
+        kind, _, folder = ccache.partition(":")
+        if kind != "DIR" or folder.startswith(":") or self._principal is None:
+            return [ccache]
+        return [ccache, *(f"DIR::{path}" for path in caches_in(folder))]
+
+    def empty(self, seen: int, is_tgt_refused: bool = False) -> bool:
+        """Replace the contents of the cache in memory with a ticket-granting ticket from the keytab."""
+        if self.own is None:
+            return False
+        try:
+            no_fork(_renewals, self.own.name, self._empty, self.own, seen, is_tgt_refused)
+        except self.gssapi.GSSError:
+            return False
+        return True
+
+    def _empty(self, own: OwnCache, seen: int, is_tgt_refused: bool) -> None:
+        if own.generation != seen:
+            return
+        own.spares += is_tgt_refused
+        spare = self._initiator(own.spare, "krb5")
+        place = {b"ccache": own.name.encode()}
+        self.gssapi.store_cred_into(place, spare, usage="initiate", mech=oid(self.gssapi, "krb5"), overwrite=True)
+        own.generation += 1
+
+    def fetch(self, target: str) -> SecretBytes | None:
+        """Add a new ticket for a principal to the user's cache."""
+        try:
+            return no_fork(self._fetch, target)
+        except self.gssapi.GSSError:
+            return None
+
+    def _fetch(self, target: str) -> SecretBytes:
+        raw = self.gssapi
+        name = raw.import_name(target.encode(), raw.NameType.kerberos_principal)
+        options = {"creds": self._acquired("krb5"), "mech": oid(raw, "krb5"), "lifetime": _FAR}
+        return SecretBytes(raw.init_sec_context(name, **options).token)
+
+    def holder(self) -> tuple[str, int | None] | None:
+        """Return the principal, and the lifetime in seconds (None: unlimited); None if there are no credentials."""
+        try:
+            return no_fork(lambda: holder_of(self.gssapi, self._acquired("krb5")))
+        except self.gssapi.GSSError:
+            return None
+
+
+_RESULTS = operator.attrgetter("context", "flags", "token", "lifetime", "more_steps")
+"""The results of a step, without the mechanism's identifier: python-gssapi can fail to display it."""
+
+_renewals = Turns()
+"""The threads that acquire credentials from keytabs, by the cache. GSSAPI may ask a KDC for them."""
+
+
+class _Context:
+    """A GSSAPI context, with the arguments of its steps.
+
+    Attributes:
+        principal: the principal of the credentials.
+        lifetime: the seconds for which the context is valid; None: there is no limit.
+    """
+
+    def __init__(self, raw: Any, request: Request, credentials: Any) -> None:
+        kind = raw.NameType.hostbased_service if request.is_by_host else raw.NameType.kerberos_principal
+        self._raw = raw
+        self._init: Callable[..., Any] = functools.partial(
+            raw.init_sec_context,
+            raw.import_name(request.target.encode(), kind),
+            creds=credentials,
+            mech=oid(raw, request.mechanism),
+            flags=_flags(raw, request),
+            channel_bindings=_bindings(raw, request.channel_bindings),
+        )
+        self.handle: Any = None
+        self.lifetime: int | None = None
+        self.principal = ""
+        self._delegates = False
+
+    def first(self) -> str:
+        """Return the first token, in base64."""
+        return self._step("")[1]
+
+    def step(self, token: str) -> tuple[bool, str]:
+        try:
+            return no_fork(self._step, token)
+        except self._raw.GSSError as error:
+            raise failure_of(error) from error
+
+    def _step(self, token: str) -> tuple[bool, str]:
+        given = SecretBytes(base64.b64decode(token))
+        self.handle, flags, answer, self.lifetime, has_more = map(
+            hidden, _RESULTS(self._init(context=self.handle, input_token=given or None))
+        )
+        self._delegates = self._raw.RequirementFlag.delegate_to_peer in flags
+        return not has_more, Secret(base64.b64encode(answer or b"").decode("ascii"))
+
+    def client(self) -> str:
+        return self.principal  # of the credentials, because GSSAPI tells nothing of a context that has just expired
+
+    def delegates(self) -> bool | None:
+        return self._delegates
+
+
+def _flags(raw: Any, request: Request) -> list[Any]:
+    flags = [raw.RequirementFlag.transferable]  # has no effect; an empty list would mean python-gssapi's defaults
+    flags += [raw.RequirementFlag.mutual_authentication] * request.mutual
+    flags += [raw.RequirementFlag.delegate_to_peer] * request.delegate
+    return flags
+
+
+def _bindings(raw: Any, channel_bindings: bytes | None) -> Any:
+    return None if channel_bindings is None else raw.ChannelBindings(application_data=channel_bindings)
