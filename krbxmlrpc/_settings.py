@@ -57,7 +57,7 @@ PATH = re.compile(r"/[!\"$-~]*")
 # CONNECT is for proxies. The answer to TRACE repeats the request, and so the ticket (RFC 9110, section 9.3.8).
 _HTTP_METHOD = re.compile(r"(?!(?:CONNECT|TRACE)$)[A-Z]+", re.ASCII)
 _HEADER_NAME = re.compile(TOKEN)
-_HEADER_VALUE = re.compile(r"[^\0-\x08\x0a-\x1f\x7f\u0100-\U0010ffff]*")
+_HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*")
 _OWN = frozenset(
     {
         "authorization",

@@ -6,7 +6,6 @@ kobo, pykerberos' wrappers. Their users try these names first, so the error says
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 
 from ._hints import Hint
@@ -88,6 +87,8 @@ def unknown_argument(owner: str, name: str, known: Collection[str]) -> Hint:
     """
     advice = _ELSEWHERE.get(name.lower())
     if advice is None:
+        import difflib  # only for this error
+
         similar = difflib.get_close_matches(name.lower(), known, 1)
         advice = f"did you mean {similar[0]}=?" if similar else f"help({owner}) lists the arguments"
     return Hint("{owner} has no argument {given}: {advice}", owner=owner, given=repr(name), advice=advice)

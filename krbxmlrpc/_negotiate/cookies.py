@@ -42,7 +42,7 @@ MAX_HEADER = 8000
 MAX_REST = 1024
 """The most calls in a row that do not try the cookies of a host as a session."""
 
-_HEADER_VALUE = re.compile(r"[^\0-\x1f\x7f\u0100-\U0010ffff]*")
+_HEADER_VALUE = re.compile(r"[ -~\x80-\xff]*")
 
 NO_COOKIES: frozenset[str] = frozenset()
 

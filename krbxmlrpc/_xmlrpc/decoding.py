@@ -14,10 +14,10 @@ from xml.parsers.expat import ExpatError, errors
 from xmlrpc.client import Fault, ResponseError, Unmarshaller
 
 import defusedxml
-from defusedxml.xmlrpc import DefusedExpatParser
 
 from .._hints import Hint
 from ..errors import InvalidResponse, ResponseTooLarge, UnsafeResponse
+from .defused import DefusedExpatParser
 
 PIECE = 64 * 1024
 """The number of bytes that are read, and decompressed, at a time."""
@@ -217,7 +217,7 @@ class _BoundedParser(DefusedExpatParser):
     """
 
     def __init__(self, target: Unmarshaller) -> None:
-        super().__init__(target, forbid_dtd=True)
+        super().__init__(target)
         self._parser: Any
         self._target: Any
         self._parser.buffer_text = True  # to get text in large pieces, not line by line

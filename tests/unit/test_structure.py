@@ -3,6 +3,8 @@
 import ast
 import functools
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,29 @@ def test_an_import_against_the_direction_is_found(place, line, tmp_path, monkeyp
         (tmp_path / f"{name}.py").touch()
     monkeypatch.setattr("test_structure.PACKAGE", tmp_path)
     assert len(against_the_direction(path)) == 1
+
+
+RARE = """
+    argparse asyncio cryptography dataclasses difflib dns html http.server importlib.metadata inspect kobo
+    multiprocessing pydoc secrets socketserver statistics subprocess tqdm unittest uuid xml.dom xml.etree xml.sax
+    xmlrpc.server krbxmlrpc._cli krbxmlrpc.kobo krbxmlrpc.pulp krbxmlrpc.testing
+"""
+"""Modules that few programs need. They are loaded when they are needed."""
+
+IMPORT = """
+import sys
+# These are needed in any case. With some versions of Python, they load some of the others.
+import concurrent.futures.thread, defusedxml, http.cookiejar, kerberos, logging, typing, xmlrpc.client
+before = set(sys.modules)
+import krbxmlrpc
+print(*set(sys.modules) - before)
+"""
+
+
+def test_the_import_of_the_package_is_cheap():
+    done = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)
+    assert "krbxmlrpc.transport" in done.stdout.split()
+    assert set(RARE.split()) & set(done.stdout.split()) == set()
 
 
 @pytest.mark.parametrize("name", ["kobo.py", "pulp.py"])
