@@ -22,7 +22,7 @@ from .progress import Meter, Report
 READ = 16 * 1024
 """Ask the socket for this many bytes at a time, the most that TLS delivers at once. If we asked for more, Python would
 allocate a larger buffer for each piece of a body and then shrink it. The gaps would cost up to half as much memory
-again.
+again. Receiving into one buffer (``recv_into``) is not faster, because each piece has to be copied out of the buffer.
 """
 
 MAX_LINE = 64 * 1024
