@@ -41,12 +41,12 @@ class Apache(Daemon):
         ca: the `trustme.CA` that signed its certificates.
         cafile: the same as a file.
         ports: the port of each listener. ``https`` is TLS, and ``http`` is not. The certificate of ``othername`` is for
-            another name.
+            another name. ``closing`` closes each connection after one request.
         session_key: with which sessions are encrypted from the next start on.
     """
 
     configuration = "hub.conf"
-    listeners = ["https", "http", "othername"]
+    listeners = ["https", "http", "othername", "closing"]
     defines = "Define tls_ends_before_apache"
     """What else `EXAMPLES` lets its user define: take tickets without TLS, too."""
 
@@ -96,7 +96,8 @@ class Apache(Daemon):
             self.ca.issue_cert(*identities).private_key_and_cert_chain_pem.write_to_path(str(root / f"{name}.pem"))
         (root / "passwords").write_text("user:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n")  # "password"
         self.copy_keytab()
-        shutil.copy(HERE / "hub.py", root)  # the children may not be allowed to read it where it is
+        for name in ("hub.py", "samples.py"):
+            shutil.copy(HERE / name, root)  # the children may not be allowed to read it where it is
         self._make_stale_keytab()
         self._give_to_children("delegated", "executed", "rcache", "stale.keytab")
 

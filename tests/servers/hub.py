@@ -7,6 +7,8 @@ A query asks for special replies: ``status=503``, ``location=…`` to go with it
 ``/member`` is for those who have one, and Apache does not protect it. ``/login/kerberos/`` and ``/xml-rpc/`` are the
 same, where Kiwi TCMS has them.
 
+The call ``sample(kind, length)`` has a large reply (`samples`).
+
 Below ``/pulp/api``, in each of its paths, there is no XML-RPC, but repositories as Pulp 2 has them: JSON and statuses.
 """
 
@@ -19,6 +21,8 @@ from http.cookies import SimpleCookie
 from urllib.parse import parse_qs
 from xmlrpc.client import Fault, gzip_decode
 from xmlrpc.server import SimpleXMLRPCDispatcher
+
+import samples  # Apache has this folder in its path
 
 EXECUTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "executed")
 
@@ -104,6 +108,9 @@ def call(environ, start_response):
     body = environ["wsgi.input"].read()
     if environ.get("HTTP_CONTENT_ENCODING") == "gzip":
         body = gzip_decode(body)
+    sample = samples.reply_to(body)
+    if sample is not None:
+        return send_sample(environ, start_response, sample)
     headers = [("Content-Type", query.get("type", "text/xml"))]
     if "location" in query:
         headers.append(("Location", query["location"]))
@@ -118,6 +125,18 @@ def call(environ, start_response):
         headers.append(("Content-Length", str(len(reply))))
     start_response(query.get("status", "200") + " said the hub", headers)
     return [reply]
+
+
+def send_sample(environ, start_response, sample):
+    """Send a prepared reply: the server's share of a large call is small, so that the client's share shows."""
+    headers = [("Content-Type", "text/xml")]
+    body = sample.plain
+    if sample.zipped is not None and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+        body = sample.zipped
+        headers.append(("Content-Encoding", "gzip"))
+    headers.append(("Content-Length", str(len(body))))
+    start_response("200 OK", headers)
+    return [body]
 
 
 def compressed(body, headers, environ):
@@ -157,7 +176,7 @@ def dispatcher(environ):
     def log_out():
         return sessions.pop(environ["member"], "nobody")
 
-    for method in (whoami, echo, header, delegated, fail, execute, log_out, size, codes, text):
+    for method in (whoami, echo, header, delegated, fail, execute, log_out, size, codes, samples.text):
         methods.register_function(method)
     return methods
 
@@ -171,16 +190,5 @@ def codes(value):
     """Return the numbers of a text's characters: a reply's XML would not tell carriage returns from line feeds."""
     return [ord(character) for character in value]
 
-
-def text(length):
-    """Return so much text like that of a log: a small call with a large reply."""
-    return (_LOG * (length // len(_LOG) + 1))[:length]
-
-
-# Lines of 80 columns; more of them than gzip looks back, so that repeating them does not compress to nothing.
-_LOG = "".join(
-    f"2024-02-29 12:{n // 60:02}:{n % 60:02} build-{n:04} <done> & unpacked {n * 2654435761**3 % 16**31:031x}\n"
-    for n in range(1000)
-)
 
 sys.dont_write_bytecode = True
