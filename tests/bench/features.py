@@ -19,7 +19,8 @@ from servers.scripted import Answer, ScriptedServer, honest, message, say, value
 
 from krbxmlrpc.testing.loopback import Hangup, Request
 
-from .contestants import CONTESTANTS, Client, client_environment
+from .contestants import CONTESTANTS, Client
+from .processes import client_environment
 
 SHOWN = ["spnego", "kobo", "requests-gssapi", "requests-kerberos", "tcms-api", "freeipa"]
 

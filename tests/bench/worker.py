@@ -1,10 +1,10 @@
-"""The process in which one contestant is measured, so that processor time and memory are its own.
+"""The process in which one contestant is measured, so that its processor time and memory are its own.
 
 usage: python -m bench.worker CONTESTANT [CASE]
 
-Orders come on standard input, a JSON object a line, and so do measurements go to standard output. An order has ``kind``
-(``small``, ``up``: a large argument, ``down``: a large reply), ``length`` of what is large, ``calls`` and ``threads``.
-HUB_URL and HUB_CA tell where to call; the requests are logged as CASE.
+Each line of standard input is an order, a JSON object with the fields of a `bench.cases.Case` and ``calls``. Each line
+of standard output is the measurement. HUB_URL and HUB_CLOSING_URL are the addresses of the hub's listeners, and HUB_CA
+is the file with its CA. The hub logs the requests as CASE.
 """
 
 import json
@@ -15,35 +15,37 @@ import threading
 import time
 from typing import Any, Callable
 
-from servers import hub
+from servers import samples
 
 from .contestants import CONTESTANTS, Client, Contestant
 
 _SMALL = "whoami"
+_ADDRESSES = {"https": "HUB_URL", "closing": "HUB_CLOSING_URL"}
 
 
 def _action(kind: str, length: int) -> Callable[[Client], None]:
-    """Return what makes one call with a client, and looks at the reply."""
-    argument = hub.text(length) if kind == "up" else ""
+    """Return a function that makes one call with a client, and checks the reply."""
+    if kind == "small":
+        return lambda client: client(_SMALL)
+    argument = samples.text(length) if kind == "up" else ""
 
     def act(client: Client) -> None:
-        if kind == "small":
-            client(_SMALL)
-        elif (client("size", argument) if kind == "up" else len(client("text", length))) != length:
+        found = client("size", argument) if kind == "up" else samples.length_of(client("sample", kind, length))
+        if found != length:
             raise ValueError("the hub gave another answer than was due")
 
     return act
 
 
 def _in_threads(clients: list[Client], calls: int, act: Callable[[Client], None]) -> dict[str, float]:
-    """Make the calls, in one thread a client, and measure them; each client makes a small one before."""
+    """Make the calls, in one thread for each client, and measure them. Before them, each client makes a small call."""
     failures: list[BaseException] = []
     before: dict[str, float] = {}
     barrier = threading.Barrier(len(clients), lambda: before.update(_counters(), memory=_memory("VmRSS")))
 
     def run(client: Client, calls: int) -> None:
         try:
-            client(_SMALL)  # connects, and gets what session there is
+            client(_SMALL)  # connects, and logs in if there are sessions
             barrier.wait()
             for _ in range(calls):
                 act(client)
@@ -69,39 +71,44 @@ def _counters() -> dict[str, float]:
     return {"seconds": time.monotonic(), "cpu": time.process_time()}
 
 
-def measure(contestant: Contestant, url: str, ca: str, order: dict[str, Any]) -> dict[str, Any]:
+def measure(contestant: Contestant, query: str, order: dict[str, Any]) -> dict[str, Any]:
     """Carry out one order with new clients; return the measurement.
 
-    ``seconds`` and ``cpu`` (seconds of processor time) are of all calls; ``memory`` is by how many bytes the most that
-    the process has ever had in memory is over what it had before them.
+    ``seconds`` and ``cpu`` (seconds of processor time) are those of all calls. ``memory`` is the most memory that the
+    process has ever had, less the memory that it had before the calls.
     """
     act = _action(order["kind"], order["length"])
-    clients = [contestant.make(url, ca) for _ in range(1 if contestant.shared else order["threads"])]
+    url = os.environ[_ADDRESSES[order["listener"]]] + contestant.path + query
+    clients = [contestant.make(url, os.environ["HUB_CA"]) for _ in range(1 if contestant.shared else order["threads"])]
     users = clients * order["threads"] if contestant.shared else clients
     try:
-        return {**order, **_in_threads(users, order["calls"], act)}
+        return {"calls": order["calls"], **_in_threads(users, order["calls"], act)}
     finally:
         for client in clients:
             client("close")
 
 
 def _memory(field: str) -> int:
-    """Return bytes from /proc; getrusage's ru_maxrss starts with what the parent process had."""
+    """Return bytes from /proc; getrusage's ru_maxrss starts with that of the parent process."""
     with open("/proc/self/status", encoding="ascii") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith(field + ":"))
 
 
-def main(name: str, case: str = "") -> None:
-    """Carry out orders until there are no more."""
-    logging.getLogger().addHandler(logging.NullHandler())  # what peers complain of is in their errors
-    contestant = CONTESTANTS[name]
-    url = os.environ["HUB_URL"] + contestant.path + (f"?case={case}" if case else "")
+def answer_orders(carry_out: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Carry out the orders on standard input until there are no more."""
     for line in sys.stdin:
         try:
-            answer = measure(contestant, url, os.environ["HUB_CA"], json.loads(line))
-        except Exception as error:  # what one cannot do is a result, too
+            answer = carry_out(json.loads(line))
+        except Exception as error:  # a failure is a result, too
             answer = {"error": f"{type(error).__name__}: {error}"[:300]}
         print(json.dumps(answer), flush=True)
+
+
+def main(name: str, case: str = "") -> None:
+    """Measure one contestant."""
+    logging.getLogger().addHandler(logging.NullHandler())  # the peers' complaints are in their errors, too
+    query = f"?case={case}" if case else ""
+    answer_orders(lambda order: measure(CONTESTANTS[name], query, order))
 
 
 if __name__ == "__main__":
