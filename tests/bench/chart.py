@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 from .cases import DECODED, ONE
 from .decoding import DECODERS
 
-_WIDTH, _LABELS, _BAR, _STEP, _MARGIN = 940, 350, 15, 21, 12
+_WIDTH, _LABELS, _BAR, _STEP, _MARGIN = 980, 390, 15, 21, 12
 _STYLE = """<style>
 text { font: 13px sans-serif; fill: #1f2328; } .title { font-weight: bold; } .value { fill: #59636e; }
 .paper { fill: #ffffff; } .own { fill: #0969da; } .limit { fill: #818b98; } .peer { fill: #bc6c25; }
