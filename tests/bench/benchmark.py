@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 from servers import apache
 
 from . import imports, instructions
-from .cases import CLOSING, COUNTS, DECODED, INSTRUCTIONS, LARGE, MEMORY, SMALL, Case
+from .cases import CLOSING, COUNTS, DECODED, INSTRUCTIONS, LARGE, MEMORY, SMALL, WARM_UP, Case
 from .processes import Process, worker_command
 
 _COUNTED = 50
 """The calls that are made to count the requests and connections of a call."""
+_TRIED = 20
+"""The small calls of each thread that are made to find out how long a call takes."""
 
 
 class Effort(NamedTuple):
@@ -82,7 +84,7 @@ class Benchmark:
         for name in self._names:
             case = uuid.uuid4().hex
             with Process(worker_command(name, case), self._environment) as worker:
-                worker.order(SMALL[0], _COUNTED - 1)  # the worker makes one more before them
+                worker.order(SMALL[0], _COUNTED - WARM_UP)  # the worker makes the others before them
                 measured = worker.answer()
             if "error" not in measured:
                 logged = self._hub.logged(case, _COUNTED)
@@ -117,7 +119,7 @@ class Benchmark:
         key = name, case.name
         calibrating = self._round < 0
         if calibrating:
-            calls = case.threads * (1 if case.length else 4)
+            calls = case.threads * (1 if case.length else _TRIED)
         elif key in self._calls:
             calls = self._calls[key]
         else:

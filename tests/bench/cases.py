@@ -39,6 +39,9 @@ DECODED = [Case(f"decode {case.name}", case.kind, case.length) for case in REPLI
 DECODED.append(Case("decode a small reply", "text", 20))
 """The replies that are decoded without a hub. The small one is like that of ``whoami()``."""
 
+WARM_UP = 5
+"""The small calls that each client makes before it is measured: to connect, to log in, and to fill its caches."""
+
 ONE = SMALL[0].name
 EIGHT = SMALL[3].name
 COUNTS = "counts"

@@ -17,6 +17,7 @@ from typing import Any, Callable
 
 from servers import samples
 
+from .cases import WARM_UP
 from .contestants import CONTESTANTS, Client, Contestant
 
 _SMALL = "whoami"
@@ -38,14 +39,15 @@ def _action(kind: str, length: int) -> Callable[[Client], None]:
 
 
 def _in_threads(clients: list[Client], calls: int, act: Callable[[Client], None]) -> dict[str, float]:
-    """Make the calls, in one thread for each client, and measure them. Before them, each client makes a small call."""
+    """Make the calls, in one thread for each client, and measure them. Before them, each client makes small calls."""
     failures: list[BaseException] = []
     before: dict[str, float] = {}
     barrier = threading.Barrier(len(clients), lambda: before.update(_counters(), memory=_memory("VmRSS")))
 
     def run(client: Client, calls: int) -> None:
         try:
-            client(_SMALL)  # connects, and logs in if there are sessions
+            for _ in range(WARM_UP):
+                client(_SMALL)
             barrier.wait()
             for _ in range(calls):
                 act(client)
