@@ -7,9 +7,8 @@ from typing import Any
 from .._hints import Hint
 from .gss import Credentials
 from .gssapi_library import library
-from .libraries import credentials_of_process
+from .libraries import credentials_of_process, gssapi_credentials
 from .own_cache import OwnCache
-from .python_gssapi import GssapiCredentials
 from .ticket import Ticket
 from .tokens import read_offer
 
@@ -45,7 +44,7 @@ class TicketMaker:
         self.credentials: Credentials = (
             credentials_of_process(principal)
             if ccache is None and keytab is None
-            else GssapiCredentials(principal, ccache, keytab)
+            else gssapi_credentials(principal, ccache, keytab)
         )
 
     def __call__(self, service: str, **options: Any) -> Ticket:
@@ -78,4 +77,4 @@ def holder(principal: str | None, ccache: str | None, keytab: str | None) -> tup
 
     Return None if there are no credentials, or python-gssapi is not installed.
     """
-    return None if library() is None else GssapiCredentials(principal, ccache, keytab).holder()
+    return None if library() is None else gssapi_credentials(principal, ccache, keytab).holder()

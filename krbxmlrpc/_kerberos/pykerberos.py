@@ -8,6 +8,8 @@ from __future__ import annotations
 import binascii
 from typing import Any
 
+import kerberos
+
 from .._forks import no_fork
 from .._secrets import Secret, SecretBytes
 from ..errors import GSSStatus
@@ -22,27 +24,16 @@ _SHORTEST_TICKET = 128
 """A ticket has more characters in base64: its encrypted part alone has a session key, two principals and five times."""
 
 
-def _load() -> Any:
-    """Load the library when it is first needed: python-gssapi may take its place."""
-    import kerberos
-
-    return kerberos
-
-
 class PykerberosCredentials:
     """The credentials that the environment names.
 
     Args:
         principal: as for `KerberosTicket`.
-
-    Raises:
-        ImportError: pykerberos is not installed.
     """
 
     own: OwnCache | None = None
 
     def __init__(self, principal: str | None) -> None:
-        self._kerberos = no_fork(_load)
         self._principal = principal
 
     def check_principal(self, request: Request) -> None:
@@ -55,7 +46,6 @@ class PykerberosCredentials:
 
     def begin(self, request: Request) -> tuple[_Context, str]:
         """Return a new context and its first token."""
-        kerberos = self._kerberos
         flags = kerberos.GSS_C_MUTUAL_FLAG if request.mutual else 0
         flags |= kerberos.GSS_C_DELEG_FLAG if request.delegate else 0
         oid = kerberos.GSS_MECH_OID_SPNEGO if request.mechanism == "spnego" else kerberos.GSS_MECH_OID_KRB5
@@ -64,7 +54,7 @@ class PykerberosCredentials:
             _, handle = no_fork(kerberos.authGSSClientInit, request.target, **options)
         except kerberos.GSSError as error:
             raise failure_of(error) from error
-        context = _Context(self, request, kerberos, handle)
+        context = _Context(self, request, handle)
         return context, context.step("")[1]
 
     def empty(self, seen: int, is_tgt_refused: bool = False) -> bool:
@@ -81,15 +71,14 @@ class PykerberosCredentials:
 
 
 class _Context:
-    def __init__(self, credentials: PykerberosCredentials, request: Request, kerberos: Any, handle: Any) -> None:
+    def __init__(self, credentials: PykerberosCredentials, request: Request, handle: Any) -> None:
         self._credentials = credentials
         self._request = request
-        self._kerberos = kerberos
         self.handle = handle
         self._length: int | None = None  # of the first token
 
     def step(self, token: str) -> tuple[bool, str]:
-        kerberos, bindings = self._kerberos, {}
+        bindings = {}
         if self._request.channel_bindings is not None:
             bindings["channel_bindings"] = kerberos.channelBindings(application_data=self._request.channel_bindings)
         try:
@@ -102,7 +91,7 @@ class _Context:
         return state == kerberos.AUTH_GSS_COMPLETE, answer
 
     def client(self) -> str:
-        return str(self._kerberos.authGSSClientUserName(self.handle))
+        return str(kerberos.authGSSClientUserName(self.handle))
 
     def delegates(self) -> bool | None:
         # pykerberos does not tell the flags of a context. A token that delegates holds a ticket-granting ticket. So it
