@@ -330,13 +330,20 @@ class Connection:
         plain = len(values) == 1 and isinstance(values[0], str)
         name, value = _text(header), values[0] if plain else Secret(", ".join(map(_text, values)))
         key = field_key(name)
-        at = self._once.setdefault(key, len(self._lines)) if key in ONCE else len(self._lines)
-        if at < len(self._lines):
-            if key in ("authorization", "host"):
-                raise ValueError(f"the transport itself sets the header {name}: a hook must not add another one")
-            if key == "cookie":
-                value = joined_cookies(self._lines[at].partition(": ")[2], value)
-        self._lines[at : at + 1] = [Secret(f"{name}: {value}")]
+        if key in self._once:
+            self._replace_line(key, name, value)
+            return
+        if key in ONCE:
+            self._once[key] = len(self._lines)
+        self._lines.append(Secret(f"{name}: {value}"))
+
+    def _replace_line(self, key: str, name: str, value: str) -> None:
+        if key in ("authorization", "host"):
+            raise ValueError(f"the transport itself sets the header {name}: a hook must not add another one")
+        at = self._once[key]
+        if key == "cookie":
+            value = joined_cookies(self._lines[at].partition(": ")[2], value)
+        self._lines[at] = Secret(f"{name}: {value}")
 
     def endheaders(self, message_body: Data | Pieces | None = None) -> None:
         """Send the head, and the body if there is one.
