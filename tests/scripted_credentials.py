@@ -8,7 +8,7 @@ class ScriptedContext:
         answer: the answer to a token of the server.
     """
 
-    handle = None
+    handle = holder = None
 
     def __init__(self, answer=""):
         self._answer = answer

@@ -40,6 +40,7 @@ class ScriptedTicket:
     """
 
     service_principal = "HTTP/hub@REALM"
+    holder = None
     remedy = None
     again = "run kinit again"
 

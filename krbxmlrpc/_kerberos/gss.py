@@ -29,6 +29,10 @@ class Context(Protocol):
     """A GSSAPI context."""
 
     @property
+    def holder(self) -> str | None:
+        """The principal of the credentials; None if the library does not tell it."""
+
+    @property
     def handle(self) -> Any:
         """The library's own object, which refers to no credentials."""
 

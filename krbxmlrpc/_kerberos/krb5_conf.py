@@ -40,7 +40,7 @@ class Configuration(NamedTuple):
 
 
 _TRUE = ("y", "yes", "true", "t", "1", "on")
-_known: dict[tuple[str, ...], tuple[list[tuple[str, Version]], Configuration]] = {}
+_known: dict[str, tuple[list[tuple[str, Version]], Configuration]] = {}
 
 
 def paths(names: str | None) -> list[str]:
@@ -53,14 +53,23 @@ def read(names: str | None) -> Configuration:
 
     The result is kept until one of the files changes, because each ticket needs it.
     """
-    key = tuple(paths(names))
-    versions, found = _known.get(key, ([], None))
-    if found is None or any(file_version(path) != version for path, version in versions):
-        found = Configuration([], [], {}, {}, {})
-        versions = []
-        for path in key:
-            (found.files if _read_file(path, found, versions, 0) else found.missing).append(path)
-        _known[key] = versions, found
+    names = names or DEFAULT
+    versions, found = _known.get(names, ([], None))
+    if found is not None:
+        for path, version in versions:  # a loop, because each ticket comes here
+            if file_version(path) != version:
+                break
+        else:
+            return found
+    return _read_anew(names)
+
+
+def _read_anew(names: str) -> Configuration:
+    found = Configuration([], [], {}, {}, {})
+    versions: list[tuple[str, Version]] = []
+    for path in paths(names):
+        (found.files if _read_file(path, found, versions, 0) else found.missing).append(path)
+    _known[names] = versions, found
     return found
 
 

@@ -71,6 +71,8 @@ class PykerberosCredentials:
 
 
 class _Context:
+    holder: str | None = None
+
     def __init__(self, credentials: PykerberosCredentials, request: Request, handle: Any) -> None:
         self._credentials = credentials
         self._request = request

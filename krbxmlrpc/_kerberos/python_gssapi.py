@@ -94,7 +94,7 @@ class GssapiCredentials:
             with suppress(self.gssapi.GSSError):
                 context = _Context(self.gssapi, request, kept.credentials)
                 token = context.first()
-                context.principal = kept.principal
+                context.holder = kept.principal
                 return context, token
             self._keeper.forget(request)  # the cache itself tells why
         return self._begin_anew(request)
@@ -116,7 +116,7 @@ class GssapiCredentials:
                 state = self._keeper.look(request)
                 continue
             self._keeper.note(request, state, found, context.lifetime)
-            context.principal = found.principal
+            context.holder = found.principal
             return context, token
 
     def _may_succeed_now(self, error: Any, request: Request, state: Any, count: int) -> bool:
@@ -217,7 +217,7 @@ class _Context:
     """A GSSAPI context, with the arguments of its steps.
 
     Attributes:
-        principal: the principal of the credentials.
+        holder: the principal of the credentials.
         lifetime: the seconds for which the context is valid; None: there is no limit.
     """
 
@@ -234,7 +234,7 @@ class _Context:
         )
         self.handle: Any = None
         self.lifetime: int | None = None
-        self.principal = ""
+        self.holder = ""
         self._delegates = False
 
     def first(self) -> str:
@@ -256,7 +256,7 @@ class _Context:
         return not has_more, Secret(base64.b64encode(answer or b"").decode("ascii"))
 
     def client(self) -> str:
-        return self.principal  # of the credentials, because GSSAPI tells nothing of a context that has just expired
+        return self.holder  # of the credentials, because GSSAPI tells nothing of a context that has just expired
 
     def delegates(self) -> bool | None:
         return self._delegates

@@ -63,11 +63,13 @@ class Ticket:
         remedy: the remedy for the error that `answer_token` has raised; None if only the server can know the cause.
         fingerprint: a hash of the service ticket: it tells whether two tickets came from one entry of the cache.
         is_to_delegate: whether the caller asked for delegation.
+        holder: the principal of the credentials; None if it is unknown until the exchange is complete.
         delegates: whether the ticket delegates; None if that is unknown. The ticket can fail to delegate although
             `is_to_delegate` is set: the ticket-granting ticket may not be forwardable, or the KDC may not forward it.
     """
 
     auth_header: str
+    holder: str | None
     principal: str | None
     service_principal: str
     remedy: str | None = None
@@ -85,10 +87,7 @@ class Ticket:
         _asked: str | None = None,
         _credentials: Credentials | None = None,
     ) -> None:
-        check_ticket_arguments(service, principal, delegate, mechanism)
-        checked("mutual", mutual, "True or False", (bool,))
-        accepted = "bytes, as tls_server_end_point() returns them, or None"
-        checked("channel_bindings", channel_bindings, accepted, (bytes, type(None)))
+        check_service(service)
         self.service = service
         self.mutual = mutual
         self.principal = None
@@ -104,6 +103,7 @@ class Ticket:
             context, token, self._offer = self._found(mechanism)
         except ValueError as error:
             raise self._other_mechanism() from error
+        self.holder = context.holder
         self.service_principal = self._offer.service
         self.fingerprint = self._offer.fingerprint
         if not is_ticket_for(service, self.service_principal):
@@ -368,13 +368,17 @@ class Ticket:
         return f"<{type(self).__name__} for {self.service}{'' if self._context else ', used'}>"
 
 
-def check_ticket_arguments(service: object, principal: object, delegate: object, mechanism: object) -> None:
-    """Raise TypeError or ValueError if an argument is not as `KerberosTicket` describes it."""
-    checked("service", service, SERVICE, (str,), is_service)
-    if principal is not None:
-        checked("principal", principal, PRINCIPAL, (str,), is_principal)
-    checked("delegate", delegate, "True or False", (bool,))
-    checked("mechanism", mechanism, "'spnego' or 'krb5'", (str,), MECHANISMS.__contains__)
+def check_service(service: object) -> None:
+    """Raise TypeError or ValueError if a service is not as `KerberosTicket` describes it."""
+    if type(service) is not str or service not in _services:
+        _services.add(checked("service", service, SERVICE, (str,), is_service))
+        if len(_services) > _MAX_SERVICES:
+            _services.clear()
+
+
+_services: set[object] = set()
+"""Services that have been checked, because each ticket needs the check."""
+_MAX_SERVICES = 256
 
 
 def is_service(name: str) -> bool:

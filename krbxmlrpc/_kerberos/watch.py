@@ -37,7 +37,12 @@ class Signature(NamedTuple):
 
     def is_current(self, name: str) -> bool:
         """Say whether the cache with this name is still the same, and has not changed."""
-        return name == self.name and all(file_version(path) == version for path, version in self.versions)
+        if name != self.name:
+            return False
+        for path, version in self.versions:  # a loop, because each call comes here
+            if file_version(path) != version:
+                return False
+        return True
 
 
 class Sight:

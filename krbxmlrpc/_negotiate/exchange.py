@@ -408,7 +408,7 @@ class Exchange(Negotiation):
                 ticket = self._wire.get_ticket() if sent is Sent.TICKET else None
                 seconds = time.monotonic() - started
                 is_open = ticket is None or self._wire.is_usable()
-                if is_open and (ticket is None or self._is_owners_ticket()):
+                if is_open and (ticket is None or self._is_owners(ticket)):
                     step, response = self.negotiate(sent, ticket, self._call.legs)
                     return step, self._result(step, response, sent, ticket)
                 self._wire.give_up()
@@ -427,17 +427,19 @@ class Exchange(Negotiation):
         if principal is not None and not self._owner.holds(principal):
             self._cookies, self._own_session = Cookies(), False
         self._wire.open()
-        while not self._is_owners(self._wire.connection):
+        while not self._is_connection_of_owner():
             self._wire.give_up()
             self._wire.close()
             self._wire.open()
 
-    def _is_owners(self, connection: object) -> bool:
-        principal = self._memory.principal_on(connection)
+    def _is_connection_of_owner(self) -> bool:
+        principal = self._memory.principal_on(self._wire.connection)
         return principal is None or self._owner.holds(principal)
 
-    def _is_owners_ticket(self) -> bool:
-        """Say whether the principal is the same after the time that it took to get a ticket."""
+    def _is_owners(self, ticket: Ticket) -> bool:
+        """Say whether a ticket is the owner's. The principal may have changed in the time that it took to get it."""
+        if ticket.holder is not None and ticket.holder == self._owner.cache:
+            return True
         return self._memory.identity.look() is self._owner
 
     def _result(self, step: Step, response: Response, sent: Sent, ticket: Ticket | None) -> Any:
