@@ -6,11 +6,11 @@ keytab that renews the tickets in the cache.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import functools
 import operator
 from contextlib import suppress
-from typing import Any, Callable
+from typing import Any
 
 from .._forks import no_fork
 from .._secrets import Secret, SecretBytes, hidden
@@ -222,16 +222,16 @@ class _Context:
     """
 
     def __init__(self, raw: Any, request: Request, credentials: Any) -> None:
-        kind = raw.NameType.hostbased_service if request.is_by_host else raw.NameType.kerberos_principal
         self._raw = raw
-        self._init: Callable[..., Any] = functools.partial(
-            raw.init_sec_context,
-            raw.import_name(request.target.encode(), kind),
-            creds=credentials,
-            mech=oid(raw, request.mechanism),
-            flags=_flags(raw, request),
-            channel_bindings=_bindings(raw, request.channel_bindings),
-        )
+        self._arguments = {
+            "target_name": _name(raw, request.target, request.is_by_host),
+            "creds": credentials,
+            "mech": oid(raw, request.mechanism),
+            "flags": _flags(raw, request.mutual, request.delegate),
+        }
+        if request.channel_bindings is not None:
+            bindings = raw.ChannelBindings(application_data=request.channel_bindings)
+            self._arguments["channel_bindings"] = bindings
         self.handle: Any = None
         self.lifetime: int | None = None
         self.holder = ""
@@ -248,12 +248,15 @@ class _Context:
             raise failure_of(error) from error
 
     def _step(self, token: str) -> tuple[bool, str]:
-        given = SecretBytes(base64.b64decode(token))
+        given = SecretBytes(binascii.a2b_base64(token))
         self.handle, flags, answer, self.lifetime, has_more = map(
-            hidden, _RESULTS(self._init(context=self.handle, input_token=given or None))
+            hidden,
+            _RESULTS(
+                self._raw.init_sec_context(**self._arguments, context=self.handle, input_token=given or None),
+            ),
         )
         self._delegates = self._raw.RequirementFlag.delegate_to_peer in flags
-        return not has_more, Secret(base64.b64encode(answer or b"").decode("ascii"))
+        return not has_more, Secret(binascii.b2a_base64(answer or b"", newline=False).decode("ascii"))
 
     def client(self) -> str:
         return self.holder  # of the credentials, because GSSAPI tells nothing of a context that has just expired
@@ -262,12 +265,16 @@ class _Context:
         return self._delegates
 
 
-def _flags(raw: Any, request: Request) -> list[Any]:
+@functools.lru_cache(maxsize=256)
+def _name(raw: Any, target: str, is_by_host: bool) -> Any:
+    """Return a name as GSSAPI takes it. Cached, because the same names recur."""
+    kind = raw.NameType.hostbased_service if is_by_host else raw.NameType.kerberos_principal
+    return raw.import_name(target.encode(), kind)
+
+
+@functools.cache
+def _flags(raw: Any, mutual: bool, delegate: bool) -> list[Any]:
     flags = [raw.RequirementFlag.transferable]  # has no effect; an empty list would mean python-gssapi's defaults
-    flags += [raw.RequirementFlag.mutual_authentication] * request.mutual
-    flags += [raw.RequirementFlag.delegate_to_peer] * request.delegate
+    flags += [raw.RequirementFlag.mutual_authentication] * mutual
+    flags += [raw.RequirementFlag.delegate_to_peer] * delegate
     return flags
-
-
-def _bindings(raw: Any, channel_bindings: bytes | None) -> Any:
-    return None if channel_bindings is None else raw.ChannelBindings(application_data=channel_bindings)
