@@ -10,13 +10,14 @@ import io
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable
-from xml.parsers.expat import ExpatError, errors
+from xml.parsers.expat import ErrorString, ExpatError, errors
 from xmlrpc.client import Fault, ResponseError, Unmarshaller
 
 import defusedxml
 
 from .._hints import Hint
 from ..errors import InvalidResponse, ResponseTooLarge, UnsafeResponse
+from .canonical import BROKEN_RULES, NAMES, Scanner
 from .defused import DefusedExpatParser
 
 PIECE = 64 * 1024
@@ -35,7 +36,7 @@ Text has no such limit, because expat passes text on in parts.
 """
 
 MAX_NAMES = 8 * 1024
-"""The most characters in all different names of elements and attributes. XML-RPC has some twenty names."""
+"""The most characters in all different names of elements and attributes, without those of XML-RPC itself."""
 
 _KNOWN_TYPES = (
     *("application/json", "application/octet-stream", "application/xhtml+xml", "application/xml"),
@@ -46,9 +47,6 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 _INVALID = errors.codes[errors.XML_ERROR_INVALID_TOKEN]
 _BAD_REFERENCE = errors.codes[errors.XML_ERROR_BAD_CHAR_REF]
-_BROKEN_RULES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""The errors of the standard unmarshaller for well-formed XML that breaks the XML-RPC specification."""
-
 _CUT_OFF = {
     errors.codes[error]
     for error in (
@@ -115,15 +113,15 @@ class _BoundedUnmarshaller(Unmarshaller):
 
     def __init__(self, use_datetime: bool, use_builtin_types: bool) -> None:
         super().__init__(use_datetime=use_datetime, use_builtin_types=use_builtin_types)
-        self._depth = 0
-        self._kinds: list[str] = []  # of each mark: array or struct. Kinds that have lost their mark may follow.
+        self.depth = 0
+        self._kinds: list[str] = []  # of each mark: array or struct
         self._is_fault = False
         self.data = self._data.append
 
     def start(self, tag: str, attrs: Any) -> None:
         """Begin an element."""
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
             raise InvalidResponse(f"the XML of the reply is nested more than {MAX_DEPTH} elements deep")
         self._data.clear()
         if ":" in tag:
@@ -136,15 +134,18 @@ class _BoundedUnmarshaller(Unmarshaller):
                 raise _Defect("a value has an unknown type", tag)
             self._value = False
         if tag in ("array", "struct"):
-            del self._kinds[len(self._marks) :]
-            self._kinds.append(tag)
-            self._marks.append(len(self._stack))
+            self.begin_container(tag)
         elif tag == "fault":
             self._is_fault = True
 
+    def begin_container(self, tag: str) -> None:
+        """Begin an array or a struct."""
+        self._kinds.append(tag)
+        self._marks.append(len(self._stack))
+
     def end(self, tag: str) -> None:
         """End an element."""
-        self._depth -= 1
+        self.depth -= 1
         if ":" in tag:
             tag = tag.rpartition(":")[2]
         if tag == "value":
@@ -154,22 +155,29 @@ class _BoundedUnmarshaller(Unmarshaller):
         elif tag in self.dispatch:
             try:
                 self.dispatch[tag](self, "".join(self._data))
-            except _BROKEN_RULES as error:
+            except BROKEN_RULES as error:
                 shown = None if tag == "struct" else "".join(self._data)
                 words, hint = _FAULTS.get(tag, "a number cannot be read"), _HINTS.get(tag, _BREAKS_RULES)
                 raise _Defect(words, shown, hint) from error
 
     def end_struct(self, data: str) -> None:
         """End a struct. If it cannot be made, its mark stays, so that `place` finds it."""
-        mark = self._marks[-1]
-        items: list[Any] = self._stack[mark:]
-        if len(items) % 2:
+        stack, mark = self._stack, self._marks[-1]
+        if (len(stack) - mark) % 2:
             raise IndexError
-        self._stack[mark:] = [dict(zip(items[::2], items[1::2]))]
+        stack[mark:] = [dict(zip(stack[mark::2], stack[mark + 1 :: 2]))]
         self._marks.pop()
+        self._kinds.pop()
         self._value = False
 
-    dispatch: dict[str, Any] = {**Unmarshaller.dispatch, "struct": end_struct}
+    def end_array(self, data: str) -> None:
+        """End an array."""
+        stack, mark = self._stack, self._marks.pop()
+        self._kinds.pop()
+        stack[mark:] = [stack[mark:]]
+        self._value = False
+
+    dispatch: dict[str, Any] = {**Unmarshaller.dispatch, "array": end_array, "struct": end_struct}
 
     def close(self) -> tuple[Any, ...]:
         """Return the values.
@@ -212,19 +220,18 @@ class _BoundedUnmarshaller(Unmarshaller):
 class _BoundedParser(DefusedExpatParser):
     """Refuses DTDs and entities, other documents than XML-RPC, and XML that makes expat keep more than the values need.
 
+    A `Scanner` reads the document first. expat, which is begun only then, reads it from the first thing on that the
+    scanner does not know.
+
     Attributes:
         has_begun: whether the document has begun as XML-RPC does: its first element is ``methodResponse``.
     """
 
     def __init__(self, target: Unmarshaller) -> None:
-        super().__init__(target)
-        self._parser: Any
-        self._target: Any
-        self._parser.buffer_text = True  # to get text in large pieces, not line by line
-        if hasattr(self._parser, "SetReparseDeferralEnabled"):
-            self._parser.SetReparseDeferralEnabled(False)  # newer versions of expat wait, too, but do not report it
-        self._parser.XmlDeclHandler = self._declared
-        self._parser.StartElementHandler = self._begin
+        self._target: Any = target
+        self._target.xml(None, None)
+        self._parser: Any = None
+        self._scanner = Scanner(target)
         self.has_begun = False
         self._encoding = "utf-8"
         self._start = b""  # the first two bytes
@@ -232,6 +239,28 @@ class _BoundedParser(DefusedExpatParser):
         self._parsed = 0  # bytes
         self._unfinished = 0  # how many of these bytes, at their end, belong to an unfinished token
         self._last = b""
+        self._moved = 0  # the position of a byte in the document, less that in what expat has been given
+
+    def _begin_expat(self) -> None:
+        """Let expat read from here on. If the document has begun, expat first gets the open tags and a line end."""
+        scanner, target = self._scanner, self._target
+        super().__init__(target)
+        parser = self._parser
+        parser.buffer_text = True  # to get text in large pieces, not line by line
+        if hasattr(parser, "SetReparseDeferralEnabled"):
+            parser.SetReparseDeferralEnabled(False)  # newer versions of expat wait, too, but do not report it
+        parser.XmlDeclHandler = self._declared
+        parser.StartElementHandler = self._begin
+        if scanner.has_begun:
+            parser.StartElementHandler = parser.EndElementHandler = parser.CharacterDataHandler = None
+            before = (scanner.open or "<methodResponse/>") + "\n"
+            parser.Parse(before.encode(), False)
+            parser.StartElementHandler = target.start
+            parser.EndElementHandler, parser.CharacterDataHandler = target.end, target.data
+            target.depth = scanner.depth
+            scanner.flush()
+            self._moved = self._parsed - len(before)
+            self._start = b"<?"  # as in any document that the scanner has begun to read
 
     def _declared(self, version: str, encoding: Any, standalone: int) -> None:
         self._encoding = (encoding or self._encoding).lower()
@@ -268,26 +297,52 @@ class _BoundedParser(DefusedExpatParser):
             self._parse()
 
     def _parse(self, final: bool = False) -> None:
+        if self._parser is None and self._scan(final):
+            return
         data, self._waiting = self._waiting, bytearray()
         self._start = bytes(self._start + data[:2])[:2]
         try:
             self._parser.Parse(data, final)
         except ExpatError as error:
-            at = self._parser.ErrorByteIndex
+            at = self._parser.ErrorByteIndex + self._moved
             if error.code == _INVALID and self._start not in _WIDE:
                 here = at - self._parsed + len(self._last)
                 _check_character((self._last + data)[here : here + 4], at, self._encoding == "utf-8")
-            raise
+            raise self._in_document(error) from None
         if final:
             return
         self._parsed += len(data)
-        self._unfinished = self._parsed - self._parser.CurrentByteIndex
+        self._unfinished = self._parsed - self._parser.CurrentByteIndex - self._moved
         kept = max(self._unfinished, 3)  # an unfinished character has up to 3 bytes
         self._last = bytes(self._last + data[-kept:])[-kept:]
         if self._unfinished > MAX_TOKEN:
             raise InvalidResponse(f"the XML of the reply has a tag or comment of more than {MAX_TOKEN} bytes")
-        if sum(map(len, self._parser.intern)) > MAX_NAMES:
+        if sum(len(name) for name in self._parser.intern if name not in NAMES) > MAX_NAMES:
             raise InvalidResponse(f"the XML of the reply has more than {MAX_NAMES} characters in different names")
+
+    def _scan(self, final: bool) -> bool:
+        """Let the scanner read on; return False if expat has to read the rest."""
+        used, is_known = self._scanner.read(self._waiting)
+        self.has_begun = self._scanner.has_begun
+        self._parsed += used
+        del self._waiting[:used]
+        if is_known and (not final or (self._scanner.has_ended and not self._waiting)):
+            return True
+        self._begin_expat()
+        return False
+
+    def _in_document(self, error: ExpatError) -> ExpatError:
+        """Return an error of expat with its position in the whole document."""
+        scanner = self._scanner
+        if not scanner.has_begun:
+            return error
+        line, column = error.lineno - 1, error.offset  # expat got one line more
+        if line == 1:
+            column += scanner.column
+        line += scanner.line - 1
+        moved = ExpatError(f"{ErrorString(error.code)}: line {line}, column {column}")
+        moved.code, moved.lineno, moved.offset = error.code, line, column
+        return moved
 
     def close(self) -> None:
         """Parse the rest. Raise the errors of `feed`."""
@@ -295,8 +350,8 @@ class _BoundedParser(DefusedExpatParser):
 
     def release(self) -> None:
         """Let go of expat's parser and of the unmarshaller. Expat's parser refers back to this object."""
-        self.__dict__.pop("_parser", None)
-        self.__dict__.pop("_target", None)
+        for name in ("_parser", "_target", "_scanner"):
+            self.__dict__.pop(name, None)
 
 
 _WIDE = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<", b"\0 ", b" \0", b"\n\0", b"\0\n")
@@ -418,7 +473,7 @@ def decode(
             "the XML of the reply was refused: it has a document type declaration or entities, which no XML-RPC needs",
             hint="tell the server's operator: this is an attack, or not an XML-RPC server",
         ) from error
-    except (ExpatError, ResponseError, *_BROKEN_RULES) as error:
+    except (ExpatError, ResponseError, *BROKEN_RULES) as error:
         raise _refusal(_defect_of(error, is_verified), parser, content_type, is_verified) from error
     finally:
         if isinstance(parser, _BoundedParser):

@@ -1,0 +1,463 @@
+"""Reads XML as encoders of XML-RPC write it, with regular expressions. expat reads everything else.
+
+A `Scanner` feeds the same unmarshaller as expat. It knows a closed subset of XML: the tags of XML-RPC without
+attributes, in their usual nesting, white space between these tags, and text with the predefined entities and character
+references. The scanner neither accepts nor refuses a document by itself. At the first thing that it does not know, it
+stops, and expat goes on from there.
+
+Each step in Python costs, so the scanner makes few of them. One match of `_ITEM` takes a whole member of a struct, a
+whole value, or all tags that begin or end a nested struct or array. The scanner reads everything else tag by tag, and
+makes the events that expat would make. It does so, too, for an item that does not end with the piece.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_base64
+from codecs import utf_8_decode
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from io import StringIO
+from itertools import islice, product
+from operator import length_hint
+from typing import Any, Callable
+from xmlrpc.client import Binary, DateTime
+
+BROKEN_RULES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""The errors of the standard unmarshaller for well-formed XML that breaks the XML-RPC specification."""
+
+_WINDOW = 8 * 1024
+"""How many characters are searched for items at a time. This limits the work that is lost if an item is unknown."""
+
+_MAX_CONTAINERS = 120
+"""The most structs and arrays within each other that the scanner reads. Each takes up to four elements."""
+
+_LONGEST_NESTING = 500
+"""The most characters of the tags, with white space between them, that begin or end a struct or an array."""
+
+_MAX_START = 256
+"""The most characters that the scanner waits for until the first tag is complete."""
+
+_CONTROL = bytes({*range(32)} - {*b"\t\n\r"})
+_MARKED = bytes(0xFF if byte in _CONTROL else byte for byte in range(256))
+"""Turns each control character that XML does not allow into a byte that UTF-8 does not have."""
+
+_WHITE = " \t\r\n"
+_SPACE = f"[{_WHITE}]*"
+_ITEM = re.compile(
+    rf"""
+    {_SPACE}(?:<member>{_SPACE}<name>([^<]+)</name>{_SPACE})?
+    (?:
+        <value>(?:<(nil/|[A-Za-z0-9.]+)>)?([^<]*)(?(2)(?:(?<=/>)|</\2>))</value>(?(1){_SPACE}</member>)
+    |
+        (
+            <value>{_SPACE}<(?:struct|array>{_SPACE}<data)>
+        |
+            </(?:struct|data>{_SPACE}</array)>{_SPACE}</value>(?:{_SPACE}</member>)?
+        |
+            (?(1)(?!)|[\s\S]+)
+        )
+    )
+    """,
+    re.VERBOSE,
+)
+"""An item of a struct or an array, or else all the rest. So there is nothing between two matches.
+
+The groups are: the name of a member; the type of a value, and its text; the tags that begin or end a struct or an array,
+or the rest.
+"""
+
+_BEGINNINGS = {"<value><struct>": "struct", "<value><array><data>": "array"}
+_ENDINGS = {
+    "</struct></value>": ("struct", "<value><struct>"),
+    "</struct></value></member>": ("struct", "<member><value><struct>"),
+    "</data></array></value>": ("array", "<value><array><data>"),
+    "</data></array></value></member>": ("array", "<member><value><array><data>"),
+}
+"""The containers that an item ends, and the tags that it closes."""
+
+_AROUND_VALUES = ("<data>", "<param>", "<fault>")
+_ROOT = "methodResponse"
+_TYPES = (
+    *("nil", "boolean", "i1", "i2", "i4", "i8", "int", "biginteger", "double", "float", "bigdecimal", "string"),
+    *("base64", "dateTime.iso8601"),
+)
+_CHILDREN: dict[str, tuple[str, ...]] = {
+    _ROOT: ("params", "fault"),
+    "params": ("param",),
+    "param": ("value",),
+    "fault": ("value",),
+    "value": ("array", "struct", *_TYPES),
+    "array": ("data",),
+    "data": ("value",),
+    "struct": ("member",),
+    "member": ("name", "value"),
+}
+"""The usual elements in each element."""
+
+NAMES = frozenset((_ROOT, *_CHILDREN, *(tag for tags in _CHILDREN.values() for tag in tags)))
+"""The tags that the scanner knows."""
+
+_WITH_TEXT = ("name", "value", *_TYPES)
+
+_DECLARATIONS = tuple(
+    f"<?xml version={quote}1.0{quote}{name and f' encoding={quote}{name}{quote}'}{space}?>"
+    for quote, name, space in product("'\"", ("", "utf-8", "UTF-8"), ("", " "))
+)
+_DECLARATION = "|".join(map(re.escape, _DECLARATIONS))
+_BEFORE_ROOT = re.compile(f"(?:{_DECLARATION})?{_SPACE}")
+_HEAD = re.compile(f"(?:{_DECLARATION})?{_SPACE}<{_ROOT}>(?:{_SPACE}(?:(<params>){_SPACE}(<param>)|(<fault>)))?")
+_BEFORE_VALUE = f"<{_ROOT}><params><param>"
+_FOOT = re.compile(f"{_SPACE}</param>{_SPACE}</params>{_SPACE}</{_ROOT}>{_SPACE}")
+_TAG = re.compile("<(/?)([A-Za-z0-9.]+)(/?)>")
+
+_REFERENCE = re.compile("&(?:#([0-9]{1,7}|x[0-9A-Fa-f]{1,6});|([a-z]{2,4});)?")
+_ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
+_UNFINISHED = re.compile(r"(?:&[^;]*|\]{1,2}|\r)\Z")
+_LONGEST_REFERENCE = len("&#1114111;")
+
+
+class _UnknownError(Exception):
+    """The scanner does not know the text from the position `at` on."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(at)
+        self.at = at
+
+
+class Scanner:
+    """Reads a document up to the first thing that it does not know.
+
+    Attributes:
+        open: the tags of all open elements, as they would begin a document.
+        has_begun: whether the first tag, ``<methodResponse>``, has been read.
+        line, column: the position behind all that has been read, as expat counts: lines from 1, columns from 0.
+    """
+
+    def __init__(self, target: Any) -> None:
+        self._target = target
+        self._convert = _converters(bool(target._use_datetime), bool(target._use_bytes))
+        self._text: StringIO | None = None
+        self.open = ""
+        self.has_begun = False
+        self.line = 1
+        self.column = 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the last tag, ``</methodResponse>``, has been read."""
+        return self.has_begun and not self.open
+
+    def read(self, data: bytes | bytearray) -> tuple[int, bool]:
+        """Read a piece of the document.
+
+        Returns: how many bytes have been read, and whether the others can become something that the scanner knows.
+        """
+        try:
+            text, size = utf_8_decode(data, "strict", False)
+        except UnicodeDecodeError:
+            return 0, False
+        if not _is_plain(data, text):
+            return 0, False
+        at, is_known = self._read(text)
+        self._count(text, at)
+        return size - len(text[at:].encode()), is_known
+
+    def _read(self, text: str) -> tuple[int, bool]:
+        at = 0
+        try:
+            if not self.has_begun:
+                at = self._begin(text)
+            while self.has_begun:
+                before, at = at, self._end_params(text, self._items(text, at))
+                if at < len(text):
+                    at = self._tag(text, self._characters(text, at))
+                if at == before:
+                    break
+        except _UnknownError as unknown:
+            return unknown.at, False
+        return at, True
+
+    def _count(self, text: str, end: int) -> None:
+        """Go on with line and column. A line ends with a line feed, a carriage return, or both."""
+        lines = text.count("\n", 0, end)
+        last = text.rfind("\n", 0, end)
+        if "\r" in text:
+            lines += text.count("\r", 0, end) - text.count("\r\n", 0, end)
+            last = max(last, text.rfind("\r", 0, end))
+        self.line += lines
+        self.column = end - last - 1 if lines else self.column + end
+
+    # -- whole items --------------------------------------------------------------------------------------------------
+
+    def _items(self, text: str, at: int) -> int:
+        """Read as many whole items as there are; return the position behind them."""
+        while self.open.endswith(("<struct>", *_AROUND_VALUES)):
+            end = min(at + _WINDOW, len(text))
+            items = _ITEM.findall(text, at, end)
+            if text.find("&", at, end) >= 0 or text.find("\r", at, end) >= 0:
+                items = list(map(_with_plain_text, items))
+            left = self._take(items)
+            if left > 1:
+                raise _UnknownError(next(islice(_ITEM.finditer(text, at, end), len(items) - left, None)).start())
+            before, at = at, end
+            if left:
+                at = end - len(items[-1][-1]) if items[-1][-1] else before
+            if at == before:
+                break
+        return at
+
+    def _take(self, items: list[Any]) -> int:
+        """Put the values of items on the stack. Return how many items are left; the first of them is not valid here.
+
+        This is the inner loop of the decoder, so it calls as few functions as it can.
+        """
+        target, convert = self._target, self._convert
+        append = target.append
+        in_struct, in_values = self._context()
+        left = iter(items)
+        try:
+            for name, kind, words, tags in left:
+                if kind:
+                    value = words if kind == "string" else convert[kind](words)
+                elif tags:
+                    if not self._nest(name, tags):
+                        break
+                    in_struct, in_values = self._context()
+                    continue
+                else:
+                    value = words
+                if name:
+                    if not in_struct:
+                        break
+                    append(name)
+                elif not in_values:
+                    break
+                append(value)
+            else:
+                return 0
+        except BROKEN_RULES:
+            pass
+        return length_hint(left) + 1
+
+    def _context(self) -> tuple[bool, bool]:
+        """Say whether members can follow, and whether values can."""
+        return self.open.endswith("<struct>"), self.open.endswith(_AROUND_VALUES)
+
+    def _nest(self, name: str, tags: str) -> bool:
+        """Begin or end a struct or an array; say whether that was possible."""
+        target, before = self._target, self.open
+        if len(tags) > _LONGEST_NESTING:
+            return False
+        if tags not in _BEGINNINGS and tags not in _ENDINGS:
+            tags = "".join(tags.split())
+        if tags in _BEGINNINGS:
+            if not before.endswith("<struct>" if name else _AROUND_VALUES) or len(target._marks) >= _MAX_CONTAINERS:
+                return False
+            if name:
+                target.append(name)
+                before += "<member>"
+            target.begin_container(_BEGINNINGS[tags])
+            self.open = before + tags
+            return True
+        kind, opened = _ENDINGS.get(tags, ("", "\n"))
+        if name or not before.endswith(opened):
+            return False
+        (target.end_struct if kind == "struct" else target.end_array)("")
+        self.open = before[: -len(opened)]
+        return True
+
+    # -- tag by tag ---------------------------------------------------------------------------------------------------
+
+    def _begin(self, text: str) -> int:
+        """Read all that comes before the first value; return the position behind it, or 0 if the text is too short."""
+        head = _HEAD.match(text)
+        if not head:
+            start = _BEFORE_ROOT.match(text)
+            may_begin = start and f"<{_ROOT}>".startswith(text[start.end() :])
+            if len(text) > _MAX_START or not (may_begin or any(known.startswith(text) for known in _DECLARATIONS)):
+                raise _UnknownError(0)
+            return 0
+        self.has_begun = True
+        self.open = f"<{_ROOT}>" + "".join(filter(None, head.groups()))
+        if head[3]:
+            self._target.start("fault", {})
+        return head.end()
+
+    def _end_params(self, text: str, at: int) -> int:
+        """Read all tags behind the only parameter; return the position behind them, or the same position."""
+        if self.open != _BEFORE_VALUE:
+            return at
+        foot = _FOOT.match(text, at)
+        if not foot:
+            return at
+        self._target.end("params")
+        self.open = ""
+        return foot.end()
+
+    def _characters(self, text: str, at: int) -> int:
+        """Read the text before the next tag; return the position behind it."""
+        end = text.find("<", at)
+        is_whole = end >= 0
+        if not is_whole:
+            end = len(text)
+            unfinished = _UNFINISHED.search(text, max(at, end - _LONGEST_REFERENCE))
+            end = unfinished.start() if unfinished else end
+        if end > at:
+            words = text[at:end]
+            if self._innermost() in _WITH_TEXT:
+                self._add(_checked(words, at), is_whole)
+            elif words.strip(_WHITE):
+                raise _UnknownError(at)
+        if is_whole:
+            self.flush()
+        return end
+
+    def _add(self, words: str, is_whole: bool) -> None:
+        """Add words to the text of an element. Parts of a text grow into one string, which takes the least memory."""
+        if self._text is None and not is_whole:
+            self._text = StringIO()
+        add = self._target.data if self._text is None else self._text.write
+        add(words)
+
+    def flush(self) -> None:
+        """Pass on the text that has been read so far."""
+        if self._text is not None:
+            self._target.data(self._text.getvalue())
+            self._text = None
+
+    def _tag(self, text: str, at: int) -> int:
+        """Read a tag; return the position behind it, or the same position if there is no whole tag."""
+        found = _TAG.match(text, at)
+        element = self._innermost()
+        if not found:
+            if not self._may_be_tag(text[at:], element):
+                raise _UnknownError(at)
+            return at
+        closing, tag, closed = found.groups()
+        if closing:
+            if closed or tag != element:
+                raise _UnknownError(at)
+            self._end(tag)
+        elif tag in _CHILDREN.get(element, ()):
+            self._start(tag)
+            if closed:
+                self._end(tag)
+        else:
+            raise _UnknownError(at)
+        return found.end()
+
+    def _start(self, tag: str) -> None:
+        self._target.depth = self.depth
+        self._target.start(tag, {})
+        self.open += f"<{tag}>"
+
+    def _end(self, tag: str) -> None:
+        self._target.end(tag)
+        self.open = self.open[: -len(tag) - 2]
+
+    @property
+    def depth(self) -> int:
+        """The number of open elements."""
+        return self.open.count("<")
+
+    def _innermost(self) -> str:
+        return self.open[self.open.rfind("<") + 1 : -1]
+
+    def _may_be_tag(self, text: str, element: str) -> bool:
+        """Say whether a text, which has no whole tag, can begin a tag that is valid here."""
+        tags = [f"</{element}>"] if element else []
+        for tag in _CHILDREN.get(element, ()):
+            tags += [f"<{tag}>", f"<{tag}/>"]
+        return any(tag.startswith(text) for tag in tags)
+
+
+def _is_plain(data: bytes | bytearray, text: str) -> bool:
+    """Say whether a document has only characters that XML allows, and no end of a CDATA section."""
+    if b"\xff" in data.translate(_MARKED) or ("]" in text and "]]>" in text):
+        return False
+    return text.isascii() or not ("\ufffe" in text or "\uffff" in text)
+
+
+def _plain(words: str) -> str:
+    """Return the text that words of a document stand for; raise ValueError if it is unknown."""
+    if "\r" in words:
+        words = words.replace("\r\n", "\n").replace("\r", "\n")
+    if "&" not in words:
+        return words
+    plain = words.replace("&lt;", "<").replace("&gt;", ">")
+    if plain.count("&") == plain.count("&amp;"):  # encoders in Python write only these references
+        return plain.replace("&amp;", "&")
+    return _REFERENCE.sub(_character, words)
+
+
+def _character(reference: re.Match[str]) -> str:
+    number, name = reference.groups()
+    if not number:
+        return _ENTITIES[name]
+    character = chr(int(number[1:], 16) if number[0] == "x" else int(number))
+    if not _is_plain(character.encode(), character):
+        raise ValueError
+    return character
+
+
+def _checked(words: str, at: int) -> str:
+    """Return the text that words stand for; `at` is their position."""
+    try:
+        return _plain(words)
+    except (LookupError, ValueError):
+        raise _UnknownError(at) from None
+
+
+def _with_plain_text(item: tuple[str, ...]) -> tuple[str, ...]:
+    """Return an item with the texts that its words stand for. If one is unknown, no converter knows its type."""
+    name, kind, words, tags = item
+    written = name + words
+    if "&" not in written and "\r" not in written:
+        return item
+    try:
+        return _plain(name), kind, _plain(words), tags
+    except (LookupError, ValueError):
+        return name, "&", words, tags
+
+
+def _empty_struct(words: str) -> dict[str, Any]:
+    if words.strip(_WHITE):
+        raise ValueError
+    return {}
+
+
+@cache
+def _converters(use_datetime: bool, use_bytes: bool) -> dict[str, Callable[[str], Any]]:
+    """Return the functions that turn a text into a value, by the tags of the types.
+
+    They do what the standard unmarshaller does, in fewer steps. A value that a function refuses, expat reads again.
+    """
+    return {
+        "nil": _NIL,
+        "nil/": _NIL,
+        "boolean": {"0": False, "1": True}.__getitem__,
+        **dict.fromkeys(("i1", "i2", "i4", "i8", "int", "biginteger"), int),
+        **dict.fromkeys(("double", "float"), float),
+        "bigdecimal": Decimal,
+        "string": str,
+        "base64": a2b_base64 if use_bytes else _binary,
+        "dateTime.iso8601": _datetime if use_datetime else _date_time,
+        "struct": _empty_struct,
+    }
+
+
+_NIL = {"": None}.__getitem__
+
+
+def _binary(words: str) -> Binary:
+    return Binary(a2b_base64(words))
+
+
+def _date_time(words: str) -> DateTime:
+    return DateTime(words.strip())
+
+
+def _datetime(words: str) -> datetime:
+    return datetime.strptime(words, "%Y%m%dT%H:%M:%S")
