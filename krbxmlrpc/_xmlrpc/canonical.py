@@ -17,7 +17,7 @@ from binascii import a2b_base64
 from codecs import utf_8_decode
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from io import StringIO
 from itertools import islice, product
 from operator import length_hint
@@ -64,20 +64,21 @@ _ITEM = re.compile(
 )
 """An item of a struct or an array, or else all the rest. So there is nothing between two matches.
 
-The groups are: the name of a member; the type of a value, and its text; the tags that begin or end a struct or an array,
-or the rest.
+The groups are: the name of a member; the type of a value, and its text; the tags that begin or end a struct or an
+array, or the rest.
 """
 
-_BEGINNINGS = {"<value><struct>": "struct", "<value><array><data>": "array"}
-_ENDINGS = {
-    "</struct></value>": ("struct", "<value><struct>"),
-    "</struct></value></member>": ("struct", "<member><value><struct>"),
-    "</data></array></value>": ("array", "<value><array><data>"),
-    "</data></array></value></member>": ("array", "<member><value><array><data>"),
+_NESTING = {
+    "<value><struct>": ("", "<value><struct>", True),
+    "<value><array><data>": ("", "<value><array><data>", False),
+    "</struct></value>": ("<value><struct>", "", True),
+    "</data></array></value>": ("<value><array><data>", "", False),
+    "</struct></value></member>": ("<member><value><struct>", "", True),
+    "</data></array></value></member>": ("<member><value><array><data>", "", False),
 }
-"""The containers that an item ends, and the tags that it closes."""
+"""For each such item: the open tags that it closes, the tags that it opens, and whether they are those of a struct."""
 
-_AROUND_VALUES = ("<data>", "<param>", "<fault>")
+_AROUND_ITEMS = ("<struct>", "<data>", "<param>", "<fault>")
 _ROOT = "methodResponse"
 _TYPES = (
     *("nil", "boolean", "i1", "i2", "i4", "i8", "int", "biginteger", "double", "float", "bigdecimal", "string"),
@@ -108,8 +109,17 @@ _DECLARATIONS = tuple(
 _DECLARATION = "|".join(map(re.escape, _DECLARATIONS))
 _BEFORE_ROOT = re.compile(f"(?:{_DECLARATION})?{_SPACE}")
 _HEAD = re.compile(f"(?:{_DECLARATION})?{_SPACE}<{_ROOT}>(?:{_SPACE}(?:(<params>){_SPACE}(<param>)|(<fault>)))?")
-_BEFORE_VALUE = f"<{_ROOT}><params><param>"
-_FOOT = re.compile(f"{_SPACE}</param>{_SPACE}</params>{_SPACE}</{_ROOT}>{_SPACE}")
+_PARAMS_END = f"{_SPACE}</param>{_SPACE}</params>{_SPACE}</{_ROOT}>{_SPACE}"
+_FOOT = re.compile(f"{_PARAMS_END}|{_SPACE}</fault>{_SPACE}</{_ROOT}>{_SPACE}")
+_FEET = {f"<{_ROOT}><params><param>": "params", f"<{_ROOT}><fault>": "fault"}
+"""The tags that `_FOOT` closes, and the last of them that has a meaning."""
+
+_SINGLE = re.compile(
+    f"(?:{_DECLARATION})?{_SPACE}<{_ROOT}>{_SPACE}<params>{_SPACE}<param>{_SPACE}"
+    rf"<value>(?:<(nil/|[A-Za-z0-9.]+)>)?([^<]*)(?(1)(?:(?<=/>)|</\1>))</value>{_PARAMS_END}\Z"
+)
+"""A whole document with one simple value. Most replies are such documents."""
+
 _TAG = re.compile("<(/?)([A-Za-z0-9.]+)(/?)>")
 
 _REFERENCE = re.compile("&(?:#([0-9]{1,7}|x[0-9A-Fa-f]{1,6});|([a-z]{2,4});)?")
@@ -130,7 +140,6 @@ class Scanner:
     """Reads a document up to the first thing that it does not know.
 
     Attributes:
-        open: the tags of all open elements, as they would begin a document.
         has_begun: whether the first tag, ``<methodResponse>``, has been read.
         line, column: the position behind all that has been read, as expat counts: lines from 1, columns from 0.
     """
@@ -139,7 +148,8 @@ class Scanner:
         self._target = target
         self._convert = _converters(bool(target._use_datetime), bool(target._use_bytes))
         self._text: StringIO | None = None
-        self.open = ""
+        # The tags of the open elements: those up to the first value, and then those that each struct or array begins.
+        self._open = [""]
         self.has_begun = False
         self.line = 1
         self.column = 0
@@ -147,7 +157,7 @@ class Scanner:
     @property
     def has_ended(self) -> bool:
         """Whether the last tag, ``</methodResponse>``, has been read."""
-        return self.has_begun and not self.open
+        return self.has_begun and not self._open[-1]
 
     def read(self, data: bytes | bytearray) -> tuple[int, bool]:
         """Read a piece of the document.
@@ -168,12 +178,13 @@ class Scanner:
         at = 0
         try:
             if not self.has_begun:
+                if len(text) <= _WINDOW and self._read_single(text):
+                    return len(text), True
                 at = self._begin(text)
             while self.has_begun:
-                before, at = at, self._end_params(text, self._items(text, at))
-                if at < len(text):
-                    at = self._tag(text, self._characters(text, at))
-                if at == before:
+                before, at = at, self._finish(text, self._items(text, at))
+                at = self._tag(text, self._characters(text, at))
+                if at in (before, len(text)):
                     break
         except _UnknownError as unknown:
             return unknown.at, False
@@ -189,11 +200,25 @@ class Scanner:
         self.line += lines
         self.column = end - last - 1 if lines else self.column + end
 
+    def _read_single(self, text: str) -> bool:
+        """Read a document with one simple value; return whether the text is such a document."""
+        found = _SINGLE.match(text)
+        if not found:
+            return False
+        kind, words = found.groups()
+        try:
+            self._target.append(self._convert[kind or "string"](_plain(words)))
+        except BROKEN_RULES:
+            return False
+        self._target.end("params")
+        self.has_begun = True
+        return True
+
     # -- whole items --------------------------------------------------------------------------------------------------
 
     def _items(self, text: str, at: int) -> int:
         """Read as many whole items as there are; return the position behind them."""
-        while self.open.endswith(("<struct>", *_AROUND_VALUES)):
+        while self._open[-1].endswith(_AROUND_ITEMS):
             end = min(at + _WINDOW, len(text))
             items = _ITEM.findall(text, at, end)
             if text.find("&", at, end) >= 0 or text.find("\r", at, end) >= 0:
@@ -204,7 +229,7 @@ class Scanner:
             before, at = at, end
             if left:
                 at = end - len(items[-1][-1]) if items[-1][-1] else before
-            if at == before:
+            if at == before or end == len(text):
                 break
         return at
 
@@ -213,18 +238,16 @@ class Scanner:
 
         This is the inner loop of the decoder, so it calls as few functions as it can.
         """
-        target, convert = self._target, self._convert
-        append = target.append
-        in_struct, in_values = self._context()
+        convert, append = self._convert, self._target.append
+        in_struct = self._open[-1].endswith("<struct>")
+        in_values = not in_struct
         left = iter(items)
         try:
             for name, kind, words, tags in left:
                 if kind:
                     value = words if kind == "string" else convert[kind](words)
                 elif tags:
-                    if not self._nest(name, tags):
-                        break
-                    in_struct, in_values = self._context()
+                    in_struct, in_values = self._nest(name, tags, in_struct, in_values)
                     continue
                 else:
                     value = words
@@ -241,32 +264,32 @@ class Scanner:
             pass
         return length_hint(left) + 1
 
-    def _context(self) -> tuple[bool, bool]:
-        """Say whether members can follow, and whether values can."""
-        return self.open.endswith("<struct>"), self.open.endswith(_AROUND_VALUES)
+    def _nest(self, name: str, tags: str, in_struct: bool, in_values: bool) -> tuple[bool, bool]:
+        """Begin or end a struct or an array. Return whether members can follow, and whether values can.
 
-    def _nest(self, name: str, tags: str) -> bool:
-        """Begin or end a struct or an array; say whether that was possible."""
-        target, before = self._target, self.open
-        if len(tags) > _LONGEST_NESTING:
-            return False
-        if tags not in _BEGINNINGS and tags not in _ENDINGS:
-            tags = "".join(tags.split())
-        if tags in _BEGINNINGS:
-            if not before.endswith("<struct>" if name else _AROUND_VALUES) or len(target._marks) >= _MAX_CONTAINERS:
-                return False
+        Raises: LookupError: this is not possible here.
+        """
+        closes, opens, is_struct = _nesting(tags)
+        target, opened = self._target, self._open
+        if opens:
+            if not (in_struct if name else in_values) or len(opened) > _MAX_CONTAINERS:
+                raise LookupError
             if name:
                 target.append(name)
-                before += "<member>"
-            target.begin_container(_BEGINNINGS[tags])
-            self.open = before + tags
-            return True
-        kind, opened = _ENDINGS.get(tags, ("", "\n"))
-        if name or not before.endswith(opened):
-            return False
-        (target.end_struct if kind == "struct" else target.end_array)("")
-        self.open = before[: -len(opened)]
-        return True
+                opens = "<member>" + opens
+            opened.append(opens)
+            target.begin_container("struct" if is_struct else "array")
+            return is_struct, not is_struct
+        top = opened[-1]
+        if name or not top.endswith(closes):
+            raise LookupError
+        (target.end_struct if is_struct else target.end_array)("")
+        if top != closes:  # the end of the member is still to come
+            opened[-1] = top[: -len(closes)]
+            return False, False
+        opened.pop()
+        in_struct = opened[-1].endswith("<struct>")
+        return in_struct, not in_struct
 
     # -- tag by tag ---------------------------------------------------------------------------------------------------
 
@@ -280,20 +303,19 @@ class Scanner:
                 raise _UnknownError(0)
             return 0
         self.has_begun = True
-        self.open = f"<{_ROOT}>" + "".join(filter(None, head.groups()))
+        self._open[-1] = f"<{_ROOT}>" + "".join(filter(None, head.groups()))
         if head[3]:
             self._target.start("fault", {})
         return head.end()
 
-    def _end_params(self, text: str, at: int) -> int:
-        """Read all tags behind the only parameter; return the position behind them, or the same position."""
-        if self.open != _BEFORE_VALUE:
+    def _finish(self, text: str, at: int) -> int:
+        """Read all tags behind the last value; return the position behind them, or the same position."""
+        last = _FEET.get(self._open[-1])
+        foot = _FOOT.match(text, at) if last else None
+        if not last or not foot or (last == "fault") != ("</fault>" in foot[0]):
             return at
-        foot = _FOOT.match(text, at)
-        if not foot:
-            return at
-        self._target.end("params")
-        self.open = ""
+        self._target.end(last)
+        self._open[-1] = ""
         return foot.end()
 
     def _characters(self, text: str, at: int) -> int:
@@ -329,6 +351,8 @@ class Scanner:
 
     def _tag(self, text: str, at: int) -> int:
         """Read a tag; return the position behind it, or the same position if there is no whole tag."""
+        if not text.startswith("<", at):
+            return at
         found = _TAG.match(text, at)
         element = self._innermost()
         if not found:
@@ -351,11 +375,20 @@ class Scanner:
     def _start(self, tag: str) -> None:
         self._target.depth = self.depth
         self._target.start(tag, {})
-        self.open += f"<{tag}>"
+        if self._open[-1].endswith(_AROUND_ITEMS):
+            self._open.append("")
+        self._open[-1] += f"<{tag}>"
 
     def _end(self, tag: str) -> None:
         self._target.end(tag)
-        self.open = self.open[: -len(tag) - 2]
+        self._open[-1] = self._open[-1][: -len(tag) - 2]
+        if not self._open[-1] and len(self._open) > 1:
+            self._open.pop()
+
+    @property
+    def open(self) -> str:
+        """The tags of all open elements."""
+        return "".join(self._open)
 
     @property
     def depth(self) -> int:
@@ -363,7 +396,8 @@ class Scanner:
         return self.open.count("<")
 
     def _innermost(self) -> str:
-        return self.open[self.open.rfind("<") + 1 : -1]
+        """Return the name of the innermost open element; "" if none is open."""
+        return self._open[-1].rpartition("<")[2][:-1]
 
     def _may_be_tag(self, text: str, element: str) -> bool:
         """Say whether a text, which has no whole tag, can begin a tag that is valid here."""
@@ -371,6 +405,17 @@ class Scanner:
         for tag in _CHILDREN.get(element, ()):
             tags += [f"<{tag}>", f"<{tag}/>"]
         return any(tag.startswith(text) for tag in tags)
+
+
+@lru_cache(maxsize=64)
+def _nesting(tags: str) -> tuple[str, str, bool]:
+    """Return the entry of `_NESTING` for tags with any white space; raise LookupError for any other text.
+
+    A document has few different ones. The cache also holds only short ones.
+    """
+    if len(tags) > _LONGEST_NESTING:
+        raise LookupError
+    return _NESTING["".join(tags.split())]
 
 
 def _is_plain(data: bytes | bytearray, text: str) -> bool:

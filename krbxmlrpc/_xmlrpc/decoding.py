@@ -162,10 +162,13 @@ class _BoundedUnmarshaller(Unmarshaller):
 
     def end_struct(self, data: str) -> None:
         """End a struct. If it cannot be made, its mark stays, so that `place` finds it."""
-        stack, mark = self._stack, self._marks[-1]
+        stack: list[Any] = self._stack
+        mark = self._marks[-1]
         if (len(stack) - mark) % 2:
             raise IndexError
-        stack[mark:] = [dict(zip(stack[mark::2], stack[mark + 1 :: 2]))]
+        made = dict(zip(stack[mark::2], stack[mark + 1 :: 2]))
+        del stack[mark:]
+        stack.append(made)
         self._marks.pop()
         self._kinds.pop()
         self._value = False
@@ -174,7 +177,9 @@ class _BoundedUnmarshaller(Unmarshaller):
         """End an array."""
         stack, mark = self._stack, self._marks.pop()
         self._kinds.pop()
-        stack[mark:] = [stack[mark:]]
+        made = stack[mark:]
+        del stack[mark:]
+        stack.append(made)
         self._value = False
 
     dispatch: dict[str, Any] = {**Unmarshaller.dispatch, "array": end_array, "struct": end_struct}
@@ -227,19 +232,20 @@ class _BoundedParser(DefusedExpatParser):
         has_begun: whether the document has begun as XML-RPC does: its first element is ``methodResponse``.
     """
 
-    def __init__(self, target: Unmarshaller) -> None:
+    has_begun = False
+    _parser: Any = None
+    _encoding = "utf-8"
+    _start = b""  # the first two bytes
+    _parsed = 0  # bytes
+    _unfinished = 0  # how many of these bytes, at their end, belong to an unfinished token
+    _last = b""
+    _moved = 0  # the position of a byte in the document, less that in what expat has been given
+
+    def __init__(self, target: Any) -> None:
+        target.xml(None, None)
         self._target: Any = target
-        self._target.xml(None, None)
-        self._parser: Any = None
         self._scanner = Scanner(target)
-        self.has_begun = False
-        self._encoding = "utf-8"
-        self._start = b""  # the first two bytes
         self._waiting = bytearray()
-        self._parsed = 0  # bytes
-        self._unfinished = 0  # how many of these bytes, at their end, belong to an unfinished token
-        self._last = b""
-        self._moved = 0  # the position of a byte in the document, less that in what expat has been given
 
     def _begin_expat(self) -> None:
         """Let expat read from here on. If the document has begun, expat first gets the open tags and a line end."""
@@ -322,10 +328,12 @@ class _BoundedParser(DefusedExpatParser):
 
     def _scan(self, final: bool) -> bool:
         """Let the scanner read on; return False if expat has to read the rest."""
-        used, is_known = self._scanner.read(self._waiting)
-        self.has_begun = self._scanner.has_begun
-        self._parsed += used
-        del self._waiting[:used]
+        is_known = True
+        if self._waiting:
+            used, is_known = self._scanner.read(self._waiting)
+            self.has_begun = self._scanner.has_begun
+            self._parsed += used
+            del self._waiting[:used]
         if is_known and (not final or (self._scanner.has_ended and not self._waiting)):
             return True
         self._begin_expat()
