@@ -36,6 +36,9 @@ _MAX_CONTAINERS = 120
 _LONGEST_NESTING = 500
 """The most characters of the tags, with white space between them, that begin or end a struct or an array."""
 
+_MAX_NAMES = 1000
+"""How many names of members the scanner remembers."""
+
 _MAX_START = 256
 """The most characters that the scanner waits for until the first tag is complete."""
 
@@ -68,15 +71,17 @@ The groups are: the name of a member; the type of a value, and its text; the tag
 array, or the rest.
 """
 
+_STRUCT, _ARRAY = "<value><struct>", "<value><array><data>"
 _NESTING = {
-    "<value><struct>": ("", "<value><struct>", True),
-    "<value><array><data>": ("", "<value><array><data>", False),
-    "</struct></value>": ("<value><struct>", "", True),
-    "</data></array></value>": ("<value><array><data>", "", False),
-    "</struct></value></member>": ("<member><value><struct>", "", True),
-    "</data></array></value></member>": ("<member><value><array><data>", "", False),
+    _STRUCT: (True, _STRUCT, f"<member>{_STRUCT}", ""),
+    _ARRAY: (False, _ARRAY, f"<member>{_ARRAY}", ""),
+    "</struct></value>": (True, "", "", _STRUCT),
+    "</data></array></value>": (False, "", "", _ARRAY),
+    "</struct></value></member>": (True, "", "", f"<member>{_STRUCT}"),
+    "</data></array></value></member>": (False, "", "", f"<member>{_ARRAY}"),
 }
-"""For each such item: the open tags that it closes, the tags that it opens, and whether they are those of a struct."""
+"""The meaning of such tags: whether they are those of a struct; the tags that they open as a value, and as the value of
+a member; the open tags that they close."""
 
 _AROUND_ITEMS = ("<struct>", "<data>", "<param>", "<fault>")
 _ROOT = "methodResponse"
@@ -150,6 +155,7 @@ class Scanner:
         self._text: StringIO | None = None
         # The tags of the open elements: those up to the first value, and then those that each struct or array begins.
         self._open = [""]
+        self._names: dict[str, str] = {}  # of members: equal names become one string
         self.has_begun = False
         self.line = 1
         self.column = 0
@@ -220,6 +226,8 @@ class Scanner:
         """Read as many whole items as there are; return the position behind them."""
         while self._open[-1].endswith(_AROUND_ITEMS):
             end = min(at + _WINDOW, len(text))
+            if len(self._names) > _MAX_NAMES:
+                self._names.clear()
             items = _ITEM.findall(text, at, end)
             if text.find("&", at, end) >= 0 or text.find("\r", at, end) >= 0:
                 items = list(map(_with_plain_text, items))
@@ -233,28 +241,47 @@ class Scanner:
                 break
         return at
 
-    def _take(self, items: list[Any]) -> int:
-        """Put the values of items on the stack. Return how many items are left; the first of them is not valid here.
-
-        This is the inner loop of the decoder, so it calls as few functions as it can.
-        """
-        convert, append = self._convert, self._target.append
-        in_struct = self._open[-1].endswith("<struct>")
+    def _take(self, items: list[Any]) -> int:  # noqa: C901  # one loop, because calls would cost as much as the work
+        """Put the values of items on the stack. Return how many items are left; the first of them is not valid here."""
+        target, convert, opened = self._target, self._convert, self._open
+        append, known = target.append, self._names.setdefault
+        begin, end_struct, end_array = target.begin_container, target.end_struct, target.end_array
+        in_struct = opened[-1].endswith("<struct>")
         in_values = not in_struct
         left = iter(items)
         try:
             for name, kind, words, tags in left:
                 if kind:
                     value = words if kind == "string" else convert[kind](words)
-                elif tags:
-                    in_struct, in_values = self._nest(name, tags, in_struct, in_values)
-                    continue
-                else:
+                elif not tags:
                     value = words
+                else:
+                    is_struct, value_opens, member_opens, closes = _nesting(tags)
+                    if not closes:
+                        if not (in_struct if name else in_values) or len(opened) > _MAX_CONTAINERS:
+                            break
+                        if name:
+                            append(known(name, name))
+                        opened.append(member_opens if name else value_opens)
+                        begin("struct" if is_struct else "array")
+                        in_struct, in_values = is_struct, not is_struct
+                        continue
+                    top = opened[-1]
+                    if name or not top.endswith(closes):
+                        break
+                    end_struct("") if is_struct else end_array("")
+                    if top == closes:
+                        opened.pop()
+                        in_struct = opened[-1].endswith("<struct>")
+                        in_values = not in_struct
+                    else:  # the end of the member is still to come
+                        opened[-1] = top[: -len(closes)]
+                        in_struct = in_values = False
+                    continue
                 if name:
                     if not in_struct:
                         break
-                    append(name)
+                    append(known(name, name))
                 elif not in_values:
                     break
                 append(value)
@@ -263,33 +290,6 @@ class Scanner:
         except BROKEN_RULES:
             pass
         return length_hint(left) + 1
-
-    def _nest(self, name: str, tags: str, in_struct: bool, in_values: bool) -> tuple[bool, bool]:
-        """Begin or end a struct or an array. Return whether members can follow, and whether values can.
-
-        Raises: LookupError: this is not possible here.
-        """
-        closes, opens, is_struct = _nesting(tags)
-        target, opened = self._target, self._open
-        if opens:
-            if not (in_struct if name else in_values) or len(opened) > _MAX_CONTAINERS:
-                raise LookupError
-            if name:
-                target.append(name)
-                opens = "<member>" + opens
-            opened.append(opens)
-            target.begin_container("struct" if is_struct else "array")
-            return is_struct, not is_struct
-        top = opened[-1]
-        if name or not top.endswith(closes):
-            raise LookupError
-        (target.end_struct if is_struct else target.end_array)("")
-        if top != closes:  # the end of the member is still to come
-            opened[-1] = top[: -len(closes)]
-            return False, False
-        opened.pop()
-        in_struct = opened[-1].endswith("<struct>")
-        return in_struct, not in_struct
 
     # -- tag by tag ---------------------------------------------------------------------------------------------------
 
@@ -408,7 +408,7 @@ class Scanner:
 
 
 @lru_cache(maxsize=64)
-def _nesting(tags: str) -> tuple[str, str, bool]:
+def _nesting(tags: str) -> tuple[bool, str, str, str]:
     """Return the entry of `_NESTING` for tags with any white space; raise LookupError for any other text.
 
     A document has few different ones. The cache also holds only short ones.

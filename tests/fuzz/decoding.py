@@ -2,9 +2,12 @@
 
 import gzip
 import xmlrpc.client
+from typing import NamedTuple
 from xmlrpc.client import Fault, ResponseError
 
-from krbxmlrpc import InvalidResponse, KerberosTransport
+from decoders import expat_alone, form
+
+from krbxmlrpc import InvalidResponse, KerberosTransport, ResponseTooLarge
 
 LIMIT = 1024
 GZIPPED, TO_BE_GZIPPED, DATETIME, BUILTIN = 1, 2, 4, 8
@@ -42,23 +45,50 @@ def one_input(data):
     sent = gzip.compress(body) if flags & TO_BE_GZIPPED else body
     encoding = "gzip" if flags & (GZIPPED | TO_BE_GZIPPED) else ""
     ours = decoded(TRANSPORTS[flags], sent, size, encoding)
-    assert decoded(TRANSPORTS[flags], sent, len(sent) + 1, encoding) == ours
-    if ours is not None:
+    whole = decoded(TRANSPORTS[flags], sent, len(sent) + 1, encoding)
+    assert is_same(whole, ours), (whole, ours)
+    with expat_alone():
+        for amount, found in ((size, ours), (len(sent) + 1, whole)):
+            expats = decoded(TRANSPORTS[flags], sent, amount, encoding)
+            assert found == expats or (is_same(found, expats) and is_broken_off(found, expats)), (found, expats)
+    if not isinstance(ours, Refusal):
         plain = gzip.decompress(sent) if encoding else sent
         theirs = decoded_by_the_standard_library(plain, flags)
         assert theirs in (None, ours), (ours, theirs)
         assert len(plain) <= LIMIT and len(sent) <= LIMIT
 
 
+class Refusal(NamedTuple):
+    """All that an error says."""
+
+    kind: type
+    message: str
+    hint: str
+    has_run: bool
+    is_cut_off: bool
+    cause: str
+
+
+def is_same(one, other):
+    """Say whether both are the same values, or refusals: the size of the pieces decides which of two errors comes first."""
+    return one == other or (isinstance(one, Refusal) and isinstance(other, Refusal))
+
+
+def is_broken_off(*refusals):
+    """Say whether one of them is not about XML. Small pieces wait, so such an error can come before one about XML."""
+    return any(refusal.kind is ResponseTooLarge or "gzip" in refusal.message for refusal in refusals)
+
+
 def decoded(transport, sent, size, encoding):
-    """Return what is in a body, in a form that can be compared; None where it is refused."""
+    """Return what is in a body, in a form that can be compared, or its refusal."""
     try:
         return form(transport.parse_response(Body(sent, size, encoding)))
     except Fault as fault:
         return "fault", form(fault.faultCode), form(fault.faultString)
     except InvalidResponse as error:
         assert isinstance(error, ResponseError) and str(error).isprintable() and len(str(error)) < 1000
-        return None
+        cause = repr(error.__cause__)
+        return Refusal(type(error), str(error), str(error.hint), error.has_run, error.is_cut_off, cause)
 
 
 def decoded_by_the_standard_library(body, flags):
@@ -69,14 +99,3 @@ def decoded_by_the_standard_library(body, flags):
         return "fault", form(fault.faultCode), form(fault.faultString)
     except Exception:  # of any kind, for what is not XML-RPC
         return None
-
-
-def form(value):
-    """Return a value in a form that can be compared: types count, and what is not a number is equal to itself."""
-    if isinstance(value, dict):
-        return "dict", [(form(key), form(value)) for key, value in value.items()]
-    if isinstance(value, (list, tuple)):
-        return type(value).__name__, [form(each) for each in value]
-    if isinstance(value, (xmlrpc.client.DateTime, xmlrpc.client.Binary)):
-        return type(value).__name__, str(value)
-    return type(value).__name__, repr(value)

@@ -7,11 +7,14 @@ import weakref
 import xmlrpc.client
 import zlib
 from contextlib import suppress
+from xml.parsers.expat import ParserCreate
 from xmlrpc.client import Fault, dumps
 
 import pytest
+from decoders import DECODERS
 
 from krbxmlrpc import InvalidResponse, ResponseTooLarge, UnsafeResponse
+from krbxmlrpc._xmlrpc.canonical import Scanner
 from krbxmlrpc._xmlrpc.decoding import (
     MAX_DEPTH,
     MAX_FAULT,
@@ -26,6 +29,13 @@ from krbxmlrpc._xmlrpc.decoding import (
 )
 
 BODY = xmlrpc.client.dumps((["value", 5, True, {"a": b"bytes"}],), methodresponse=True).encode()
+
+
+@pytest.fixture(scope="module", autouse=True, params=DECODERS.values(), ids=DECODERS)
+def decoder(request):
+    """Run each test with both decoders."""
+    with request.param():
+        yield
 
 
 def loads(*pieces, content_type="text/xml", is_verified=True):
@@ -540,36 +550,46 @@ def test_names_are_bounded(kind):
         loads(body(MAX_NAMES // 6 + 1))
 
 
-class Counting:
-    """An XML parser that counts what it is given, and how often."""
+@pytest.fixture
+def sizes(monkeypatch):
+    """The sizes of all data that the scanner reads, and for the rest that expat reads."""
+    sizes = {"scanner": [], "expat": []}
 
-    def __init__(self, parser):
-        self._parser = parser
-        self.sizes = []
+    class Counting:
+        """A parser of expat that notes what it is given."""
 
-    def Parse(self, data, final):  # noqa: N802  # the name is expat's
-        self.sizes.append(len(data))
-        return self._parser.Parse(data, final)
+        def __init__(self, *arguments):
+            vars(self)["_parser"] = ParserCreate(*arguments)
 
-    def __getattr__(self, name):
-        return getattr(self._parser, name)
+        def Parse(self, data, final):  # noqa: N802  # the name is expat's
+            sizes["expat"].append(len(data))
+            return self._parser.Parse(data, final)
 
-    def __setattr__(self, name, value):
-        if name in ("_parser", "sizes"):
-            super().__setattr__(name, value)
-        else:
+        def __getattr__(self, name):
+            return getattr(self._parser, name)
+
+        def __setattr__(self, name, value):
             setattr(self._parser, name, value)
+
+    def read(scanner, data):
+        sizes["scanner"].append(len(data))
+        return reading(scanner, data)
+
+    reading = Scanner.read
+    monkeypatch.setattr("xmlrpc.client.expat.ParserCreate", Counting)
+    monkeypatch.setattr(Scanner, "read", read)
+    return sizes
 
 
 @pytest.mark.parametrize("filling", [b"x", b"\r\n", b"<!--" + b"x" * 50000 + b"-->", b"<a b='" + b"x" * 50000 + b"'/>"])
-def test_many_small_pieces_are_not_parsed_one_by_one(filling):
-    parser, unmarshaller = make_parser(False, False)
-    counting = parser._parser = Counting(parser._parser)
+def test_many_small_pieces_are_not_parsed_one_by_one(filling, sizes):
     text = BODY.replace(b">value<", b">" + filling * (1_000_000 // len(filling)) + b"<")
-    assert decode(singly(text), parser, unmarshaller, "") == xmlrpc.client.loads(text)[0]
-    assert sum(counting.sizes) == len(text)
-    assert len(counting.sizes) < 500
-    assert counting.sizes[0] == 1  # what is wrong at the start is seen at once
+    values = loads(*singly(text))
+    read = sizes["scanner"] + sizes["expat"]
+    assert values == xmlrpc.client.loads(text)[0]
+    assert len(text) <= sum(read) < len(text) + 10_000  # the scanner reads an unfinished tag again
+    assert len(read) < 1000
+    assert read[0] == 1  # what is wrong at the start is seen at once
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-16"])

@@ -8,12 +8,20 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 import pytest
+from decoders import DECODERS
 from hypothesis import given, settings, strategies as st
 
 from krbxmlrpc import InvalidResponse
 from krbxmlrpc._xmlrpc.decoding import decode, decompressed, make_parser
 
 thoroughly = settings(deadline=None, max_examples=300)
+
+
+@pytest.fixture(scope="module", autouse=True, params=DECODERS.values(), ids=DECODERS)
+def decoder(request):
+    """Run each test with both decoders."""
+    with request.param():
+        yield
 
 
 def plain(value):
