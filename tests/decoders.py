@@ -5,6 +5,7 @@ from contextlib import contextmanager, nullcontext
 from xmlrpc.client import Fault
 
 from krbxmlrpc import InvalidResponse
+from krbxmlrpc._xmlrpc import canonical
 from krbxmlrpc._xmlrpc.canonical import Scanner
 from krbxmlrpc._xmlrpc.decoding import decode, make_parser
 
@@ -18,6 +19,17 @@ def expat_alone():
         yield
     finally:
         Scanner.read = read
+
+
+@contextmanager
+def small_windows():
+    """Let the scanner find the end of a window in many places of a short body."""
+    window = canonical._WINDOW
+    canonical._WINDOW = 50
+    try:
+        yield
+    finally:
+        canonical._WINDOW = window
 
 
 DECODERS = {"scanner and expat": nullcontext, "expat alone": expat_alone}

@@ -227,13 +227,10 @@ class _BoundedParser(DefusedExpatParser):
 
     A `Scanner` reads the document first. expat, which is begun only then, reads it from the first thing on that the
     scanner does not know.
-
-    Attributes:
-        has_begun: whether the document has begun as XML-RPC does: its first element is ``methodResponse``.
     """
 
-    has_begun = False
     _parser: Any = None
+    _expat_has_begun = False
     _encoding = "utf-8"
     _start = b""  # the first two bytes
     _parsed = 0  # bytes
@@ -246,6 +243,11 @@ class _BoundedParser(DefusedExpatParser):
         self._target: Any = target
         self._scanner = Scanner(target)
         self._waiting = bytearray()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the document has begun as XML-RPC does: its first element is ``methodResponse``."""
+        return self._scanner.has_begun or self._expat_has_begun
 
     def _begin_expat(self) -> None:
         """Let expat read from here on. If the document has begun, expat first gets the open tags and a line end."""
@@ -278,7 +280,7 @@ class _BoundedParser(DefusedExpatParser):
             raise _Defect("it is a method call")
         if name != "methodResponse":
             raise _Defect("its first element is not methodResponse", tag)
-        self.has_begun = True
+        self._expat_has_begun = True
         self._parser.StartElementHandler = self._target.start
         self._target.start(tag, attrs)
 
@@ -331,7 +333,6 @@ class _BoundedParser(DefusedExpatParser):
         is_known = True
         if self._waiting:
             used, is_known = self._scanner.read(self._waiting)
-            self.has_begun = self._scanner.has_begun
             self._parsed += used
             del self._waiting[:used]
         if is_known and (not final or (self._scanner.has_ended and not self._waiting)):
