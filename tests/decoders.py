@@ -1,5 +1,6 @@
 """Two decoders for a body: the package's own, and expat alone. Both have to do the same."""
 
+import re
 import xmlrpc.client
 from contextlib import contextmanager, nullcontext
 from xmlrpc.client import Fault
@@ -32,6 +33,8 @@ def small_windows():
         canonical._WINDOW = window
 
 
+ADDRESS = re.compile(" at 0x[0-9a-f]+")  # of an object in a text
+
 DECODERS = {"scanner and expat": nullcontext, "expat alone": expat_alone}
 
 
@@ -59,7 +62,8 @@ def outcome(pieces, types=(False, False), is_verified=True):
         return "Fault", form([fault.faultCode, fault.faultString])
     except InvalidResponse as error:
         cause = error.__cause__
-        return type(error), str(error), str(error.hint), error.has_run, error.is_cut_off, type(cause), str(cause)
+        said = [ADDRESS.sub("", str(words)) for words in (error, error.hint, cause)]
+        return type(error), type(cause), error.has_run, error.is_cut_off, said
 
 
 def outcomes(body, size, types=(False, False), is_verified=True):

@@ -83,6 +83,7 @@ _NESTING = {
 """The meaning of such tags: whether they are those of a struct; the tags that they open as a value, and as the value of
 a member; the open tags that they close."""
 
+_BETWEEN_TAGS = re.compile(f">[{_WHITE}]+<")
 _AROUND_ITEMS = ("<struct>", "<data>", "<param>", "<fault>")
 _ROOT = "methodResponse"
 _TYPES = (
@@ -415,7 +416,7 @@ def _nesting(tags: str) -> tuple[bool, str, str, str]:
     """
     if len(tags) > _LONGEST_NESTING:
         raise LookupError
-    return _NESTING["".join(tags.split())]
+    return _NESTING[_BETWEEN_TAGS.sub("><", tags)]
 
 
 def _is_plain(data: bytes | bytearray, text: str) -> bool:

@@ -235,6 +235,7 @@ class _BoundedParser(DefusedExpatParser):
     _start = b""  # the first two bytes
     _parsed = 0  # bytes
     _unfinished = 0  # how many of these bytes, at their end, belong to an unfinished token
+    _unread = 0  # how many bytes that wait the scanner has seen, and could not read yet
     _last = b""
     _moved = 0  # the position of a byte in the document, less that in what expat has been given
 
@@ -301,7 +302,8 @@ class _BoundedParser(DefusedExpatParser):
             return  # with one byte expat takes the body for UTF-8; with two it can see that it is UTF-16
         # expat parses an unfinished token again from its start. So wait until the token has doubled. Each parse also
         # ends a part of a text, and each part is a string. So join small pieces of a large body before a parse.
-        if len(self._waiting) >= max(self._unfinished, min(self._parsed // 16, PIECE)):
+        seen = self._parsed + self._unread
+        if len(self._waiting) - self._unread >= max(self._unfinished, min(seen // 16, PIECE)):
             self._parse()
 
     def _parse(self, final: bool = False) -> None:
@@ -335,8 +337,10 @@ class _BoundedParser(DefusedExpatParser):
             used, is_known = self._scanner.read(self._waiting)
             self._parsed += used
             del self._waiting[:used]
+            self._unread = self._unfinished = len(self._waiting)
         if is_known and (not final or (self._scanner.has_ended and not self._waiting)):
             return True
+        self._unread = 0
         self._begin_expat()
         return False
 
