@@ -18,7 +18,6 @@ from codecs import utf_8_decode
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, lru_cache
-from io import StringIO
 from itertools import islice, product
 from operator import length_hint
 from typing import Any, Callable
@@ -153,7 +152,6 @@ class Scanner:
     def __init__(self, target: Any) -> None:
         self._target = target
         self._convert = _converters(bool(target._use_datetime), bool(target._use_bytes))
-        self._text: StringIO | None = None
         # The tags of the open elements: those up to the first value, and then those that each struct or array begins.
         self._open = [""]
         self._names: dict[str, str] = {}  # of members: equal names become one string
@@ -232,12 +230,12 @@ class Scanner:
             items = _ITEM.findall(text, at, end)
             if text.find("&", at, end) >= 0 or text.find("\r", at, end) >= 0:
                 items = list(map(_with_plain_text, items))
-            left = self._take(items)
-            if left > 1:
-                raise _UnknownError(next(islice(_ITEM.finditer(text, at, end), len(items) - left, None)).start())
             before, at = at, end
+            left = self._take(items)
             if left:
-                at = end - len(items[-1][-1]) if items[-1][-1] else before
+                at = _position(text, before, end, items, left)
+            if left > 1:
+                raise _UnknownError(at)
             if at == before or end == len(text):
                 break
         return at
@@ -322,33 +320,17 @@ class Scanner:
     def _characters(self, text: str, at: int) -> int:
         """Read the text before the next tag; return the position behind it."""
         end = text.find("<", at)
-        is_whole = end >= 0
-        if not is_whole:
+        if end < 0:
             end = len(text)
             unfinished = _UNFINISHED.search(text, max(at, end - _LONGEST_REFERENCE))
             end = unfinished.start() if unfinished else end
         if end > at:
             words = text[at:end]
             if self._innermost() in _WITH_TEXT:
-                self._add(_checked(words, at), is_whole)
+                self._target.data(_checked(words, at))
             elif words.strip(_WHITE):
                 raise _UnknownError(at)
-        if is_whole:
-            self.flush()
         return end
-
-    def _add(self, words: str, is_whole: bool) -> None:
-        """Add words to the text of an element. Parts of a text grow into one string, which takes the least memory."""
-        if self._text is None and not is_whole:
-            self._text = StringIO()
-        add = self._target.data if self._text is None else self._text.write
-        add(words)
-
-    def flush(self) -> None:
-        """Pass on the text that has been read so far."""
-        if self._text is not None:
-            self._target.data(self._text.getvalue())
-            self._text = None
 
     def _tag(self, text: str, at: int) -> int:
         """Read a tag; return the position behind it, or the same position if there is no whole tag."""
@@ -419,11 +401,26 @@ def _nesting(tags: str) -> tuple[bool, str, str, str]:
     return _NESTING[_BETWEEN_TAGS.sub("><", tags)]
 
 
+def _position(text: str, start: int, end: int, items: list[Any], left: int) -> int:
+    """Return the position of the first of the items that are left, of those in the text from `start` to `end`."""
+    name, *_, rest = items[-1]
+    if left == 1 and rest and not name:
+        return end - len(rest)
+    return next(islice(_ITEM.finditer(text, start, end), len(items) - left, None)).start()
+
+
 def _is_plain(data: bytes | bytearray, text: str) -> bool:
     """Say whether a document has only characters that XML allows, and no end of a CDATA section."""
-    if b"\xff" in data.translate(_MARKED) or ("]" in text and "]]>" in text):
+    if _has_control(data) or ("]" in text and "]]>" in text):
         return False
     return text.isascii() or not ("\ufffe" in text or "\uffff" in text)
+
+
+def _has_control(data: bytes | bytearray) -> bool:
+    """Say whether data have a control character that XML does not allow. For each size, use the faster of two ways."""
+    if len(data) > _WINDOW:
+        return any(map(data.__contains__, _CONTROL))
+    return b"\xff" in data.translate(_MARKED)
 
 
 def _plain(words: str) -> str:

@@ -70,6 +70,9 @@ _FAULTS = {
 }
 """The words for a value that cannot be read, by its type. All other such types are numbers."""
 
+_WITHOUT_TEXT = ("array", "fault", "params", "struct")
+"""Elements whose text does not matter. It can be the long text of a value before their end."""
+
 _HINTS = {
     "dateTime.iso8601": Hint(
         "the call has run; without {name.use_datetime} and {name.use_builtin_types}, a date is an "
@@ -153,10 +156,11 @@ class _BoundedUnmarshaller(Unmarshaller):
                 self.append("".join(self._data))
                 self._value = False
         elif tag in self.dispatch:
+            data = "" if tag in _WITHOUT_TEXT else "".join(self._data)
             try:
-                self.dispatch[tag](self, "".join(self._data))
+                self.dispatch[tag](self, data)
             except BROKEN_RULES as error:
-                shown = None if tag == "struct" else "".join(self._data)
+                shown = None if tag == "struct" else data
                 words, hint = _FAULTS.get(tag, "a number cannot be read"), _HINTS.get(tag, _BREAKS_RULES)
                 raise _Defect(words, shown, hint) from error
 
@@ -267,7 +271,6 @@ class _BoundedParser(DefusedExpatParser):
             parser.StartElementHandler = target.start
             parser.EndElementHandler, parser.CharacterDataHandler = target.end, target.data
             target.depth = scanner.depth
-            scanner.flush()
             self._moved = self._parsed - len(before)
             self._start = b"<?"  # as in any document that the scanner has begun to read
 
