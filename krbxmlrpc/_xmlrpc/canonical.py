@@ -115,9 +115,11 @@ _DECLARATION = "|".join(map(re.escape, _DECLARATIONS))
 _BEFORE_ROOT = re.compile(f"(?:{_DECLARATION})?{_SPACE}")
 _HEAD = re.compile(f"(?:{_DECLARATION})?{_SPACE}<{_ROOT}>(?:{_SPACE}(?:(<params>){_SPACE}(<param>)|(<fault>)))?")
 _PARAMS_END = f"{_SPACE}</param>{_SPACE}</params>{_SPACE}</{_ROOT}>{_SPACE}"
-_FOOT = re.compile(f"{_PARAMS_END}|{_SPACE}</fault>{_SPACE}</{_ROOT}>{_SPACE}")
-_FEET = {f"<{_ROOT}><params><param>": "params", f"<{_ROOT}><fault>": "fault"}
-"""The tags that `_FOOT` closes, and the last of them that has a meaning."""
+_FEET = {
+    f"<{_ROOT}><params><param>": ("params", re.compile(_PARAMS_END)),
+    f"<{_ROOT}><fault>": ("fault", re.compile(f"{_SPACE}</fault>{_SPACE}</{_ROOT}>{_SPACE}")),
+}
+"""All that follows the last value, by the tags that it closes, after the one tag of them that has a meaning."""
 
 _SINGLE = re.compile(
     f"(?:{_DECLARATION})?{_SPACE}<{_ROOT}>{_SPACE}<params>{_SPACE}<param>{_SPACE}"
@@ -177,6 +179,8 @@ class Scanner:
             return 0, False
         at, is_known = self._read(text)
         self._count(text, at)
+        if size < len(data) and text[at : at + 1] in ("<", "&"):
+            is_known = False  # a character that is not ASCII follows in an unfinished tag or reference
         return size - len(text[at:].encode()), is_known
 
     def _read(self, text: str) -> tuple[int, bool]:
@@ -196,7 +200,10 @@ class Scanner:
         return at, True
 
     def _count(self, text: str, end: int) -> None:
-        """Go on with line and column. A line ends with a line feed, a carriage return, or both."""
+        """Go on with line and column. A line ends with a line feed, a carriage return, or both.
+
+        Behind the last tag, a piece can end between both. These count as two lines then, as in expat.
+        """
         lines = text.count("\n", 0, end)
         last = text.rfind("\n", 0, end)
         if "\r" in text:
@@ -309,9 +316,9 @@ class Scanner:
 
     def _finish(self, text: str, at: int) -> int:
         """Read all tags behind the last value; return the position behind them, or the same position."""
-        last = _FEET.get(self._open[-1])
-        foot = _FOOT.match(text, at) if last else None
-        if not last or not foot or (last == "fault") != ("</fault>" in foot[0]):
+        last, closing = _FEET.get(self._open[-1], ("", None))
+        foot = closing.match(text, at) if closing else None
+        if not foot:
             return at
         self._target.end(last)
         self._open[-1] = ""
@@ -323,7 +330,7 @@ class Scanner:
         if end < 0:
             end = len(text)
             unfinished = _UNFINISHED.search(text, max(at, end - _LONGEST_REFERENCE))
-            end = unfinished.start() if unfinished else end
+            end = unfinished.start() if unfinished and not self.has_ended else end
         if end > at:
             words = text[at:end]
             if self._innermost() in _WITH_TEXT:

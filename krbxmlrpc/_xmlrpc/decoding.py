@@ -226,6 +226,10 @@ class _BoundedUnmarshaller(Unmarshaller):
         return f", at {root}{path if len(path) <= _MAX_PLACE else '...' + path[-_MAX_PLACE:]}"
 
 
+_CUSTOM = {"start", "end", "dispatch"}
+"""Attributes that a subclass of a transport may give to an unmarshaller. If it has one, expat reads the document."""
+
+
 class _BoundedParser(DefusedExpatParser):
     """Refuses DTDs and entities, other documents than XML-RPC, and XML that makes expat keep more than the values need.
 
@@ -335,8 +339,8 @@ class _BoundedParser(DefusedExpatParser):
 
     def _scan(self, final: bool) -> bool:
         """Let the scanner read on; return False if expat has to read the rest."""
-        is_known = True
-        if self._waiting:
+        is_known = not vars(self._target).keys() & _CUSTOM
+        if self._waiting and is_known:
             used, is_known = self._scanner.read(self._waiting)
             self._parsed += used
             del self._waiting[:used]
@@ -377,6 +381,10 @@ _CONTROL = frozenset(range(32)) - frozenset(b"\t\n\r")
 """Characters that XML does not allow (XML 1.0, section 2.2)."""
 
 
+_INCOMPLETE = "unexpected end of data"
+"""Python's reason for bytes that can begin a character."""
+
+
 def _check_character(data: bytes, at: int, is_utf8: bool) -> None:
     """Raise ResponseError if the data begin with a control character, or with none of UTF-8; `at` is their position."""
     if data and data[0] in _CONTROL:
@@ -386,7 +394,7 @@ def _check_character(data: bytes, at: int, is_utf8: bool) -> None:
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        if not error.start:
+        if not error.start and error.reason != _INCOMPLETE:
             raise _Defect(f"it is not UTF-8, from byte {at} on") from error
 
 

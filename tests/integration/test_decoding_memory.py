@@ -1,4 +1,4 @@
-"""Bombs: a gigabyte of XML in a megabyte of gzip takes no more memory than the limit and a little."""
+"""Bombs and large values: decoding takes no more memory than the limit and a little, or the value and its parts."""
 
 import gzip
 import subprocess
@@ -38,6 +38,7 @@ transport.parse_response(small)
 before = peak()
 try:
     transport.parse_response(bomb)
+    print(peak() - before, "decoded")
 except InvalidResponse as error:
     print(peak() - before, type(error).__name__)
 """
@@ -84,14 +85,37 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("start, filling", BOMBS.values(), ids=BOMBS)
-def test_a_bomb_takes_little_more_memory_than_the_limit(tmp_path, start, filling):
-    small, bomb = tmp_path / "small", tmp_path / "bomb"
-    small.write_bytes(gzip.compress(BEGIN + b"5</value></param></params></methodResponse>"))
-    bomb.write_bytes(packed(start, filling))
-    command = [sys.executable, "-c", CLIENT, str(LIMIT), str(small), str(bomb)]
+END = b"</value></param></params></methodResponse>"
+
+
+def decoded(folder, limit, content):
+    """Decode gzip data in a program of its own; return the growth of its memory, and what came of it."""
+    small, large = folder / "small", folder / "large"
+    small.write_bytes(gzip.compress(BEGIN + b"5" + END))
+    large.write_bytes(content)
+    command = [sys.executable, "-c", CLIENT, str(limit), str(small), str(large)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=2 * DEADLINE)
     assert done.returncode == 0, done.stderr
-    growth, error = done.stdout.split()
+    growth, result = done.stdout.split()
+    return int(growth), result
+
+
+@pytest.mark.parametrize("start, filling", BOMBS.values(), ids=BOMBS)
+def test_a_bomb_takes_little_more_memory_than_the_limit(tmp_path, start, filling):
+    growth, error = decoded(tmp_path, LIMIT, packed(start, filling))
     assert error in ("ResponseTooLarge", "InvalidResponse", "UnsafeResponse")
-    assert int(growth) < LIMIT + ALLOWANCE
+    assert growth < LIMIT + ALLOWANCE
+
+
+TEXT = 20_000_000
+TEXTS = {
+    "a usual reply": BEGIN + b"<string>" + b"x" * TEXT + b"</string>" + END,
+    "a reply for expat": BEGIN + b"<!-- --><string>" + b"x" * TEXT + b"</string>" + END,
+}
+
+
+@pytest.mark.parametrize("body", TEXTS.values(), ids=TEXTS)
+def test_a_long_text_takes_the_memory_of_itself_and_its_parts(tmp_path, body):
+    growth, result = decoded(tmp_path, 2 * TEXT, gzip.compress(body, 1))
+    assert result == "decoded"
+    assert growth <= 2 * TEXT + 4_000_000

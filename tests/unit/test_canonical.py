@@ -194,7 +194,7 @@ STARTS = [
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("size", SIZES)
 def test_starts_and_ends_are_read_as_by_expat(start, size):
-    for end in (b"", b" \r\n", b"<a/>", b"<!-- -->", b"x", b"\r", b"</methodResponse>"):
+    for end in (b"", b" \r\n", b"\r\n<a/>", b"\r<a/>", b"<a/>", b"<!-- -->", b"x", b"\r", b"</methodResponse>"):
         scanners, expats = outcomes(start + with_value("é".encode()) + end, size)
         assert scanners == expats
 
@@ -240,6 +240,14 @@ def test_the_pair_is_used_as_in_the_standard_library():
     parser.feed(PYTHON)
     parser.close()
     assert unmarshaller.close() == xmlrpc.client.loads(PYTHON)[0]
+
+
+def test_an_unmarshaller_can_have_a_dispatch_of_its_own():
+    parser, unmarshaller = make_parser(False, False)
+    unmarshaller.dispatch = {**unmarshaller.dispatch, "int": lambda self, data: self.append(f"number {data}")}
+    parser.feed(with_value(b"<int>5</int>"))
+    parser.close()
+    assert unmarshaller.close() == ("number 5",)
 
 
 def test_values_of_the_scanner_need_no_collector():
