@@ -79,7 +79,7 @@ PHP = b"""<?xml version="1.0" encoding="utf-8"?>
     <member>
      <name>ratio</name>
      <value>
-      <double>2.5</double>
+      <double>2.500000</double>
      </value>
     </member>
     <member>
@@ -118,6 +118,8 @@ PHP = b"""<?xml version="1.0" encoding="utf-8"?>
 </params>
 </methodResponse>
 """
+
+PHP_LATIN_1 = PHP.replace(b"utf-8", b"iso-8859-1")
 
 WS_XMLRPC = (
     b'<?xml version="1.0" encoding="UTF-8"?><methodResponse xmlns:ex="http://ws.apache.org/xmlrpc/namespaces/extensions">'
@@ -216,6 +218,7 @@ BODIES = {
     "xmlrpc.client": (PYTHON, (VALUE,)),
     "xmlrpc.client without line ends": (COMPACT, (VALUE,)),
     "PHP xmlrpc_encode": (PHP, (VALUE,)),
+    "PHP xmlrpc_encode without an encoding": (PHP_LATIN_1, (VALUE,)),
     "Apache ws-xmlrpc": (WS_XMLRPC, (["text", 5, 5000000000, None],)),
     "Perl RPC::XML": (RPC_XML, (VALUE,)),
     "Ruby": (RUBY, (VALUE,)),
@@ -227,5 +230,5 @@ BODIES = {
     "no params": (EMPTY, ()),
     "one text": (b"<methodResponse><params><param><value>a</value></param></params></methodResponse>", ("a",)),
 }
-FOR_EXPAT = ("Apache ws-xmlrpc", "Perl RPC::XML")
-"""These bodies have attributes, or an encoding that is not UTF-8."""
+FOR_EXPAT = ("Apache ws-xmlrpc",)
+"""These bodies have attributes."""

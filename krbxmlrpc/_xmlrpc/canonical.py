@@ -1,6 +1,6 @@
 """Reads XML as encoders of XML-RPC write it, with regular expressions. expat reads everything else.
 
-A `Scanner` feeds the same unmarshaller as expat. It knows a closed subset of XML: the tags of XML-RPC without
+A `Scanner` feeds the same unmarshaller as expat. It knows a closed subset of XML in UTF-8: the tags of XML-RPC without
 attributes, in their usual nesting, white space between these tags, and text with the predefined entities and character
 references. The scanner neither accepts nor refuses a document by itself. At the first thing that it does not know, it
 stops, and expat goes on from there.
@@ -51,7 +51,7 @@ _ITEM = re.compile(
     rf"""
     {_SPACE}(?:<member>{_SPACE}<name>([^<]+)</name>{_SPACE})?
     (?:
-        <value>(?:<(nil/|[A-Za-z0-9.]+)>)?([^<]*)(?(2)(?:(?<=/>)|</\2>))</value>(?(1){_SPACE}</member>)
+        <value>(?:<(nil/|[A-Za-z0-9.]+)>)?([^<]*)(?(2)(?:(?<=<nil/>)|</\2>))</value>(?(1){_SPACE}</member>)
     |
         (
             <value>{_SPACE}<(?:struct|array>{_SPACE}<data)>
@@ -107,10 +107,14 @@ NAMES = frozenset((_ROOT, *_CHILDREN, *(tag for tags in _CHILDREN.values() for t
 
 _WITH_TEXT = ("name", "value", *_TYPES)
 
+_ASCII = ("us-ascii", "US-ASCII", "iso-8859-1", "ISO-8859-1")
+"""Encodings that PHP and Perl declare. They write only ASCII, so the documents are in UTF-8, too."""
+
 _DECLARATIONS = tuple(
     f"<?xml version={quote}1.0{quote}{name and f' encoding={quote}{name}{quote}'}{space}?>"
-    for quote, name, space in product("'\"", ("", "utf-8", "UTF-8"), ("", " "))
+    for quote, name, space in product("'\"", ("", "utf-8", "UTF-8", *_ASCII), ("", " "))
 )
+_FOR_ASCII = tuple(known for known in _DECLARATIONS if any(name in known for name in _ASCII))
 _DECLARATION = "|".join(map(re.escape, _DECLARATIONS))
 _BEFORE_ROOT = re.compile(f"(?:{_DECLARATION})?{_SPACE}")
 _HEAD = re.compile(f"(?:{_DECLARATION})?{_SPACE}<{_ROOT}>(?:{_SPACE}(?:(<params>){_SPACE}(<param>)|(<fault>)))?")
@@ -123,7 +127,7 @@ _FEET = {
 
 _SINGLE = re.compile(
     f"(?:{_DECLARATION})?{_SPACE}<{_ROOT}>{_SPACE}<params>{_SPACE}<param>{_SPACE}"
-    rf"<value>(?:<(nil/|[A-Za-z0-9.]+)>)?([^<]*)(?(1)(?:(?<=/>)|</\1>))</value>{_PARAMS_END}\Z"
+    rf"<value>(?:<(nil/|[A-Za-z0-9.]+)>)?([^<]*)(?(1)(?:(?<=<nil/>)|</\1>))</value>{_PARAMS_END}\Z"
 )
 """A whole document with one simple value. Most replies are such documents."""
 
@@ -147,16 +151,18 @@ class Scanner:
     """Reads a document up to the first thing that it does not know.
 
     Attributes:
+        declaration: the XML declaration, or "".
         has_begun: whether the first tag, ``<methodResponse>``, has been read.
         line, column: the position behind all that has been read, as expat counts: lines from 1, columns from 0.
     """
 
     def __init__(self, target: Any) -> None:
         self._target = target
-        self._convert = _converters(bool(target._use_datetime), bool(target._use_bytes))
+        self._convert = _converters(bool(getattr(target, "_use_datetime", 0)), bool(getattr(target, "_use_bytes", 0)))
         # The tags of the open elements: those up to the first value, and then those that each struct or array begins.
         self._open = [""]
         self._names: dict[str, str] = {}  # of members: equal names become one string
+        self.declaration = ""
         self.has_begun = False
         self.line = 1
         self.column = 0
@@ -175,13 +181,23 @@ class Scanner:
             text, size = utf_8_decode(data, "strict", False)
         except UnicodeDecodeError:
             return 0, False
-        if not _is_plain(data, text):
+        if not (_is_plain(data, text) and (text.isascii() or self._is_utf_8(text))):
             return 0, False
         at, is_known = self._read(text)
         self._count(text, at)
         if size < len(data) and text[at : at + 1] in ("<", "&"):
             is_known = False  # a character that is not ASCII follows in an unfinished tag or reference
         return size - len(text[at:].encode()), is_known
+
+    def _is_utf_8(self, text: str) -> bool:
+        """Say whether a text with other characters than ASCII has been decoded from the declared encoding."""
+        return not (self.declaration if self.has_begun else text).startswith(_FOR_ASCII)
+
+    def _note_root(self, text: str) -> None:
+        """Note that a text, from the start of the document on, has the first tag."""
+        self.has_begun = True
+        if text.startswith("<?"):
+            self.declaration = text[: text.index("?>") + 2]
 
     def _read(self, text: str) -> tuple[int, bool]:
         at = 0
@@ -223,7 +239,7 @@ class Scanner:
         except BROKEN_RULES:
             return False
         self._target.end("params")
-        self.has_begun = True
+        self._note_root(text)
         return True
 
     # -- whole items --------------------------------------------------------------------------------------------------
@@ -308,7 +324,7 @@ class Scanner:
             if len(text) > _MAX_START or not (may_begin or any(known.startswith(text) for known in _DECLARATIONS)):
                 raise _UnknownError(0)
             return 0
-        self.has_begun = True
+        self._note_root(text)
         self._open[-1] = f"<{_ROOT}>" + "".join(filter(None, head.groups()))
         if head[3]:
             self._target.start("fault", {})

@@ -235,10 +235,13 @@ class _BoundedParser(DefusedExpatParser):
 
     A `Scanner` reads the document first. expat, which is begun only then, reads it from the first thing on that the
     scanner does not know.
+
+    Attributes:
+        has_begun: whether the document has begun as XML-RPC does: its first element is ``methodResponse``.
     """
 
+    has_begun = False
     _parser: Any = None
-    _expat_has_begun = False
     _encoding = "utf-8"
     _start = b""  # the first two bytes
     _parsed = 0  # bytes
@@ -253,11 +256,6 @@ class _BoundedParser(DefusedExpatParser):
         self._scanner = Scanner(target)
         self._waiting = bytearray()
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether the document has begun as XML-RPC does: its first element is ``methodResponse``."""
-        return self._scanner.has_begun or self._expat_has_begun
-
     def _begin_expat(self) -> None:
         """Let expat read from here on. If the document has begun, expat first gets the open tags and a line end."""
         scanner, target = self._scanner, self._target
@@ -270,7 +268,7 @@ class _BoundedParser(DefusedExpatParser):
         parser.StartElementHandler = self._begin
         if scanner.has_begun:
             parser.StartElementHandler = parser.EndElementHandler = parser.CharacterDataHandler = None
-            before = (scanner.open or "<methodResponse/>") + "\n"
+            before = f"{scanner.declaration}{scanner.open or '<methodResponse/>'}\n"
             parser.Parse(before.encode(), False)
             parser.StartElementHandler = target.start
             parser.EndElementHandler, parser.CharacterDataHandler = target.end, target.data
@@ -288,7 +286,7 @@ class _BoundedParser(DefusedExpatParser):
             raise _Defect("it is a method call")
         if name != "methodResponse":
             raise _Defect("its first element is not methodResponse", tag)
-        self._expat_has_begun = True
+        self.has_begun = True
         self._parser.StartElementHandler = self._target.start
         self._target.start(tag, attrs)
 
@@ -339,9 +337,12 @@ class _BoundedParser(DefusedExpatParser):
 
     def _scan(self, final: bool) -> bool:
         """Let the scanner read on; return False if expat has to read the rest."""
-        is_known = not vars(self._target).keys() & _CUSTOM
+        is_known = type(self._target) is _BoundedUnmarshaller and not vars(self._target).keys() & _CUSTOM
         if self._waiting and is_known:
-            used, is_known = self._scanner.read(self._waiting)
+            try:
+                used, is_known = self._scanner.read(self._waiting)
+            finally:
+                self.has_begun = self._scanner.has_begun
             self._parsed += used
             del self._waiting[:used]
             self._unread = self._unfinished = len(self._waiting)

@@ -2,6 +2,7 @@
 
 import gc
 import xmlrpc.client
+from contextlib import suppress
 from xmlrpc.client import Fault
 
 import pytest
@@ -9,6 +10,7 @@ from decoders import form, in_pieces, outcome, outcomes, reads_alone, small_wind
 from encoders import BODIES, DJANGO_FAULT, FOR_EXPAT, OF_TYPES, OF_TYPES_BUILTIN, PYTHON, TYPES
 from hypothesis import given, settings, strategies as st
 
+from krbxmlrpc import InvalidResponse
 from krbxmlrpc._xmlrpc import canonical
 from krbxmlrpc._xmlrpc.decoding import MAX_DEPTH, decode, make_parser
 
@@ -67,7 +69,7 @@ INSERTED = (
 )
 
 
-@pytest.mark.parametrize("name", ["xmlrpc.client without line ends", "Koji", "all types", "several params", "one text"])
+@pytest.mark.parametrize("name", ["Perl RPC::XML", "Koji", "all types", "several params", "one text"])
 @pytest.mark.parametrize("inserted", INSERTED)
 def test_a_handover_at_any_place_changes_nothing(name, inserted):
     body = BODIES[name][0]
@@ -126,6 +128,9 @@ UNUSUAL = [
     b"<value>a<int>5</int>b</value>",
     b"<value><int>5</int>&amp;</value>",
     b"<value><int/></value>",
+    b"<value><int>5/></value>",
+    b"<value><string>a/></value>",
+    b"<value><string><nil/></value>",
     b"<value><string>a]]>b</string></value>",
     b"<value><string>]]</string></value>",
     b"<value><struct>text</struct></value>",
@@ -250,6 +255,24 @@ def test_an_unmarshaller_can_have_a_dispatch_of_its_own():
     assert unmarshaller.close() == ("number 5",)
 
 
+@pytest.mark.parametrize("kind", [xmlrpc.client.Unmarshaller, type("Own", (type(make_parser(0, 0)[1]),), {})])
+def test_another_unmarshaller_gets_the_events_of_expat(kind):
+    unmarshaller = kind(*(() if kind is xmlrpc.client.Unmarshaller else (False, False)))
+    parser = type(make_parser(False, False)[0])(unmarshaller)
+    parser.feed(PYTHON)
+    parser.close()
+    assert unmarshaller.close() == xmlrpc.client.loads(PYTHON)[0]
+    assert parser._parser is not None and parser.has_begun
+
+
+def test_a_parser_tells_after_its_release_whether_it_had_begun():
+    for body, has_begun in ((PYTHON, True), (PYTHON[:100], True), (b"<?xml", False), (b"<a/>", False)):
+        parser, unmarshaller = make_parser(False, False)
+        with suppress(InvalidResponse):
+            decode([body], parser, unmarshaller, "text/xml")
+        assert parser.has_begun is has_begun
+
+
 def test_values_of_the_scanner_need_no_collector():
     gc.collect()
     gc.disable()
@@ -269,7 +292,23 @@ SIMPLE = st.one_of(
 )
 VALUES = st.recursive(SIMPLE, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
 MUTATIONS = [
-    *(b"<", b">", b"</", b"&", b"&#13;", b"&lt;", b"]]>", b"\r", b"\xff", b"\xc3", b"\0", b" ", b"/", b"<value>"),
+    *(
+        b"<",
+        b">",
+        b"</",
+        b"&",
+        b"&#13;",
+        b"&lt;",
+        b"]]>",
+        b"\r",
+        b"\xff",
+        b"\xc3",
+        b"\0",
+        b" ",
+        b"/",
+        b"/>",
+        b"<value>",
+    ),
     *(b"</value>", b"<nil/>", b"<int>", b"</struct>", b"<member>", b"<!---->", b"<a>", b"x"),
 ]
 
