@@ -25,12 +25,12 @@ def expat_alone():
 @contextmanager
 def small_windows():
     """Let the scanner find the end of a window in many places of a short body."""
-    window = canonical._WINDOW
-    canonical._WINDOW = 50
+    windows = canonical._WINDOW, canonical._SMALL_WINDOW
+    canonical._WINDOW, canonical._SMALL_WINDOW = 50, 20
     try:
         yield
     finally:
-        canonical._WINDOW = window
+        canonical._WINDOW, canonical._SMALL_WINDOW = windows
 
 
 ADDRESS = re.compile(" at 0x[0-9a-f]+")  # of an object in a text

@@ -26,8 +26,11 @@ from xmlrpc.client import Binary, DateTime
 BROKEN_RULES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """The errors of the standard unmarshaller for well-formed XML that breaks the XML-RPC specification."""
 
-_WINDOW = 8 * 1024
-"""How many characters are searched for items at a time. This limits the work that is lost if an item is unknown."""
+_WINDOW, _SMALL_WINDOW = 64 * 1024, 256
+"""How many characters are searched for items at a time: usually, and after a search that found none."""
+
+_MAX_STEPS = 1000
+"""How many more tags than items are read one by one. If there are more, expat is faster."""
 
 _MAX_CONTAINERS = 120
 """The most structs and arrays within each other that the scanner reads. Each takes up to four elements."""
@@ -35,10 +38,13 @@ _MAX_CONTAINERS = 120
 _LONGEST_NESTING = 500
 """The most characters of the tags, with white space between them, that begin or end a struct or an array."""
 
+_LONGEST_SINGLE = 8 * 1024
+"""The most characters of a document that the scanner reads by one match."""
+
 _MAX_NAMES = 1000
 """How many names of members the scanner remembers."""
 
-_MAX_START = 256
+_MAX_start = 256
 """The most characters that the scanner waits for until the first tag is complete."""
 
 _CONTROL = bytes({*range(32)} - {*b"\t\n\r"})
@@ -47,18 +53,24 @@ _MARKED = bytes(0xFF if byte in _CONTROL else byte for byte in range(256))
 
 _WHITE = " \t\r\n"
 _SPACE = f"[{_WHITE}]*"
+_VALUE = (
+    rf"<value>(?:{_SPACE}<(?P<type>nil/|string/|[A-Za-z0-9.]+)>)?([^<]*)"
+    rf"</(?(type)(?:(?P=type)>{_SPACE}</|(?<=<nil/></)|(?<=<string/></)))value>"
+)
+"""A simple value, with its type or without. A literal follows the text, so that a search for the end is fast."""
+
 _ITEM = re.compile(
     rf"""
-    {_SPACE}(?:<member>{_SPACE}<name>([^<]+)</name>{_SPACE})?
+    {_SPACE}(?:<member>{_SPACE}<name>(?P<name>[^<]+)</name>{_SPACE})?
     (?:
-        <value>(?:<(nil/|[A-Za-z0-9.]+)>)?([^<]*)(?(2)(?:(?<=<nil/>)|</\2>))</value>(?(1){_SPACE}</member>)
+        {_VALUE}(?(name){_SPACE}</member>)
     |
         (
             <value>{_SPACE}<(?:struct|array>{_SPACE}<data)>
         |
             </(?:struct|data>{_SPACE}</array)>{_SPACE}</value>(?:{_SPACE}</member>)?
         |
-            (?(1)(?!)|[\s\S]+)
+            (?(name)(?!)|(?s:.+))
         )
     )
     """,
@@ -79,6 +91,7 @@ _NESTING = {
     "</struct></value></member>": (True, "", "", f"<member>{_STRUCT}"),
     "</data></array></value></member>": (False, "", "", f"<member>{_ARRAY}"),
 }
+_NESTING.update({tags.replace("</value><", "</value>\n<"): meaning for tags, meaning in _NESTING.items()})  # Python's
 """The meaning of such tags: whether they are those of a struct; the tags that they open as a value, and as the value of
 a member; the open tags that they close."""
 
@@ -115,7 +128,13 @@ _DECLARATIONS = tuple(
     for quote, name, space in product("'\"", ("", "utf-8", "UTF-8", *_ASCII), ("", " "))
 )
 _FOR_ASCII = tuple(known for known in _DECLARATIONS if any(name in known for name in _ASCII))
-_DECLARATION = "|".join(map(re.escape, _DECLARATIONS))
+_LONGEST_DECLARATION = max(map(len, _DECLARATIONS))
+_DECLARED = "|".join(
+    f"{quote}1[.]0{quote}(?: encoding={quote}(?:{'|'.join(('utf-8', 'UTF-8', *_ASCII))}){quote})?" for quote in "'\""
+)
+_DECLARATION = rf"<\?xml version=(?:{_DECLARED}) ?\?>"
+"""Matches `_DECLARATIONS`."""
+
 _BEFORE_ROOT = re.compile(f"(?:{_DECLARATION})?{_SPACE}")
 _HEAD = re.compile(f"(?:{_DECLARATION})?{_SPACE}<{_ROOT}>(?:{_SPACE}(?:(<params>){_SPACE}(<param>)|(<fault>)))?")
 _PARAMS_END = f"{_SPACE}</param>{_SPACE}</params>{_SPACE}</{_ROOT}>{_SPACE}"
@@ -126,15 +145,17 @@ _FEET = {
 """All that follows the last value, by the tags that it closes, after the one tag of them that has a meaning."""
 
 _SINGLE = re.compile(
-    f"(?:{_DECLARATION})?{_SPACE}<{_ROOT}>{_SPACE}<params>{_SPACE}<param>{_SPACE}"
-    rf"<value>(?:<(nil/|[A-Za-z0-9.]+)>)?([^<]*)(?(1)(?:(?<=<nil/>)|</\1>))</value>{_PARAMS_END}\Z"
+    rf"(?:{_DECLARATION})?{_SPACE}<{_ROOT}>{_SPACE}<params>{_SPACE}<param>{_SPACE}{_VALUE}{_PARAMS_END}\Z"
 )
 """A whole document with one simple value. Most replies are such documents."""
 
 _TAG = re.compile("<(/?)([A-Za-z0-9.]+)(/?)>")
 
-_REFERENCE = re.compile("&(?:#([0-9]{1,7}|x[0-9A-Fa-f]{1,6});|([a-z]{2,4});)?")
-_ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
+_REFERENCE = re.compile("&(?:#[0-9]{1,7};|#x[0-9A-Fa-f]{1,6};|[a-z]{2,4};)?")
+_ENTITIES = {"&lt;": "<", "&gt;": ">", "&amp;": "&", "&quot;": '"', "&apos;": "'"}
+_MAX_REFERENCES = 100
+"""The most different references in a text that the scanner reads: it searches the text for each of them."""
+
 _UNFINISHED = re.compile(r"(?:&[^;]*|\]{1,2}|\r)\Z")
 _LONGEST_REFERENCE = len("&#1114111;")
 
@@ -151,9 +172,7 @@ class Scanner:
     """Reads a document up to the first thing that it does not know.
 
     Attributes:
-        declaration: the XML declaration, or "".
         has_begun: whether the first tag, ``<methodResponse>``, has been read.
-        line, column: the position behind all that has been read, as expat counts: lines from 1, columns from 0.
     """
 
     def __init__(self, target: Any) -> None:
@@ -162,10 +181,12 @@ class Scanner:
         # The tags of the open elements: those up to the first value, and then those that each struct or array begins.
         self._open = [""]
         self._names: dict[str, str] = {}  # of members: equal names become one string
-        self.declaration = ""
+        self._window = _WINDOW
+        self._steps = 0
         self.has_begun = False
-        self.line = 1
-        self.column = 0
+        self._first = ""  # as much as can be a declaration
+        self._line, self._column = 1, 0
+        self._counting = "", 0  # the last piece, and its end, which `_line` and `_column` do not count yet
 
     @property
     def has_ended(self) -> bool:
@@ -183,50 +204,61 @@ class Scanner:
             return 0, False
         if not (_is_plain(data, text) and (text.isascii() or self._is_utf_8(text))):
             return 0, False
+        if self._counting[1]:
+            self._count()
         at, is_known = self._read(text)
-        self._count(text, at)
-        if size < len(data) and text[at : at + 1] in ("<", "&"):
+        self._counting = text, at
+        if at == len(text):
+            return size, is_known
+        if size < len(data) and text[at] in "<&":
             is_known = False  # a character that is not ASCII follows in an unfinished tag or reference
         return size - len(text[at:].encode()), is_known
 
+    @property
+    def declaration(self) -> str:
+        """The XML declaration, or ""."""
+        return self._first.partition("?>")[0] + "?>" if self._first.startswith("<?") else ""
+
     def _is_utf_8(self, text: str) -> bool:
         """Say whether a text with other characters than ASCII has been decoded from the declared encoding."""
-        return not (self.declaration if self.has_begun else text).startswith(_FOR_ASCII)
-
-    def _note_root(self, text: str) -> None:
-        """Note that a text, from the start of the document on, has the first tag."""
-        self.has_begun = True
-        if text.startswith("<?"):
-            self.declaration = text[: text.index("?>") + 2]
+        return not (self._first if self.has_begun else text).startswith(_FOR_ASCII)
 
     def _read(self, text: str) -> tuple[int, bool]:
-        at = 0
+        at, self._window = 0, _WINDOW
         try:
             if not self.has_begun:
-                if len(text) <= _WINDOW and self._read_single(text):
+                if len(text) <= _LONGEST_SINGLE and self._read_single(text):
                     return len(text), True
                 at = self._begin(text)
             while self.has_begun:
                 before, at = at, self._finish(text, self._items(text, at))
-                at = self._tag(text, self._characters(text, at))
+                if at < len(text):
+                    at = self._tag(text, self._characters(text, at))
                 if at in (before, len(text)):
                     break
         except _UnknownError as unknown:
             return unknown.at, False
         return at, True
 
-    def _count(self, text: str, end: int) -> None:
+    def position(self) -> tuple[int, int]:
+        """Return the line and column behind all that has been read, as expat counts: lines from 1, columns from 0."""
+        self._count()
+        return self._line, self._column
+
+    def _count(self) -> None:
         """Go on with line and column. A line ends with a line feed, a carriage return, or both.
 
         Behind the last tag, a piece can end between both. These count as two lines then, as in expat.
         """
+        text, end = self._counting
+        self._counting = "", 0
         lines = text.count("\n", 0, end)
         last = text.rfind("\n", 0, end)
         if "\r" in text:
             lines += text.count("\r", 0, end) - text.count("\r\n", 0, end)
             last = max(last, text.rfind("\r", 0, end))
-        self.line += lines
-        self.column = end - last - 1 if lines else self.column + end
+        self._line += lines
+        self._column = end - last - 1 if lines else self._column + end
 
     def _read_single(self, text: str) -> bool:
         """Read a document with one simple value; return whether the text is such a document."""
@@ -239,7 +271,7 @@ class Scanner:
         except BROKEN_RULES:
             return False
         self._target.end("params")
-        self._note_root(text)
+        self.has_begun, self._first = True, text[:_LONGEST_DECLARATION]
         return True
 
     # -- whole items --------------------------------------------------------------------------------------------------
@@ -247,7 +279,7 @@ class Scanner:
     def _items(self, text: str, at: int) -> int:
         """Read as many whole items as there are; return the position behind them."""
         while self._open[-1].endswith(_AROUND_ITEMS):
-            end = min(at + _WINDOW, len(text))
+            end = min(at + self._window, len(text))
             if len(self._names) > _MAX_NAMES:
                 self._names.clear()
             items = _ITEM.findall(text, at, end)
@@ -259,6 +291,8 @@ class Scanner:
                 at = _position(text, before, end, items, left)
             if left > 1:
                 raise _UnknownError(at)
+            self._steps = max(0, self._steps - len(items) + left)
+            self._window = _SMALL_WINDOW if at == before else min(8 * self._window, _WINDOW)
             if at == before or end == len(text):
                 break
         return at
@@ -278,7 +312,10 @@ class Scanner:
                 elif not tags:
                     value = words
                 else:
-                    is_struct, value_opens, member_opens, closes = _nesting(tags)
+                    nesting = _NESTING.get(tags) or _nesting(tags)
+                    if not nesting:
+                        break
+                    is_struct, value_opens, member_opens, closes = nesting
                     if not closes:
                         if not (in_struct if name else in_values) or len(opened) > _MAX_CONTAINERS:
                             break
@@ -321,10 +358,10 @@ class Scanner:
         if not head:
             start = _BEFORE_ROOT.match(text)
             may_begin = start and f"<{_ROOT}>".startswith(text[start.end() :])
-            if len(text) > _MAX_START or not (may_begin or any(known.startswith(text) for known in _DECLARATIONS)):
+            if len(text) > _MAX_start or not (may_begin or any(known.startswith(text) for known in _DECLARATIONS)):
                 raise _UnknownError(0)
             return 0
-        self._note_root(text)
+        self.has_begun, self._first = True, text[:_LONGEST_DECLARATION]
         self._open[-1] = f"<{_ROOT}>" + "".join(filter(None, head.groups()))
         if head[3]:
             self._target.start("fault", {})
@@ -361,6 +398,9 @@ class Scanner:
             return at
         found = _TAG.match(text, at)
         element = self._innermost()
+        self._steps += 1
+        if self._steps > _MAX_STEPS:
+            raise _UnknownError(at)
         if not found:
             if not self._may_be_tag(text[at:], element):
                 raise _UnknownError(at)
@@ -413,15 +453,10 @@ class Scanner:
         return any(tag.startswith(text) for tag in tags)
 
 
-@lru_cache(maxsize=64)
-def _nesting(tags: str) -> tuple[bool, str, str, str]:
-    """Return the entry of `_NESTING` for tags with any white space; raise LookupError for any other text.
-
-    A document has few different ones. The cache also holds only short ones.
-    """
-    if len(tags) > _LONGEST_NESTING:
-        raise LookupError
-    return _NESTING[_BETWEEN_TAGS.sub("><", tags)]
+def _nesting(tags: str) -> tuple[bool, str, str, str] | None:
+    """Return the entry of `_NESTING` for tags with any white space; None for any other text."""
+    is_possible = len(tags) <= _LONGEST_NESTING and tags.startswith(("<value>", "</struct>", "</data>"))
+    return _NESTING.get(_BETWEEN_TAGS.sub("><", tags)) if is_possible else None
 
 
 def _position(text: str, start: int, end: int, items: list[Any], left: int) -> int:
@@ -441,7 +476,7 @@ def _is_plain(data: bytes | bytearray, text: str) -> bool:
 
 def _has_control(data: bytes | bytearray) -> bool:
     """Say whether data have a control character that XML does not allow. For each size, use the faster of two ways."""
-    if len(data) > _WINDOW:
+    if len(data) > _LONGEST_SINGLE:
         return any(map(data.__contains__, _CONTROL))
     return b"\xff" in data.translate(_MARKED)
 
@@ -455,13 +490,21 @@ def _plain(words: str) -> str:
     plain = words.replace("&lt;", "<").replace("&gt;", ">")
     if plain.count("&") == plain.count("&amp;"):  # encoders in Python write only these references
         return plain.replace("&amp;", "&")
-    return _REFERENCE.sub(_character, words)
+    references = set(_REFERENCE.findall(words))
+    if len(references) > _MAX_REFERENCES:
+        raise ValueError
+    for reference in references:
+        character = _character(reference)
+        words = words.replace(reference, "\0" if character == "&" else character)
+    return words.replace("\0", "&")
 
 
-def _character(reference: re.Match[str]) -> str:
-    number, name = reference.groups()
-    if not number:
-        return _ENTITIES[name]
+@lru_cache(maxsize=256)
+def _character(reference: str) -> str:
+    """Return the character that a reference stands for."""
+    if not reference.startswith("&#"):
+        return _ENTITIES[reference]
+    number = reference[2:-1]
     character = chr(int(number[1:], 16) if number[0] == "x" else int(number))
     if not _is_plain(character.encode(), character):
         raise ValueError
@@ -508,6 +551,7 @@ def _converters(use_datetime: bool, use_bytes: bool) -> dict[str, Callable[[str]
         **dict.fromkeys(("double", "float"), float),
         "bigdecimal": Decimal,
         "string": str,
+        "string/": {"": ""}.__getitem__,
         "base64": a2b_base64 if use_bytes else _binary,
         "dateTime.iso8601": _datetime if use_datetime else _date_time,
         "struct": _empty_struct,

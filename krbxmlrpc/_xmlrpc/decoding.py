@@ -337,7 +337,9 @@ class _BoundedParser(DefusedExpatParser):
 
     def _scan(self, final: bool) -> bool:
         """Let the scanner read on; return False if expat has to read the rest."""
-        is_known = type(self._target) is _BoundedUnmarshaller and not vars(self._target).keys() & _CUSTOM
+        is_known = True
+        if self._waiting:
+            is_known = type(self._target) is _BoundedUnmarshaller and _CUSTOM.isdisjoint(vars(self._target))
         if self._waiting and is_known:
             try:
                 used, is_known = self._scanner.read(self._waiting)
@@ -354,13 +356,12 @@ class _BoundedParser(DefusedExpatParser):
 
     def _in_document(self, error: ExpatError) -> ExpatError:
         """Return an error of expat with its position in the whole document."""
-        scanner = self._scanner
-        if not scanner.has_begun:
+        if not self._scanner.has_begun:
             return error
-        line, column = error.lineno - 1, error.offset  # expat got one line more
-        if line == 1:
-            column += scanner.column
-        line += scanner.line - 1
+        lines, columns = self._scanner.position()
+        line, column = error.lineno - 2 + lines, error.offset  # expat got one line more
+        if line == lines:
+            column += columns
         moved = ExpatError(f"{ErrorString(error.code)}: line {line}, column {column}")
         moved.code, moved.lineno, moved.offset = error.code, line, column
         return moved
