@@ -240,6 +240,32 @@ def test_long_texts_are_read():
             assert reads_alone(body, size)
 
 
+@pytest.mark.parametrize("count, is_read", [(90, True), (110, False)])
+def test_many_different_references_are_left_to_expat(count, is_read):
+    text = "".join(map(chr, range(0x400, 0x400 + count)))
+    body = with_value("".join(f"&#{ord(character)};" for character in text).encode())
+    assert outcomes(body, 65536) == [form((text,))] * 2
+    assert reads_alone(body, 65536) is is_read
+
+
+@pytest.mark.parametrize("count, is_read", [(900, True), (1100, False)])
+def test_many_references_in_a_text_are_left_to_expat(count, is_read):
+    for reference, character in (("&#65;", "A"), ("&quot;", '"')):
+        body = with_value((reference * count).encode())
+        assert outcomes(body, 65536) == [form((character * count,))] * 2
+        assert reads_alone(body, 65536) is is_read
+
+
+@pytest.mark.parametrize(
+    "item, value", [(b"<value><struct/></value>", {}), (b"<value><array><data/></array></value>", [])]
+)
+@pytest.mark.parametrize("count, is_read", [(100, True), (1000, False)])
+def test_many_unusual_items_are_left_to_expat(item, value, count, is_read):
+    body = with_value(b"<array><data>" + item * count + b"</data></array>")
+    assert outcomes(body, 65536) == [form(([value] * count,))] * 2
+    assert reads_alone(body, 65536) is is_read
+
+
 def test_the_pair_is_used_as_in_the_standard_library():
     parser, unmarshaller = make_parser(False, False)
     parser.feed(PYTHON)
