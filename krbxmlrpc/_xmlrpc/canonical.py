@@ -23,8 +23,7 @@ from operator import length_hint
 from typing import Any, Callable
 from xmlrpc.client import Binary, DateTime
 
-BROKEN_RULES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""The errors of the standard unmarshaller for well-formed XML that breaks the XML-RPC specification."""
+from .decoding import BROKEN_RULES
 
 _WINDOW, _SMALL_WINDOW = 64 * 1024, 256
 """How many characters are searched for items at a time: usually, and after a search that found none."""
@@ -174,6 +173,8 @@ class Scanner:
     Attributes:
         has_begun: whether the first tag, ``<methodResponse>``, has been read.
     """
+
+    names = NAMES
 
     def __init__(self, target: Any) -> None:
         self._target = target

@@ -6,19 +6,23 @@ memory of expat is limited, too: open tags, names, and an unfinished token.
 
 from __future__ import annotations
 
+import functools
 import io
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 from xml.parsers.expat import ErrorString, ExpatError, errors
 from xmlrpc.client import Fault, ResponseError, Unmarshaller
 
 import defusedxml
 
+from .._forks import no_fork
 from .._hints import Hint
 from ..errors import InvalidResponse, ResponseTooLarge, UnsafeResponse
-from .canonical import BROKEN_RULES, NAMES, Scanner
 from .defused import DefusedExpatParser
+
+if TYPE_CHECKING:
+    from .canonical import Scanner
 
 PIECE = 64 * 1024
 """The number of bytes that are read, and decompressed, at a time."""
@@ -44,6 +48,9 @@ _KNOWN_TYPES = (
 )
 _KNOWN_CODINGS = ("br", "compress", "deflate", "gzip", "x-gzip", "zstd")
 _GZIP = 16 + zlib.MAX_WBITS
+
+BROKEN_RULES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""The errors of the standard unmarshaller for well-formed XML that breaks the XML-RPC specification."""
 
 _INVALID = errors.codes[errors.XML_ERROR_INVALID_TOKEN]
 _BAD_REFERENCE = errors.codes[errors.XML_ERROR_BAD_CHAR_REF]
@@ -226,6 +233,18 @@ class _BoundedUnmarshaller(Unmarshaller):
         return f", at {root}{path if len(path) <= _MAX_PLACE else '...' + path[-_MAX_PLACE:]}"
 
 
+@functools.cache
+def _scanner_class() -> type[Scanner]:
+    """Load the scanner at the first reply, because its expressions would take a tenth of the package's import."""
+    return no_fork(_load_scanner)
+
+
+def _load_scanner() -> type[Scanner]:
+    from .canonical import Scanner
+
+    return Scanner
+
+
 _CUSTOM = {"start", "end", "dispatch"}
 """Attributes that a subclass of a transport may give to an unmarshaller. If it has one, expat reads the document."""
 
@@ -253,7 +272,7 @@ class _BoundedParser(DefusedExpatParser):
     def __init__(self, target: Any) -> None:
         target.xml(None, None)
         self._target: Any = target
-        self._scanner = Scanner(target)
+        self._scanner = _scanner_class()(target)
         self._waiting = bytearray()
 
     def _begin_expat(self) -> None:
@@ -332,7 +351,7 @@ class _BoundedParser(DefusedExpatParser):
         self._last = bytes(self._last + data[-kept:])[-kept:]
         if self._unfinished > MAX_TOKEN:
             raise InvalidResponse(f"the XML of the reply has a tag or comment of more than {MAX_TOKEN} bytes")
-        if sum(len(name) for name in self._parser.intern if name not in NAMES) > MAX_NAMES:
+        if sum(len(name) for name in self._parser.intern if name not in self._scanner.names) > MAX_NAMES:
             raise InvalidResponse(f"the XML of the reply has more than {MAX_NAMES} characters in different names")
 
     def _scan(self, final: bool) -> bool:

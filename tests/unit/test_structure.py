@@ -93,16 +93,17 @@ def test_an_import_against_the_direction_is_found(place, line, tmp_path, monkeyp
 
 
 RARE = """
-    argparse asyncio cryptography dataclasses difflib dns html http.server importlib.metadata inspect kobo
-    multiprocessing pydoc secrets socketserver statistics subprocess tqdm unittest uuid xml.dom xml.etree xml.sax
-    xmlrpc.server krbxmlrpc._cli krbxmlrpc.kobo krbxmlrpc.pulp krbxmlrpc.testing
+    argparse asyncio cryptography dataclasses difflib dns gssapi html http.server importlib.metadata inspect kerberos
+    kobo multiprocessing pydoc secrets socketserver statistics subprocess tqdm unittest uuid xml.dom xml.etree xml.sax
+    xmlrpc.server krbxmlrpc._cli krbxmlrpc._kerberos.pykerberos krbxmlrpc._kerberos.python_gssapi
+    krbxmlrpc._xmlrpc.canonical krbxmlrpc.kobo krbxmlrpc.pulp krbxmlrpc.testing
 """
 """Modules that few programs need. They are loaded when they are needed."""
 
 IMPORT = """
 import sys
 # These are needed in any case. With some versions of Python, they load some of the others.
-import concurrent.futures.thread, defusedxml, http.cookiejar, kerberos, logging, typing, xmlrpc.client
+import concurrent.futures.thread, defusedxml, http.cookiejar, logging, typing, xmlrpc.client
 before = set(sys.modules)
 import krbxmlrpc
 print(*set(sys.modules) - before)
