@@ -464,7 +464,8 @@ def _position(text: str, start: int, end: int, items: list[Any], left: int) -> i
     """Return the position of the first of the items that are left, of those in the text from `start` to `end`."""
     name, *_, rest = items[-1]
     if left == 1 and rest and not name:
-        return end - len(rest)
+        at = end - len(rest)
+        return at + 1 if text[at - 1 : at + 1] == "\r\n" else at  # both are one line end
     return next(islice(_ITEM.finditer(text, start, end), len(items) - left, None)).start()
 
 

@@ -127,6 +127,7 @@ UNUSUAL = [
     b"<value> <int>5</int> </value>",
     b"<value>a<int>5</int>b</value>",
     b"<value><int>5</int>&amp;</value>",
+    b"<value><struct>" + b"\r\n" * 40 + b"<value>5</value></struct></value>",
     b"<value><int/></value>",
     b"<value><int>5/></value>",
     b"<value><string>a/></value>",
