@@ -36,9 +36,12 @@ def merged(*sources: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     Args:
         sources: pairs (name, value). The first source takes precedence over the second one, and so on.
     """
+    given = list(filter(None, sources))
+    if len(given) == 1:  # usually
+        return list(given[0])
     taken: set[str] = set()
     fields: list[tuple[Any, Any]] = []
-    for source in filter(None, sources):
+    for source in given:
         added = [(name, value) for name, value in source if field_key(name) not in taken]
         taken.update([field_key(name) for name, _ in added])
         fields += added
