@@ -1,11 +1,11 @@
 """An exchange that never ends: a ticket that has a next leg for every challenge."""
 
-from krbxmlrpc import KerberosTicket
+from internals import Ticket
 
 MORE = "b25jZSBtb3Jl"
 
 
-class Insatiable(KerberosTicket):
+class Insatiable(Ticket):
     """Answers one challenge by a new ticket, as often as it comes: Kerberos itself has no exchange of many legs."""
 
     def __init__(self, service, **arguments):

@@ -62,6 +62,11 @@ class Kept:
         self._times[target] = now, now + (_UNLIMITED if lifetime is None else lifetime) / 2
 
 
+def is_same_end(one: float, other: float) -> bool:
+    """Say whether two ends of tickets, in seconds since 1970, are the same. GSSAPI tells lifetimes in whole seconds."""
+    return abs(one - other) < 1
+
+
 class Found(NamedTuple):
     """Credentials that GSSAPI has acquired from a credential cache, their principal, and their lifetime in seconds."""
 
@@ -115,7 +120,7 @@ class KeptInOwnCache(Keeper):
         end = time.time() + (found.lifetime or 0)
         kept = self._own.kept.get(request.mechanism)
         # If the keytab has renewed the tickets, the cache has lost its service tickets.
-        if kept is None or kept.state[0] != state or abs(kept.state[1] - end) > 2:
+        if kept is None or kept.state[0] != state or not is_same_end(kept.state[1], end):
             kept = self._own.kept[request.mechanism] = Kept(found.credentials, found.principal, (state, end))
         kept.note(request.target, lifetime)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import functools
 import operator
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -26,7 +27,7 @@ from .gssapi_library import (
     oid,
     signed,
 )
-from .kept import Found, Keeper, KeptInCopies, KeptInOwnCache
+from .kept import Found, Keeper, KeptInCopies, KeptInOwnCache, is_same_end
 from .own_cache import OwnCache, own_cache
 from .sources import Source
 from .turns import Turns
@@ -104,14 +105,13 @@ class GssapiCredentials:
         attempts = _ATTEMPTS
         while True:
             attempts -= 1
-            credentials = self._acquired(request.mechanism)
-            count = _renewals.count
+            credentials, number = self._acquired(request.mechanism)
             try:
                 context = _Context(self.gssapi, request, credentials)
                 token = context.first()
                 found = Found(credentials, *holder_of(self.gssapi, credentials))
             except self.gssapi.GSSError as error:
-                if not attempts or not self._may_succeed_now(error, request, state, count):
+                if not attempts or not self._may_succeed_now(error, request, state, number):
                     raise
                 state = self._keeper.look(request)
                 continue
@@ -119,22 +119,35 @@ class GssapiCredentials:
             context.holder = found.principal
             return context, token
 
-    def _may_succeed_now(self, error: Any, request: Request, state: Any, count: int) -> bool:
+    def _may_succeed_now(self, error: Any, request: Request, state: Any, number: int) -> bool:
         """Say whether the cache has changed, or other tickets may be in it, since the credentials were acquired.
 
         Args:
-            state, count: the state of the cache, and the number of renewals, before.
+            state, number: the state of the cache, and the number of renewals, before.
         """
-        if self._keytab is not None and count != _renewals.count:
+        if number != self._number_of_renewals():
             return True  # another thread has renewed the tickets: the cache was empty for a moment
         if error.maj_code & _ROUTINE == _DEFECTIVE_CREDENTIAL:
             return True
         return bool(self._keeper.look(request) != state)
 
-    def _acquired(self, mechanism: str) -> Any:
+    def _acquired(self, mechanism: str) -> tuple[Any, int]:
+        """Return credentials, and the number of renewals of the tickets in the cache up to now."""
         if self._keytab is None:
-            return self.acquire(mechanism)
-        return _renewals(self._ccache or "", self.acquire, mechanism)
+            return self.acquire(mechanism), 0
+        return _turns(self._ccache or "", self._renewed, mechanism)
+
+    def _renewed(self, mechanism: str) -> tuple[Any, int]:
+        credentials = self.acquire(mechanism)
+        end = time.time() + (holder_of(self.gssapi, credentials)[1] or 0)
+        number, former = _renewals.get(self._ccache or "", (0, 0.0))
+        if not is_same_end(end, former):
+            number += 1
+            _renewals[self._ccache or ""] = number, end
+        return credentials, number
+
+    def _number_of_renewals(self) -> int:
+        return _renewals.get(self._ccache or "", (0, 0.0))[0]
 
     def acquire(self, mechanism: str) -> Any:
         """Return credentials. The keytab renews expired tickets.
@@ -171,7 +184,7 @@ class GssapiCredentials:
         if self.own is None:
             return False
         try:
-            no_fork(_renewals, self.own.name, self._empty, self.own, seen, is_tgt_refused)
+            no_fork(_turns, self.own.name, self._empty, self.own, seen, is_tgt_refused)
         except self.gssapi.GSSError:
             return False
         return True
@@ -195,13 +208,13 @@ class GssapiCredentials:
     def _fetch(self, target: str) -> SecretBytes:
         raw = self.gssapi
         name = raw.import_name(target.encode(), raw.NameType.kerberos_principal)
-        options = {"creds": self._acquired("krb5"), "mech": oid(raw, "krb5"), "lifetime": _FAR}
+        options = {"creds": self._acquired("krb5")[0], "mech": oid(raw, "krb5"), "lifetime": _FAR}
         return SecretBytes(raw.init_sec_context(name, **options).token)
 
     def holder(self) -> tuple[str, int | None] | None:
         """Return the principal, and the lifetime in seconds (None: unlimited); None if there are no credentials."""
         try:
-            return no_fork(lambda: holder_of(self.gssapi, self._acquired("krb5")))
+            return no_fork(lambda: holder_of(self.gssapi, self._acquired("krb5")[0]))
         except self.gssapi.GSSError:
             return None
 
@@ -209,8 +222,11 @@ class GssapiCredentials:
 _RESULTS = operator.attrgetter("context", "flags", "token", "lifetime", "more_steps")
 """The results of a step, without the mechanism's identifier: python-gssapi can fail to display it."""
 
-_renewals = Turns()
+_turns = Turns()
 """The threads that acquire credentials from keytabs, by the cache. GSSAPI may ask a KDC for them."""
+
+_renewals: dict[str, tuple[int, float]] = {}
+"""How often keytabs have renewed the tickets in a cache, and when these end, in seconds since 1970."""
 
 
 class _Context:

@@ -13,6 +13,10 @@ from .._forks import survives_forks
 Result = TypeVar("Result")
 
 
+_LOOK_AFTER = 1.0
+"""The seconds after which a waiting thread looks whether the other thread is still there."""
+
+
 class _Turn:
     """A thread that is at work, and the event that its work is done."""
 
@@ -22,14 +26,9 @@ class _Turn:
 
 
 class Turns:
-    """The threads that are at work, by what they do.
-
-    Attributes:
-        count: a number that changes whenever a thread has done its work.
-    """
+    """The threads that are at work, by what they do."""
 
     def __init__(self) -> None:
-        self.count = 0
         self._turns: dict[str, _Turn] = {}
         survives_forks(self)
 
@@ -40,10 +39,11 @@ class Turns:
             other = self._turns.setdefault(what, own)
             # A signal handler can interrupt this thread at its work, and want the same: it must not wait for itself.
             if other.thread != own.thread:
-                other.done.wait()
+                # In a child that a signal handler has forked during this wait, the other thread does not exist.
+                while self._turns.get(what) is other and not other.done.wait(_LOOK_AFTER):
+                    pass
             return function(*arguments)
         finally:
-            self.count += 1
             if self._turns.get(what) is own:
                 del self._turns[what]
             own.done.set()
