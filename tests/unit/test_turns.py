@@ -56,7 +56,7 @@ def test_a_child_does_not_wait_for_threads_of_its_parent():
     other.join()
 
 
-def test_a_wait_in_which_the_process_is_forked_ends_in_the_child():
+def test_a_wait_ends_in_a_child_that_is_forked_meanwhile():
     """A signal handler can fork while the thread that it interrupts waits, and then the wait goes on in the child."""
 
     class Forked(threading.Event):
