@@ -199,6 +199,19 @@ def test_another_name_in_krb5_conf(call_hub, cache, alice, realm, monkeypatch, t
     assert proxy.whoami() == USER
 
 
+def test_another_default_realm(call_hub, cache, realm, monkeypatch, tmp_path):
+    """The same name is another principal then."""
+    text = Path(realm.env["KRB5_CONFIG"]).read_text()
+    assert "default_realm = EXAMPLE.TEST" in text
+    (tmp_path / "krb5.conf").write_text(text)
+    monkeypatch.setenv("KRB5_CONFIG", str(tmp_path / "krb5.conf"))
+    proxy = call_hub(principal="user")
+    assert keep(proxy.whoami) == USER
+    (tmp_path / "krb5.conf").write_text(text.replace("default_realm = EXAMPLE.TEST", "default_realm = OTHER.TEST"))
+    with pytest.raises(NoCredentials):
+        proxy.whoami()
+
+
 def test_the_primary_cache_of_a_directory(call_hub, user, alice, bob, monkeypatch, tmp_path):
     monkeypatch.setenv("KRB5CCNAME", f"DIR:{tmp_path}")
     for person in (alice, bob):
