@@ -5,13 +5,12 @@ usage: koji.py URL [CAFILE]
 URL is the hub's: https://koji.example.com/kojihub. CAFILE holds the CA's certificate where the server's is not signed
 by one that this machine knows.
 
-Koji begins a session by a call, sslLogin, at a path that wants a ticket. All other calls go to a path that is open, and
-say which session they belong to, and which of its calls they are: to newer hubs in headers, to older ones in the URL.
-By its number a hub knows a call that has changed something already, and refuses it (RetryError). So a call whose
-connection broke can be sent again, whatever it does.
+Koji begins a session by a call, sslLogin, at a path that wants a ticket. All other calls go to an open path. They name
+their session and have a number: in headers for newer hubs, in the URL for older ones. A hub refuses a call with the
+number of a call that has changed something (RetryError). So a call whose connection broke can be sent again, whatever
+it does.
 
-The tests call no real Koji, which cannot run there, but a stand-in that follows what its source publishes
-(tests/servers/standin_koji.py).
+The tests call a stand-in for Koji's hub (tests/servers/standin_koji.py).
 """
 
 import sys
@@ -21,58 +20,73 @@ from xmlrpc.client import Error, Fault, ServerProxy
 
 from krbxmlrpc import KerberosTransport
 
-AUTH_EXPIRED = 1007
+ENDED = (1002, 1007)
+"""The Faults of a session that has ended: it was closed elsewhere ("Invalid session"), or has expired."""
 
 
 class KojiTransport(KerberosTransport):
-    """Makes the calls of one session at a time, which is begun anew when it has ended; any thread may call.
+    """Makes the calls of one session at a time. If the session has ended, a new one begins. Any thread may call.
 
-    Where the calls go nobody proves anything. The hub has done that at the login; now TLS vouches for it, as it does on
-    any session, and no ticket is sent: hence the arguments here.
+    The arguments are those of `KerberosTransport`. They apply to the login and to the calls. At the login, the hub has
+    to prove its identity. The calls carry no ticket, so there the hub is known by TLS alone, as on any session.
     """
 
     def __init__(self, url, **arguments):
-        arguments = {"retries": 3, "idempotent": True, **arguments}
-        super().__init__(preemptive=False, mutual_authentication="optional", **arguments)
+        self.koji_login = KerberosTransport(**arguments)
+        calls = {"retries": 3, "idempotent": True, **arguments}
+        super().__init__(**{**calls, "preemptive": False, "mutual_authentication": "optional"})
         self.koji_url = url
-        self.koji_turn = threading.Lock()  # a hub refuses a call with a lower number than the last one's
+        self.koji_turn = threading.Lock()  # a hub refuses a call with a lower number than that of the last one
         self.koji_session = None
         self.koji_headers = []
 
     def begin_session(self):
-        """Log in, by a transport that wants the hub's proof."""
-        with ServerProxy(f"{self.koji_url}/ssllogin", transport=KerberosTransport(context=self.context)) as hub:
+        """Log in. The hub has to prove its identity."""
+        with ServerProxy(f"{self.koji_url}/ssllogin", transport=self.koji_login) as hub:
             self.koji_session = hub.sslLogin()
         self.koji_calls = 0
 
     def single_request(self, host, handler, request_body, verbose=False):
-        """Make a call; where the hub says that the session has ended, it did not run, and is made in a new one."""
+        """Make a call. If the hub says that the session has ended, the call did not run: make it in a new session."""
+        make = super().single_request
         with self.koji_turn:
             if self.koji_session is None:
                 self.begin_session()
             try:
-                return self.numbered_request(host, handler, request_body, verbose)
+                return make(host, self.numbered(handler), request_body, verbose)
             except Fault as fault:
-                if fault.faultCode != AUTH_EXPIRED:
+                if fault.faultCode not in ENDED:
                     raise
             self.begin_session()
-            return self.numbered_request(host, handler, request_body, verbose)
+            return make(host, self.numbered(handler), request_body, verbose)
 
-    def numbered_request(self, host, handler, request_body, verbose):
-        """Make the next call of the session."""
+    def fetch(self, method, host, path, *arguments, **options):
+        """Make a request that is not a call. It belongs to the session, too, and has a number of its own."""
+        with self.koji_turn:
+            if self.koji_session is None:
+                self.begin_session()
+            return super().fetch(method, host, self.numbered(path), *arguments, **options)
+
+    def numbered(self, path):
+        """Give the next request the next number of the session; return its path."""
         key, number = self.koji_session["session-key"], str(self.koji_calls)
         said = {"session-id": str(self.koji_session["session-id"]), "session-key": key, "callnum": number}
         self.koji_calls += 1
-        if self.koji_session.get("header-auth"):
-            self.koji_headers = [(f"Koji-{name.title()}", value) for name, value in said.items()]
-            self.koji_headers.append(("Koji-Session-Callnum", number))  # so Koji's own client calls it
-        else:
-            handler += f"?{urlencode(said)}"
-        return super().single_request(host, handler, request_body, verbose)
+        if not self.koji_session.get("header-auth"):
+            return f"{path}{'&' if '?' in path else '?'}{urlencode(said)}"
+        # Hubs of Koji 1.31 to 1.35 read the first of these two names of the number, and others read the second one.
+        self.koji_headers = [(f"Koji-{name.title()}", value) for name, value in said.items()]
+        self.koji_headers.append(("Koji-Session-Callnum", number))
+        return path
 
     def send_headers(self, connection, headers):
-        """Send the headers of a request; a repeated one has the same number."""
+        """Send the headers of a request. If it is sent again, it has the same number."""
         super().send_headers(connection, [*headers, *self.koji_headers])
+
+    def close(self):
+        """Close the connections of the login, too."""
+        self.koji_login.close()
+        super().close()
 
 
 def main(url, cafile=None):

@@ -26,6 +26,7 @@ from xmlrpc.client import Fault, ServerProxy, dumps, loads
 import pytest
 from example_runner import ROOT, example
 from helpers import DEADLINE
+from internals import settings_of
 from servers import forwarder, kdc, scripted, standins
 from servers.scripted import honest, values
 
@@ -180,6 +181,59 @@ def test_koji_begins_a_new_session_when_one_has_ended(servers, koji, asked, koji
     call = f"200 POST {koji_path}"
     assert asked(3) == [call, f"200 ticket POST {koji_path}/ssllogin", call]
     assert koji.getLoggedInUser()["name"] == "user"
+
+
+def test_koji_begins_a_new_session_after_another_logout(servers, koji, asked, koji_path, call_koji):
+    said = koji("transport").koji_session
+    call_koji(session_id=said["session-id"], session_key=said["session-key"]).logout()
+    asked(2)
+    koji.createTag(uuid.uuid4().hex)
+    call = f"200 POST {koji_path}"
+    assert asked(3) == [call, f"200 ticket POST {koji_path}/ssllogin", call]
+
+
+def test_koji_logs_in_with_the_transports_credentials(servers, user, alice, koji_path):
+    url = servers.url(koji_path)
+    context = ssl.create_default_context(cafile=servers.cafile)
+    transport = recipe("koji").KojiTransport(url, context=context, keytab=alice.keytab)
+    with ServerProxy(url, transport=transport, allow_none=True) as hub:
+        for _ in range(2):
+            assert hub.getLoggedInUser()["krb_principals"] == [alice.principal]
+            servers.end_koji_sessions()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"principal": "alice@EXAMPLE.TEST"},
+        {"ccache": "/cache"},
+        {"keytab": "/keytab"},
+        {"service": "HTTP@other.example.test"},
+        {"canonicalize": "never"},
+        {"proxy": "http://proxy.example.test:3128"},
+        {"timeout": 5.0, "connect_timeout": 6.0, "deadline": 7.0},
+        {"channel_bindings": "tls-server-end-point"},
+        {"retries": 2, "retry_interval": 3.0},
+        {"mechanism": "krb5", "delegate": True},
+        {"headers": [("X-Name", "value")], "max_response_bytes": 1000},
+    ],
+    ids=lambda arguments: next(iter(arguments)),
+)
+def test_each_argument_applies_to_the_login_at_koji(arguments):
+    transport = recipe("koji").KojiTransport("https://koji.example.test/kojihub", **arguments)
+    for made in (transport, transport.koji_login):
+        assert {name: getattr(settings_of(made), name) for name in arguments} == arguments
+    assert settings_of(transport.koji_login).mode.value == "required"
+
+
+def test_each_request_to_koji_has_a_number_of_its_own(servers, koji, koji_path):
+    transport = koji("transport")
+    host = f"localhost:{servers.ports['https']}"
+    for _ in range(2):
+        koji.createTag(uuid.uuid4().hex)
+        body = dumps((uuid.uuid4().hex,), "createTag").encode()
+        reply = transport.fetch("POST", host, koji_path, body, headers=[("Content-Type", "text/xml")])
+        assert isinstance(loads(reply.content)[0][0], int)
 
 
 def test_a_call_to_koji_that_is_repeated_runs_once(servers, user, ca, server_context, koji_path):
