@@ -356,7 +356,7 @@ def spelt(draw):
     return text.encode()
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(spelt(), st.integers(1, 200), st.sampled_from([(False, False), (True, False), (True, True)]))
 def test_values_in_any_spelling_are_read_as_by_expat(body, size, types):
     scanners, expats = outcomes(body, size, types)
@@ -365,7 +365,7 @@ def test_values_in_any_spelling_are_read_as_by_expat(body, size, types):
         assert outcome(in_pieces(body, size), types) == expats
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(deadline=None, max_examples=500)
 @given(spelt(), st.data(), st.integers(1, 400))
 def test_damaged_xml_is_read_as_by_expat(body, data, size):
     for _ in range(data.draw(st.integers(1, 3))):
