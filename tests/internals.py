@@ -28,7 +28,7 @@ from krbxmlrpc._kerberos import (
     python_gssapi as _python_gssapi,
 )
 from krbxmlrpc._kerberos.credentials import TicketMaker
-from krbxmlrpc._kerberos.python_gssapi import GssapiCredentials
+from krbxmlrpc._kerberos.libraries import credentials_of
 from krbxmlrpc._kerberos.ticket import Ticket
 from krbxmlrpc._kerberos.tokens import decode_token, read_offer
 from krbxmlrpc._negotiate import call as _call
@@ -50,7 +50,6 @@ __all__ = [
     "TUNNEL_DIAL",
     "TUNNEL_NEGOTIATE",
     "Connection",
-    "GssapiCredentials",
     "ProxyWire",
     "Secret",
     "SecretBuffer",
@@ -58,6 +57,7 @@ __all__ = [
     "Ticket",
     "TicketMaker",
     "build_parser",
+    "credentials_of",
     "decode_token",
     "read_offer",
     "run_command",

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._hints import Hint
-from .gss import Credentials
-from .gssapi_library import library
-from .libraries import credentials_of_process, gssapi_credentials
+from .libraries import credentials_of
 from .own_cache import OwnCache
 from .ticket import Ticket
 from .tokens import read_offer
@@ -41,11 +39,7 @@ class TicketMaker:
 
     def __init__(self, principal: str | None, mechanism: str, ccache: str | None, keytab: str | None) -> None:
         self.options: dict[str, Any] = {"principal": principal, "mechanism": mechanism}
-        self.credentials: Credentials = (
-            credentials_of_process(principal)
-            if ccache is None and keytab is None
-            else gssapi_credentials(principal, ccache, keytab)
-        )
+        self.credentials = credentials_of(principal, ccache, keytab)
 
     def __call__(self, service: str, **options: Any) -> Ticket:
         return Ticket(service, _credentials=self.credentials, **self.options, **options)
@@ -77,4 +71,4 @@ def holder(principal: str | None, ccache: str | None, keytab: str | None) -> tup
 
     Return None if there are no credentials, or python-gssapi is not installed.
     """
-    return None if library() is None else gssapi_credentials(principal, ccache, keytab).holder()
+    return credentials_of(principal, ccache, keytab).holder()

@@ -86,5 +86,8 @@ class Credentials(Protocol):
         Return a token with the ticket; None if there is no new ticket.
         """
 
+    def holder(self) -> tuple[str, int | None] | None:
+        """Return the principal, and the lifetime in seconds (None: unlimited); None if the library does not tell."""
+
     def source(self) -> Source:
         """Return the credential cache and the keytab, for messages."""

@@ -115,12 +115,7 @@ def restrict_to_kerberos(raw: Any, credentials: Any) -> None:
 def holder_of(raw: Any, credentials: Any) -> tuple[str, int | None]:
     """Return the principal of credentials, and their lifetime in seconds (None: unlimited)."""
     found: Any = raw.inquire_cred(credentials, mechs=False, usage=False)
-    return displayed(raw, found.name), found.lifetime
-
-
-def displayed(raw: Any, name: Any) -> str:
-    """Return a name as text."""
-    return str(raw.display_name(name, name_type=False).name, "utf-8")
+    return str(raw.display_name(found.name, name_type=False).name, "utf-8"), found.lifetime
 
 
 def failure_of(error: Any) -> GSSFailure:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Protocol
 
 from .._forks import survives_forks
 from . import copies
@@ -62,30 +62,23 @@ class Kept:
         self._times[target] = now, now + (_UNLIMITED if lifetime is None else lifetime) / 2
 
 
-def is_same_end(one: float, other: float) -> bool:
-    """Say whether two ends of tickets, in seconds since 1970, are the same. GSSAPI tells lifetimes in whole seconds."""
-    return abs(one - other) < 1
-
-
 class Found(NamedTuple):
-    """Credentials that GSSAPI has acquired from a credential cache, their principal, and their lifetime in seconds."""
+    """Credentials that GSSAPI has acquired from a credential cache."""
 
     credentials: Any
     principal: str
-    lifetime: int | None
-    """None: unlimited."""
+    renewals: int
+    """How often a keytab had renewed the tickets in the cache."""
 
 
-class Keeper:
-    """Keeps nothing. Subclasses keep credentials."""
+class Keeper(Protocol):
+    """Keeps credentials."""
 
     def find(self, request: Request) -> Kept | None:
         """Return credentials that have the ticket for a request; None if none are kept."""
-        return None
 
     def look(self, request: Request) -> Any:
         """Return the present state of the cache, for `note`."""
-        return None
 
     def note(self, request: Request, state: Any, found: Found, lifetime: int | None) -> None:
         """Note the credentials that yielded a ticket.
@@ -99,7 +92,7 @@ class Keeper:
         """Forget credentials that have failed."""
 
 
-class KeptInOwnCache(Keeper):
+class KeptInOwnCache:
     """Keeps the credentials of a cache in memory that a keytab fills. They have this cache, and no copy of it."""
 
     def __init__(self, own: OwnCache) -> None:
@@ -117,11 +110,10 @@ class KeptInOwnCache(Keeper):
     def note(self, request: Request, state: Any, found: Found, lifetime: int | None) -> None:
         if request.delegate:
             return
-        end = time.time() + (found.lifetime or 0)
+        state = state, found.renewals  # a renewal removes the service tickets from the cache
         kept = self._own.kept.get(request.mechanism)
-        # If the keytab has renewed the tickets, the cache has lost its service tickets.
-        if kept is None or kept.state[0] != state or not is_same_end(kept.state[1], end):
-            kept = self._own.kept[request.mechanism] = Kept(found.credentials, found.principal, (state, end))
+        if kept is None or kept.state != state:
+            kept = self._own.kept[request.mechanism] = Kept(found.credentials, found.principal, state)
         kept.note(request.target, lifetime)
 
     def forget(self, request: Request) -> None:
@@ -164,7 +156,7 @@ class _Copies:
 _copies = _Copies()
 
 
-class KeptInCopies(Keeper):
+class KeptInCopies:
     """Keeps copies of the user's credential caches in memory, for all transports of the process.
 
     A copy lasts until the cache changes. GSSAPI writes the tickets that it fetches into the cache, never into a copy.

@@ -65,6 +65,10 @@ class PykerberosCredentials:
         """Return None: pykerberos cannot ask for a ticket that the cache has."""
         return None
 
+    def holder(self) -> tuple[str, int | None] | None:
+        """Return None: pykerberos does not tell."""
+        return None
+
     def source(self) -> Source:
         """Return what the environment names."""
         return sources.of_environment(self._principal)

@@ -22,12 +22,10 @@ from .gssapi_library import (
     acquire,
     failure_of,
     holder_of,
-    library,
-    library_with_stores,
     oid,
     signed,
 )
-from .kept import Found, Keeper, KeptInCopies, KeptInOwnCache, is_same_end
+from .kept import Found, Keeper, KeptInCopies, KeptInOwnCache
 from .own_cache import OwnCache, own_cache
 from .sources import Source
 from .turns import Turns
@@ -49,6 +47,7 @@ class GssapiCredentials:
     """The credentials of the process, or those of one cache; or a keytab, and a cache that the keytab fills.
 
     Args:
+        raw: the library.
         principal: the principal of the credentials; None: that of the cache, or of the first key in the keytab.
         ccache: the cache; None: the one that the environment names, or if there is a keytab, a cache in memory, shared
             by all credentials of this process with this keytab and principal.
@@ -56,16 +55,11 @@ class GssapiCredentials:
 
     Attributes:
         own: the cache in memory, if there is a keytab and no `ccache`.
-
-    Raises:
-        ImportError: python-gssapi is not installed, or lacks functions.
     """
 
-    def __init__(self, principal: str | None, ccache: str | None = None, keytab: str | None = None) -> None:
+    def __init__(self, raw: Any, principal: str | None, ccache: str | None = None, keytab: str | None = None) -> None:
         is_of_process = ccache is None and keytab is None
-        self.gssapi: Any = library() if is_of_process else library_with_stores()
-        if self.gssapi is None:
-            raise ImportError("python-gssapi is not installed")
+        self.gssapi = raw
         self._principal = principal
         self._keytab = keytab
         self.own = own_cache(keytab, principal or "") if keytab is not None and ccache is None else None
@@ -109,7 +103,7 @@ class GssapiCredentials:
             try:
                 context = _Context(self.gssapi, request, credentials)
                 token = context.first()
-                found = Found(credentials, *holder_of(self.gssapi, credentials))
+                found = Found(credentials, holder_of(self.gssapi, credentials)[0], number)
             except self.gssapi.GSSError as error:
                 if not attempts or not self._may_succeed_now(error, request, state, number):
                     raise
@@ -141,7 +135,7 @@ class GssapiCredentials:
         credentials = self.acquire(mechanism)
         end = time.time() + (holder_of(self.gssapi, credentials)[1] or 0)
         number, former = _renewals.get(self._ccache or "", (0, 0.0))
-        if not is_same_end(end, former):
+        if abs(end - former) >= 1:  # GSSAPI tells whole seconds
             number += 1
             _renewals[self._ccache or ""] = number, end
         return credentials, number

@@ -7,6 +7,7 @@ makes the tokens. This module alone decides whether the server's tokens prove it
 from __future__ import annotations
 
 import binascii
+import functools
 import re
 from contextlib import suppress
 
@@ -87,7 +88,9 @@ class Ticket:
         _asked: str | None = None,
         _credentials: Credentials | None = None,
     ) -> None:
-        check_service(service)
+        checked("service", service, SERVICE, (str,), is_service)
+        if _credentials is None:  # otherwise the transport has checked its arguments, once for all tickets
+            check_options(principal, delegate, mutual, mechanism, channel_bindings)
         self.service = service
         self.mutual = mutual
         self.principal = None
@@ -368,19 +371,20 @@ class Ticket:
         return f"<{type(self).__name__} for {self.service}{'' if self._context else ', used'}>"
 
 
-def check_service(service: object) -> None:
-    """Raise TypeError or ValueError if a service is not as `KerberosTicket` describes it."""
-    if type(service) is not str or service not in _services:
-        _services.add(checked("service", service, SERVICE, (str,), is_service))
-        if len(_services) > _MAX_SERVICES:
-            _services.clear()
+def check_options(
+    principal: object, delegate: object, mutual: object, mechanism: object, channel_bindings: object
+) -> None:
+    """Raise TypeError or ValueError if an option is not as `KerberosTicket` describes it."""
+    if principal is not None:
+        checked("principal", principal, PRINCIPAL, (str,), is_principal)
+    checked("delegate", delegate, "True or False", (bool,))
+    checked("mutual", mutual, "True or False", (bool,))
+    checked("mechanism", mechanism, "'spnego' or 'krb5'", (str,), MECHANISMS.__contains__)
+    accepted = "bytes, as tls_server_end_point() returns them, or None"
+    checked("channel_bindings", channel_bindings, accepted, (bytes, type(None)))
 
 
-_services: set[object] = set()
-"""Services that have been checked, because each ticket needs the check."""
-_MAX_SERVICES = 256
-
-
+@functools.lru_cache(maxsize=256)
 def is_service(name: str) -> bool:
     """Say whether a text is a service: ``"HTTP@host"``, ``"HTTP/host@REALM"`` or ``"HTTP/host@"``."""
     return bool(_SERVICE.fullmatch(name)) and name.isprintable()

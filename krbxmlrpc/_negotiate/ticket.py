@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from .._checks import checked
 from .._http.www_authenticate import HeaderValues, negotiate_details
-from .._kerberos.ticket import MECHANISMS, PRINCIPAL, Ticket, is_principal
+from .._kerberos.ticket import Ticket
 from .._secrets import hidden
 
 
@@ -45,32 +44,6 @@ class KerberosTicket(Ticket):
 
     Source: RFC 4559, section 4.
     """
-
-    def __init__(
-        self,
-        service: str,
-        *,
-        principal: str | None = None,
-        delegate: bool = False,
-        mutual: bool = True,
-        mechanism: str = "spnego",
-        channel_bindings: bytes | None = None,
-    ) -> None:
-        if principal is not None:
-            checked("principal", principal, PRINCIPAL, (str,), is_principal)
-        checked("delegate", delegate, "True or False", (bool,))
-        checked("mutual", mutual, "True or False", (bool,))
-        checked("mechanism", mechanism, "'spnego' or 'krb5'", (str,), MECHANISMS.__contains__)
-        accepted = "bytes, as tls_server_end_point() returns them, or None"
-        checked("channel_bindings", channel_bindings, accepted, (bytes, type(None)))
-        super().__init__(
-            service,
-            principal=principal,
-            delegate=delegate,
-            mutual=mutual,
-            mechanism=mechanism,
-            channel_bindings=channel_bindings,
-        )
 
     def verify_response(self, www_authenticate: HeaderValues | None) -> None:
         """Return if the reply with this header comes from the service, else raise. You can call this once.

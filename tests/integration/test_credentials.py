@@ -10,7 +10,7 @@ import uuid
 import gssapi
 import pytest
 from helpers import TESTS, in_child, in_threads
-from internals import GssapiCredentials, TicketMaker, ccache_of
+from internals import TicketMaker, ccache_of, credentials_of
 from servers import kdc
 
 from krbxmlrpc import KDCUnreachable, KerberosXMLRPCError, NoCredentials, TicketExpired
@@ -174,11 +174,11 @@ def test_a_child_gets_tickets_from_the_keytab_too(call_plain, alice):
 def test_a_keytab_with_a_new_key_gets_a_cache_of_its_own(alice, tmp_path):
     keytab = tmp_path / "keytab"
     keytab.write_bytes(b"one")
-    first, second = (ccache_of(GssapiCredentials(None, None, str(keytab))) for _ in range(2))
+    first, second = (ccache_of(credentials_of(None, None, str(keytab))) for _ in range(2))
     keytab.unlink()
     keytab.write_bytes(b"another")
-    assert first == second != ccache_of(GssapiCredentials(None, None, str(keytab)))
-    assert first != ccache_of(GssapiCredentials(ALICE, None, f"FILE:{keytab}"))
+    assert first == second != ccache_of(credentials_of(None, None, str(keytab)))
+    assert first != ccache_of(credentials_of(ALICE, None, f"FILE:{keytab}"))
 
 
 def test_delegation_with_a_cache_of_its_own(call_hub, alice, tmp_path):

@@ -5,7 +5,7 @@ import types
 import pytest
 
 from krbxmlrpc._kerberos import kept
-from krbxmlrpc._kerberos.kept import Found, Keeper, Kept, KeptInOwnCache
+from krbxmlrpc._kerberos.kept import Found, Kept, KeptInOwnCache
 from krbxmlrpc._kerberos.own_cache import OwnCache
 
 
@@ -56,18 +56,11 @@ def asked(target="HTTP/hub@"):
 def test_a_renewed_cache_in_memory_has_lost_its_service_tickets(clock):
     own = OwnCache("MEMORY:x")
     keeper = KeptInOwnCache(own)
-    keeper.note(asked(), keeper.look(asked()), Found("credentials", "user@REALM", 100), 100)
+    keeper.note(asked(), keeper.look(asked()), Found("credentials", "user@REALM", 1), 100)
     clock.now += 1
-    keeper.note(asked("HTTP/other@"), keeper.look(asked()), Found("the same ones", "user@REALM", 99), 99)
+    keeper.note(asked("HTTP/other@"), keeper.look(asked()), Found("the same ones", "user@REALM", 1), 99)
     assert keeper.find(asked()) is keeper.find(asked("HTTP/other@"))
-    keeper.note(asked("HTTP/other@"), keeper.look(asked()), Found("renewed", "user@REALM", 500), 500)
+    keeper.note(asked("HTTP/other@"), keeper.look(asked()), Found("renewed", "user@REALM", 2), 500)
     assert keeper.find(asked()) is None and keeper.find(asked("HTTP/other@")).credentials == "renewed"
     own.generation += 1
     assert keeper.find(asked("HTTP/other@")) is None
-
-
-def test_the_base_class_keeps_nothing():
-    keeper = Keeper()
-    keeper.note(asked(), keeper.look(asked()), Found("credentials", "user@REALM", 100), 100)
-    keeper.forget(asked())
-    assert keeper.find(asked()) is None
