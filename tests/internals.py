@@ -343,7 +343,7 @@ def forget_credentials():
 
 
 def kept_copies():
-    """Return the names of the credential caches of which a copy is kept."""
+    """Return the names of the credential caches that have a kept copy."""
     return [key[0] for key, kept in list(_kept._copies.kept.items()) if kept.credentials is not None]
 
 

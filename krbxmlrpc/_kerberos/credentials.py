@@ -1,4 +1,4 @@
-"""The credentials of one transport: where its tickets come from, and how a refused ticket is replaced."""
+"""The credentials of one transport: the source of its tickets, and the replacement of refused tickets."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Kept:
     Args:
         credentials: GSSAPI's credentials; None: none can be kept.
         principal: their principal.
-        state: what the credentials depend on.
+        state: the state of the cache, and of all else that decides whether the credentials are the present ones.
     """
 
     def __init__(self, credentials: Any, principal: str, state: Any) -> None:

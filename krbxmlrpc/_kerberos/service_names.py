@@ -129,8 +129,8 @@ class ServiceNames:
         The transport's own cache is emptied. A ticket cannot be removed from the user's cache. But GSSAPI keeps
         tickets by the principal that was asked for, and there are two names for the principal of a service: with its
         realm and, by referral (RFC 6806), without. So a new ticket is added to the cache by the other name, and the
-        next tickets are asked for by that name. If the refusals go on, this happens only after the 1st, 2nd, 4th, 8th,
-        … one, so that the cache does not grow with each call.
+        next tickets are asked for by that name. If the server refuses these tickets, too, the next one is added after
+        the 2nd, 4th, 8th, … refusal, so that the cache does not grow with each call.
 
         Args:
             principal: the principal that the refused ticket was for.

@@ -1,4 +1,4 @@
-"""One run of the benchmark: who is measured when, and how often."""
+"""One run of the benchmark: the order and the number of the measurements."""
 
 import sys
 import uuid
@@ -93,7 +93,7 @@ class Benchmark:
             self._note(name, COUNTS, measured, "requests", "connections")
 
     def _measure_memory(self) -> None:
-        """Measure the memory that one large call takes, each in a new process."""
+        """Measure the memory of large calls. Each call has a new process."""
         for case in MEMORY:
             for name in self._names:
                 with Process(worker_command(name), self._environment) as worker:

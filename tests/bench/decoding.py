@@ -49,7 +49,7 @@ DECODERS: dict[str, Callable[[bytes], Any]] = {
 
 def _cpu(decode: Callable[[bytes], Any], body: bytes, calls: int) -> float:
     """Return the processor time of some calls."""
-    gc.collect()  # so that one decoder does not pay for the garbage of the other
+    gc.collect()  # otherwise one decoder would collect the garbage of the other
     begin = time.process_time()
     for _ in range(calls):
         decode(body)

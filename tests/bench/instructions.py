@@ -1,4 +1,4 @@
-"""Counts the instructions that one call takes on the client, with valgrind's callgrind.
+"""Counts the client's instructions for one call, with valgrind's callgrind.
 
 A worker runs under callgrind twice, and makes more calls the second time. The difference of the two totals, divided by
 the difference of the calls, is the cost of one call. Both runs start Python, import, connect and log in once, so none

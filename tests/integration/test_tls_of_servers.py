@@ -70,7 +70,7 @@ def context(apache, certificates):
 
 @pytest.fixture
 def call(apache, case, opened):
-    """Open a proxy for a path of that Apache. Only a `context` can have a client certificate."""
+    """Open a proxy for a path of that Apache. For a client certificate, pass a `context`."""
 
     def open_proxy(path="/xmlrpc", listener="required", transport=KerberosTransport, **arguments):
         if "context" not in arguments:

@@ -1,4 +1,4 @@
-"""Changes of credential caches: what is noticed, and when a state may be trusted."""
+"""The changes of a credential cache that are noticed, and the time until a new state counts."""
 
 import os
 
