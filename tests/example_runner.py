@@ -1,5 +1,6 @@
 """Runs the examples as a user does."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -23,3 +24,11 @@ def run(*command, input="", **environment):
 
 def example(name, *arguments, **options):
     return run(sys.executable, ROOT / "examples" / name, *arguments, **options)
+
+
+def recipe(name):
+    """Import an example."""
+    spec = importlib.util.spec_from_file_location(f"recipe_{name}", ROOT / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -90,6 +90,16 @@ def kobo_hub(realm):
 
 
 @pytest.fixture(scope="session")
+def servers(realm):
+    """The stand-ins; see `servers.standins.StandIns`."""
+    from servers import standins
+
+    started = standins.StandIns(realm).start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
 def squid(realm):
     """A Squid; see `servers.squid.Squid`."""
     from servers import squid
@@ -191,6 +201,31 @@ def call_hub(hub, hub_context, user, case, opened):
             arguments.setdefault("context", hub_context)
         url = hub.url(f"{path}{'&' if '?' in path else '?'}case={case}", listener, host)
         return opened.enter_context(ServerProxy(url, transport=transport(**arguments)))
+
+    return open_proxy
+
+
+@pytest.fixture
+def asked(servers):
+    """Tell what was asked of the stand-ins since this was last called: ``["200 ticket GET /ipa/…", "200 POST …"]``."""
+
+    def take(count):
+        return [
+            f"{line.status} {'ticket ' if line.ticket else ''}{line.method} {line.path}"
+            for line in servers.asked(count)
+        ]
+
+    take(0)
+    return take
+
+
+@pytest.fixture
+def call_standin(servers, user, opened):
+    """Open a proxy for a path of the stand-ins: ``call_standin("/ipa/session/xml", login_path=…)``."""
+
+    def open_proxy(path, transport=KerberosTransport, **arguments):
+        arguments["context"] = ssl.create_default_context(cafile=servers.cafile)
+        return opened.enter_context(ServerProxy(servers.url(path), transport=transport(**arguments), allow_none=True))
 
     return open_proxy
 

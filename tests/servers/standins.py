@@ -66,3 +66,9 @@ class StandIns(Apache):
             status, ticket, user, method, path = line.split(" ", 4)
             found.append(Asked(int(status), ticket != "-", user, method, path))
         return found
+
+
+def end_session(proxy):
+    """Have a cookie that the server does not know any more."""
+    (cookie,) = proxy("transport").cookiejar
+    cookie.value = uuid.uuid4().hex
