@@ -14,7 +14,7 @@ from ._http.www_authenticate import www_auth
 from ._kerberos.channel_bindings import tls_server_end_point
 from ._negotiate.call import Authentication, LoginPage, LoginSession, OutsideLogin, SessionOrTicket
 from ._negotiate.policy import MutualAuthentication
-from ._negotiate.resource import Resource
+from ._negotiate.resource import Resource, StreamedResource
 from ._negotiate.ticket import KerberosTicket
 from ._version import __version__
 from .errors import (
@@ -73,6 +73,7 @@ __all__ = [
     "ServerUnreachable",
     "ServiceUnknown",
     "SessionOrTicket",
+    "StreamedResource",
     "TicketExpired",
     "UnexpectedStatus",
     "UnsafeResponse",

@@ -173,6 +173,11 @@ def _is_timeout(seconds: float | None) -> bool:
     return seconds is None or 0 < seconds <= MAX_TIMEOUT
 
 
+def checked_timeout(seconds: float | None) -> float | None:
+    """Return the timeout of a single request if it is a valid one."""
+    return checked("timeout", seconds, _SECONDS, (int, float, type(None)), _is_timeout)
+
+
 def _checked_mode(settings: Settings, mode: Any) -> MutualAuthentication:
     return MutualAuthentication(mode)
 

@@ -10,7 +10,7 @@ import os
 import ssl
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from http.cookiejar import CookieJar
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, overload
 from xmlrpc.client import SafeTransport, Transport, gzip_encode
 
 from ._checks import checked
@@ -27,7 +27,7 @@ from ._negotiate.exchange import Memory
 from ._negotiate.logins import Logins
 from ._negotiate.policy import Allowance, Call, Expects, MutualAuthentication
 from ._negotiate.proxy import ENVIRONMENT
-from ._negotiate.resource import Resource
+from ._negotiate.resource import Resource, StreamedResource
 from ._negotiate.retries import NEVER, Idempotent
 from ._negotiate.wire import TicketSource, new_connection, sending
 from ._secrets import hidden, type_name
@@ -41,6 +41,7 @@ from ._settings import (
     checked_headers,
     checked_host_info,
     checked_target,
+    checked_timeout,
     definitions,
     is_http_method,
     reports_of,
@@ -153,6 +154,34 @@ class _NegotiateTransport(Transport):
         self._last_url = host, call.handler
         return Calling(call, self._client, self).made(self._authentication.make)
 
+    @overload
+    def fetch(
+        self,
+        method: str,
+        host: str,
+        path: str,
+        content: bytes | Pieces = ...,
+        headers: Iterable[Header] = ...,
+        *,
+        progress: Progress = ...,
+        stream: Literal[False] = ...,
+        timeout: float | None = ...,
+    ) -> Resource: ...
+
+    @overload
+    def fetch(
+        self,
+        method: str,
+        host: str,
+        path: str,
+        content: bytes | Pieces = ...,
+        headers: Iterable[Header] = ...,
+        *,
+        progress: Progress = ...,
+        stream: Literal[True],
+        timeout: float | None = ...,
+    ) -> StreamedResource: ...
+
     def fetch(
         self,
         method: str,
@@ -162,7 +191,9 @@ class _NegotiateTransport(Transport):
         headers: Iterable[Header] = (),
         *,
         progress: Progress = None,
-    ) -> Resource:
+        stream: bool = False,
+        timeout: float | None = None,
+    ) -> Resource | StreamedResource:
         """Make a request that is not an XML-RPC call, to a REST application.
 
         The request authenticates as calls do: with the same sessions and connections, and by the same rules. If the
@@ -177,12 +208,16 @@ class _NegotiateTransport(Transport):
             headers: pairs (name, value) for this request. They replace the transport's own of the same name.
                 ``Content-Type`` belongs here.
             progress: as for the transport, for this request; None: the transport's.
+            stream: whether to return the body in pieces as they come, and not whole. All checks and limits are the
+                same, and ``deadline`` includes the reading of the pieces. What fails after the first piece is not
+                repeated.
+            timeout: as for the transport, for this request, in seconds; None: the transport's.
 
         Returns:
-            The reply. A reply with an error status (400 or higher, but not 401) is returned too, if it certainly comes
-            from the server. If that is not certain, or if the reply is a 401 or a redirection, `UnexpectedStatus` or a
-            subclass is raised. After 429, 502, 503 and 504, the request is repeated first, if ``retries`` and
-            ``idempotent`` allow it.
+            The reply, as a `Resource` or, with ``stream``, as a `StreamedResource`. A reply with an error status (400
+            or higher, but not 401) is returned too, if it certainly comes from the server. If that is not certain, or
+            if the reply is a 401 or a redirection, `UnexpectedStatus` or a subclass is raised. After 429, 502, 503 and
+            504, the request is repeated first, if ``retries`` and ``idempotent`` allow it.
 
         Raises:
             TypeError, ValueError: an argument is wrong, or the pieces do not add up to the length or cannot be read.
@@ -200,8 +235,16 @@ class _NegotiateTransport(Transport):
         self._last_url = host, call.handler
         reports = call.progress if progress is None else reports_of(progress)
         lines = tuple(checked_headers(headers))
-        call = call._replace(method=method, headers=lines, expects=Expects.RESOURCE, progress=reports)
-        answer: Resource = Calling(call, self._client, self).made(self._authentication.make)
+        checked("stream", stream, "True or False", (bool,))
+        call = call._replace(
+            method=method,
+            headers=lines,
+            expects=Expects.RESOURCE,
+            progress=reports,
+            is_streamed=stream,
+            timeout=checked_timeout(timeout),
+        )
+        answer: Resource | StreamedResource = Calling(call, self._client, self).made(self._authentication.make)
         return answer
 
     def send_request(
@@ -296,6 +339,10 @@ class _NegotiateTransport(Transport):
         """Return the reply to a request of `fetch`."""
         content_type = str(response.getheader("Content-Type", ""))
         return Resource(response.status, content_type, b"".join(self._pieces(response)), response.headers)
+
+    def resource_pieces(self, response: Response) -> Iterator[bytes]:
+        """Yield the decoded body of the reply to a request of `fetch`, in pieces."""
+        return self._pieces(response)
 
     def _pieces(self, response: Any) -> Iterator[bytes]:
         # A subclass can pass on a stream that decodes the reply in its own `read`.

@@ -202,6 +202,12 @@ class Connection:
             ) from error
         self.use(sock)
 
+    def set_timeout(self, seconds: float | None) -> None:
+        """Change the seconds that each operation may take, for a connection that is set up, too."""
+        self.timeout = seconds
+        if self.sock is not None:
+            self.sock.settimeout(seconds)
+
     def use(self, sock: Any) -> None:
         """Use this connected socket for the connection."""
         self._enter(State.READY)

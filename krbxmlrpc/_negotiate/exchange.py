@@ -10,8 +10,10 @@ import logging
 import time
 import weakref
 import xmlrpc.client
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPException
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Callable, NamedTuple, Protocol
 
 from .._http.response import MalformedReply, Response
 from .._http.time_limits import DeadlinePassed
@@ -54,6 +56,7 @@ from .policy import (
     redirected_to,
     to_be_verified,
 )
+from .resource import StreamedResource
 
 logger = logging.getLogger("krbxmlrpc")
 
@@ -353,6 +356,15 @@ class CallWire(Wire, Protocol):
     def read_body(self, response: Response) -> Any:
         """Decode the body of a verified reply."""
 
+    def stream(
+        self, response: Response, reading: Callable[[Response], AbstractContextManager[None]]
+    ) -> StreamedResource:
+        """Return a verified reply in pieces. The stream gives the connection back, and not the attempt.
+
+        Args:
+            reading: returns a context manager that turns the errors of reading into those of the call.
+        """
+
 
 class Exchange(Negotiation):
     """One attempt at a call, with its authentication, its connection and its ticket. `run` makes the attempt.
@@ -403,6 +415,7 @@ class Exchange(Negotiation):
         for _ in range(MAX_TICKETS):
             self._open()
             started = time.monotonic()
+            result: Any = None
             try:
                 sent = self._memory.needed(self._wire.connection, self._call.url, self._sent)
                 ticket = self._wire.get_ticket() if sent is Sent.TICKET else None
@@ -410,10 +423,12 @@ class Exchange(Negotiation):
                 is_open = ticket is None or self._wire.is_usable()
                 if is_open and (ticket is None or self._is_owners(ticket)):
                     step, response = self.negotiate(sent, ticket, self._call.legs)
-                    return step, self._result(step, response, sent, ticket)
+                    result = self._result(step, response, sent, ticket)
+                    return step, result
                 self._wire.give_up()
             finally:
-                self._wire.close()
+                if not isinstance(result, StreamedResource):
+                    self._wire.close()
         raise owner_changes(self._call) if is_open else closed_early(self._call, seconds)
 
     def _open(self) -> None:
@@ -447,10 +462,10 @@ class Exchange(Negotiation):
         has to be sent again.
         """
         if step is Step.ACCEPT and not self._call.is_login:
-            answer = self._decoded(response)
             if response.status in PASSING:
+                answer = self._decoded(response)
                 raise PassingAnswer(answer, failure(Step.UNEXPECTED, self._call, self._reply(response, ticket, sent)))
-            return answer
+            return self._wire.stream(response, self._reading) if self._call.is_streamed else self._decoded(response)
         fault = None
         if step is Step.UNPROVEN:
             self._wire.give_up()
@@ -574,8 +589,14 @@ class Exchange(Negotiation):
             memory.cookies.doubted(self._place, self._cookies)
 
     def _decoded(self, response: Response) -> Any:
-        try:
+        with self._reading(response):
             return self._wire.read_body(response)
+
+    @contextmanager
+    def _reading(self, response: Response) -> Iterator[None]:
+        """Turn the errors of reading the body of a verified reply into those of the call."""
+        try:
+            yield
         except KerberosXMLRPCError as error:
             if isinstance(error, InvalidResponse) and error.is_cut_off and response.ends_with_connection:
                 why = MalformedReply(f"the connection ended before the end of the body: {error.message}")

@@ -111,6 +111,10 @@ class Call(NamedTuple):
     """Whether the server refused a ticket for this request, and the next ticket is certainly a new one."""
     is_tls: bool = True
     """Whether the call goes over TLS."""
+    is_streamed: bool = False
+    """Whether the caller reads the body of the reply in pieces."""
+    timeout: float | None = None
+    """Seconds that each send and receive of this request may take; None: the timeout of the connection."""
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.shown}>"

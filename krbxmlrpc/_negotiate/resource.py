@@ -1,12 +1,15 @@
-"""`Resource`: the reply of an application that does not speak XML-RPC."""
+"""The reply of an application that does not speak XML-RPC: whole (`Resource`), or in pieces (`StreamedResource`)."""
 
 from __future__ import annotations
 
 import http.client
 import json
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Callable, NamedTuple
 
+from .._hints import told
 from .._xmlrpc.decoding import described_type
+from ..errors import KerberosXMLRPCError
 
 
 class Resource(NamedTuple):
@@ -40,3 +43,71 @@ class Resource(NamedTuple):
         raise ValueError(
             f"the content {what}; the reply has the status {self.status} and the content type {content_type}"
         )
+
+
+class StreamedResource:
+    """A verified reply in pieces: an iterator of bytes; see ``stream`` of `KerberosTransport.fetch`.
+
+    The pieces are decoded from their ``Content-Encoding``. The last piece gives the connection back. To stop earlier,
+    call `close`, or use the reply in a ``with`` block. One thread at a time can read it.
+
+    Attributes:
+        status: the HTTP status.
+        content_type: the ``Content-Type`` header, or ``""`` if there is none.
+        headers: the headers, as in `Resource`.
+
+    Raises:
+        ValueError: from an iteration after `close`.
+        KerberosXMLRPCError: from an iteration: the pieces so far are not the whole body. As from a call, the error is
+            `ResponseTooLarge` if the body is over the limit, and `BrokenReply` if the connection broke.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        content_type: str,
+        headers: http.client.HTTPMessage,
+        pieces: Iterator[bytes],
+        give_back: Callable[[], None],
+        argument_names: Mapping[str, str],
+    ) -> None:
+        self.status = status
+        self.content_type = content_type
+        self.headers = headers
+        self._pieces = pieces
+        self._give_back = give_back
+        self._argument_names = argument_names
+        self._is_open = True
+        self._has_ended = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._is_open and not self._has_ended:
+            raise ValueError("the reply is closed, and the rest of its body is lost: read it before close()")
+        try:
+            return next(self._pieces)
+        except BaseException as error:
+            if isinstance(error, KerberosXMLRPCError):
+                error.hint = told(error.hint, self._argument_names)
+            self._has_ended = isinstance(error, StopIteration)
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the connection back. The transport drops the connection if the body has not been read to its end."""
+        if self._is_open:
+            self._is_open = False
+            self._give_back()
+
+    def __enter__(self) -> StreamedResource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    __del__ = close
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} with status {self.status}>"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Callable, NamedTuple, Protocol
 
 from .._hints import Hint
 from .._http.connection import Connection
 from .._http.pool import Pool
-from .._http.response import Response
+from .._http.response import Response, header_of
 from .._kerberos.channel_bindings import tls_server_end_point
 from .._kerberos.principals import shown
 from .._kerberos.service_names import ServiceNames
@@ -19,6 +20,7 @@ from .._kerberos.ticket import NOT_DELEGATED, Ticket
 from ..errors import KerberosXMLRPCError
 from .http_errors import not_bindable
 from .policy import Call, Expects
+from .resource import Resource, StreamedResource
 
 
 class Details(NamedTuple):
@@ -51,8 +53,11 @@ class Hooks(Protocol):
     def parse_response(self, response: Any) -> Any:
         """Decode the reply to a call."""
 
-    def read_resource(self, response: Response) -> Any:
+    def read_resource(self, response: Response) -> Resource:
         """Return the answer to a request that is not a call."""
+
+    def resource_pieces(self, response: Response) -> Iterator[bytes]:
+        """Yield the decoded body of the answer to a request that is not a call."""
 
 
 def new_connection(hooks: Hooks, netloc: str) -> Connection:
@@ -126,9 +131,14 @@ class BlockingWire:
         """Take a connection that can carry a request."""
         opener = functools.partial(new_connection, self._hooks)
         self.connection = self._pool.acquire(self._call.netloc, opener, self._call.deadline)
+        self._own_timeout = self.connection.timeout
+        if self._call.timeout is not None:
+            self.connection.set_timeout(self._call.timeout)
 
     def close(self) -> None:
         """Give the connection back."""
+        if self._call.timeout is not None:
+            self.connection.set_timeout(self._own_timeout)
         self._pool.release(self._call.netloc, self.connection)
 
     def get_ticket(self) -> Ticket:
@@ -158,11 +168,32 @@ class BlockingWire:
 
     def read_body(self, response: Response) -> Any:
         """Decode the body of a verified reply."""
+        self._report(response)
+        if not self._call.is_resource:
+            return self._hooks.parse_response(response)
+        answer = self._hooks.read_resource(response)
+        if not self._call.is_streamed:
+            return answer
+        return StreamedResource(*answer[:2], answer.headers, iter([answer.content]), lambda: None, {})
+
+    def stream(
+        self, response: Response, reading: Callable[[Response], AbstractContextManager[None]]
+    ) -> StreamedResource:
+        """Return a verified reply in pieces. The stream gives the connection back, and not the attempt."""
+        self._report(response)
+
+        def pieces() -> Iterator[bytes]:
+            with reading(response):
+                yield from self._hooks.resource_pieces(response)
+
+        content_type = header_of(response, "Content-Type")
+        names = self._hooks.argument_names
+        return StreamedResource(response.status, content_type, response.headers, pieces(), self.close, names)
+
+    def _report(self, response: Response) -> None:
+        """Tell the caller's function from now on how much of the body has been read."""
         if self._call.progress.received is not None:
             response.report_to(self._call.progress.received)
-        if self._call.is_resource:
-            return self._hooks.read_resource(response)
-        return self._hooks.parse_response(response)
 
     def drain(self) -> None:
         """Read an unwanted body to its end, within limits."""

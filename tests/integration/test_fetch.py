@@ -1,12 +1,22 @@
-"""What `fetch` sends and returns: content that stays as it is, the headers of the reply, and JSON."""
+"""What `fetch` sends and returns: content that stays as it is, the headers of the reply, JSON, and pieces."""
 
-from contextlib import closing
+import gzip
+from contextlib import ExitStack, closing
 from http.client import HTTPMessage
 
 import pytest
+from internals import idle_connections_of, open_connections
 from servers import scripted
 
-from krbxmlrpc import KerberosTransport, Resource
+from krbxmlrpc import (
+    BrokenReply,
+    CallOutcomeUnknown,
+    KerberosTransport,
+    MutualAuthenticationError,
+    Resource,
+    ResponseTooLarge,
+)
+from krbxmlrpc.testing.loopback import Hangup
 
 
 class Compressing(KerberosTransport):
@@ -93,3 +103,140 @@ def test_an_error_says_what_came_in_the_place_of_json(content, words):
     assert str(caught.value).endswith("the reply has the status 503 and the content type 'text/html'")
     assert "secret" not in repr(caught.value)
     assert caught.value.__cause__ is None and caught.value.__context__ is None  # they would hold the content
+
+
+# -- in pieces --------------------------------------------------------------------------------------------------------
+
+LARGE = bytes(range(256)) * 4096
+
+
+@pytest.fixture
+def stream(server, server_context):
+    """Fetch the scripted server's answer in pieces: ``stream(honest(body=b"…"), max_response_bytes=10)``."""
+    with ExitStack() as opened:
+
+        def get(*script, timeout=None, progress=None, **arguments):
+            arguments = {"context": server_context, "retry_interval": 0.0, **arguments}
+            transport = opened.enter_context(closing(KerberosTransport(**arguments)))
+            server.play(*script)
+            host = f"localhost:{server.port}"
+            reply = transport.fetch("GET", host, "/", stream=True, timeout=timeout, progress=progress)
+            return transport, reply
+
+        yield get
+
+
+@pytest.mark.parametrize("headers", [[], [("Content-Encoding", "gzip")]], ids=["plain", "gzip"])
+def test_pieces_are_the_whole_content(stream, headers):
+    body = gzip.compress(LARGE) if headers else LARGE
+    transport, reply = stream(scripted.honest(body=body, headers=[("X-Version", "1.36"), *headers]))
+    assert (reply.status, reply.content_type, reply.headers["x-version"]) == (200, "text/xml", "1.36")
+    assert len(idle_connections_of(transport)) == 0
+    pieces = list(reply)
+    assert len(pieces) > 1 and b"".join(pieces) == LARGE
+    assert len(idle_connections_of(transport)) == 1
+    assert list(reply) == []
+    reply.close()
+    assert len(idle_connections_of(transport)) == 1
+
+
+def test_no_piece_comes_from_an_unverified_server(stream):
+    with pytest.raises(MutualAuthenticationError):
+        stream(scripted.say(scripted.message(body=LARGE)))
+
+
+def stop_by_close(reply):
+    reply.close()
+    with pytest.raises(ValueError, match="closed"):
+        next(reply)
+
+
+def stop_by_with(reply):
+    with reply as entered:
+        assert next(entered)
+
+
+@pytest.mark.parametrize("stop", [stop_by_close, stop_by_with, lambda reply: None], ids=["close", "with", "collected"])
+def test_a_stream_that_stops_early_drops_its_connection(stream, server, stop, without_collector):
+    transport, reply = stream(scripted.honest(body=LARGE))
+    next(reply)
+    stop(reply)
+    del reply
+    assert idle_connections_of(transport) == [] and len(open_connections(transport)) == 0
+    assert transport.fetch("GET", f"localhost:{server.port}", "/").status == 200
+
+
+def test_a_stream_has_the_limit_of_a_call(stream):
+    transport, reply = stream(scripted.honest(body=LARGE), max_response_bytes=100_000)
+    with pytest.raises(ResponseTooLarge, match="raise max_response_bytes="):
+        b"".join(reply)
+    assert len(open_connections(transport)) == 0
+
+
+def test_errors_of_a_stream_use_the_terms_of_the_adapter(server, server_context):
+    class Adapted(KerberosTransport):
+        argument_names = {"max_response_bytes": "MAX_BYTES"}
+
+    server.play(scripted.honest(body=LARGE))
+    with closing(Adapted(context=server_context, max_response_bytes=1)) as transport:
+        with pytest.raises(ResponseTooLarge, match="raise MAX_BYTES"):
+            list(transport.fetch("GET", f"localhost:{server.port}", "/", stream=True))
+
+
+def cut_off(request, send):
+    scripted.honest(body=LARGE[:1000], length=len(LARGE))(request, send)
+    raise Hangup
+
+
+def test_a_stream_that_breaks_off_is_not_repeated(stream, server):
+    transport, reply = stream(cut_off, idempotent=True, retries=3)
+    with pytest.raises(BrokenReply):
+        b"".join(reply)
+    assert len(server.requests) == 1 and len(open_connections(transport)) == 0
+
+
+def test_a_stream_ends_at_the_deadline(stream, server):
+    def stall(request, send):
+        scripted.honest(body=LARGE[:1000], length=len(LARGE))(request, send)
+        request.stream.read(1)  # until the client hangs up
+
+    transport, reply = stream(stall, deadline=1.0)
+    with pytest.raises(CallOutcomeUnknown, match="deadline"):
+        b"".join(reply)
+
+
+def test_statuses_come_as_streams_too(stream, server):
+    transport, reply = stream(scripted.honest(status=404, body=b"not here"))
+    assert (reply.status, b"".join(reply)) == (404, b"not here")
+    passing = scripted.honest(status=503, body=b"later")
+    transport, reply = stream(passing, passing, retries=1, idempotent={"GET"})
+    assert (reply.status, b"".join(reply)) == (503, b"later")
+    transport, reply = stream(passing, scripted.honest(body=b"now"), retries=1, idempotent={"GET"})
+    assert (reply.status, b"".join(reply)) == (200, b"now")
+    assert len(server.requests) == 5
+
+
+def test_a_stream_reports_its_progress(stream):
+    heard = []
+    transport, reply = stream(scripted.honest(body=LARGE), progress=(None, lambda *seen: heard.append(seen)))
+    b"".join(reply)
+    assert heard[-1] == (len(LARGE), len(LARGE)) and len(heard) > 1
+
+
+def test_a_timeout_counts_for_one_request(stream, server):
+    def stall(request, send):
+        request.stream.read(1)
+
+    with pytest.raises(CallOutcomeUnknown, match="timed out"):
+        stream(stall, timeout=0.3)
+    transport, reply = stream(timeout=30)
+    assert b"".join(reply)
+    (connection,) = idle_connections_of(transport)
+    assert connection.timeout == connection.sock.gettimeout() == 300.0
+
+
+@pytest.mark.parametrize("arguments", [{"timeout": 0}, {"timeout": "5"}, {"stream": 1}], ids=str)
+def test_wrong_arguments_are_named(arguments):
+    (name,) = arguments
+    with pytest.raises((TypeError, ValueError), match=f"{name} is "):
+        KerberosTransport().fetch("GET", "hub.example.test", "/", **arguments)
