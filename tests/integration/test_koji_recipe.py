@@ -1,27 +1,22 @@
-"""The recipe for Koji, against a real KDC and a real Apache with a stand-in: see `servers.standin_koji`.
-
-What the stand-in refuses is tested, too: it would prove nothing if it took everything.
-"""
+"""The recipe for Koji, against a real KDC and a real Apache with a stand-in: see `servers.standin_koji`."""
 
 import ssl
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlencode
 from xmlrpc.client import Fault, ServerProxy, dumps, loads
 
 import pytest
 from example_runner import example, recipe
 from internals import settings_of
 from servers import forwarder
+from servers.standins import KOJI_HUBS
 
 from krbxmlrpc import UnexpectedStatus
 
-HUBS = ["/kojihub", "/kojihub-old"]
 
-
-@pytest.fixture(params=HUBS)
+@pytest.fixture(params=KOJI_HUBS)
 def koji_path(request):
-    """The paths of a hub that wants sessions in headers, and of one that wants them in the URL."""
+    """The path of a hub of each release."""
     return request.param
 
 
@@ -44,23 +39,15 @@ def test_koji(servers, user, asked, koji_path):
         assert asked(4) == [f"200 ticket POST {koji_path}/ssllogin"] + [f"200 POST {path}"] * 3
 
 
-def test_koji_begins_a_new_session_when_one_has_ended(servers, koji, asked, koji_path):
+@pytest.mark.parametrize("end", ["end_koji_sessions", "drop_koji_sessions"])
+def test_koji_begins_a_new_session_when_one_has_ended(servers, koji, asked, koji_path, end):
     koji.createTag(uuid.uuid4().hex)
-    servers.end_koji_sessions()
+    getattr(servers, end)()
     asked(1)
     koji.createTag(uuid.uuid4().hex)
     call = f"200 POST {koji_path}"
     assert asked(3) == [call, f"200 ticket POST {koji_path}/ssllogin", call]
     assert koji.getLoggedInUser()["name"] == "user"
-
-
-def test_koji_begins_a_new_session_after_another_logout(servers, koji, asked, koji_path, call_koji):
-    said = koji("transport").koji_session
-    call_koji(session_id=said["session-id"], session_key=said["session-key"]).logout()
-    asked(2)
-    koji.createTag(uuid.uuid4().hex)
-    call = f"200 POST {koji_path}"
-    assert asked(3) == [call, f"200 ticket POST {koji_path}/ssllogin", call]
 
 
 def test_koji_logs_in_with_the_transports_credentials(servers, user, alice, koji_path):
@@ -143,69 +130,3 @@ def test_the_key_of_a_session_at_koji_is_not_shown(servers, koji, caplog, capsys
     error = unknown.value
     shown = caplog.text + capsys.readouterr().out + f"{transport!r} {error} {error!r} {error.url} {error.errmsg}"
     assert "shown" in shown and "POST https://localhost" in shown and "404" in shown and key not in shown
-
-
-def session_said(hub_path, **said):
-    """Return path and headers of a call that says this of its session."""
-    said = {name.replace("_", "-"): str(value) for name, value in said.items()}
-    if hub_path == "/kojihub":
-        return hub_path, [(f"Koji-{name.title()}", value) for name, value in said.items()]
-    return f"{hub_path}?{urlencode(said)}", []
-
-
-@pytest.fixture
-def call_koji(call_standin, koji_path):
-    """Open a proxy that says this of its session: ``call_koji(session_id=1, session_key="…", callnum=0)``."""
-
-    def open_proxy(**said):
-        path, headers = session_said(koji_path, **said)
-        return call_standin(path, headers=headers, preemptive=False, mutual_authentication="optional")
-
-    return open_proxy
-
-
-def test_koji_refuses_who_is_not_logged_in(call_koji, koji):
-    said = koji("transport").koji_session
-    own, key = said["session-id"], said["session-key"]
-    assert call_koji().getLoggedInUser() is None
-    for hub, code, words in [
-        (call_koji(), 1004, "not logged in"),
-        (call_koji(session_id=own, session_key="1-guessed"), 1002, "Invalid session"),
-        (call_koji(session_id=own + 1000, session_key=key), 1002, "Invalid session"),
-        (call_koji(session_id=own, session_key=key, callnum="one"), 1002, "Invalid callnum"),
-    ]:
-        with pytest.raises(Fault, match=words) as refused:
-            hub.createTag(uuid.uuid4().hex)
-        assert refused.value.faultCode == code
-
-
-def test_koji_refuses_wrong_numbers_once_something_was_changed(call_koji, koji):
-    said = koji("transport").koji_session
-    numbered = [
-        call_koji(session_id=said["session-id"], session_key=said["session-key"], callnum=number) for number in range(3)
-    ]
-    assert numbered[2].echo() == numbered[1].echo() == []  # nothing was changed, nothing is kept
-    numbered[1].createTag(uuid.uuid4().hex)
-    for number, code in [(0, 1008), (1, 1009)]:
-        with pytest.raises(Fault) as refused:
-            numbered[number].echo()
-        assert refused.value.faultCode == code
-    assert numbered[2].echo("goes on") == ["goes on"]
-
-
-def test_koji_wants_sessions_where_it_looks_for_them(call_standin, koji, koji_path):
-    said = koji("transport").koji_session
-    other = HUBS[1 - HUBS.index(koji_path)]
-    _, headers = session_said("/kojihub", session_id=said["session-id"], session_key=said["session-key"])
-    query = urlencode({"session-id": said["session-id"], "session-key": said["session-key"]})
-    path = koji_path if koji_path != "/kojihub" else f"{koji_path}?{query}"
-    wrong = call_standin(
-        path, headers=headers if other == "/kojihub" else [], preemptive=False, mutual_authentication="optional"
-    )
-    assert wrong.getLoggedInUser() is None
-
-
-def test_koji_wants_a_ticket_for_a_login_only_where_it_is(call_koji):
-    with pytest.raises(Fault, match="could not verify client") as refused:
-        call_koji().sslLogin()
-    assert refused.value.faultCode == 1002

@@ -1,170 +1,201 @@
-"""A stand-in for Koji hubs: the application that Apache runs with the system's Python, behind ``/kojihub``.
+"""A stand-in for Koji hubs: the application that Apache runs with the system's Python, behind ``/kojihub…``.
 
-It follows Koji's kojihub/kojixmlrpc.py (what is answered, and how), kojihub/auth.py (logins, sessions, the numbers of
-calls) and koji/__init__.py (the numbers of errors). ``/kojihub`` is a hub of Koji 1.30 or later that wants the session
-in headers only (DisableURLSessions); ``/kojihub-old`` is one before that, which wants it in the URL only.
+The path chooses the release that the stand-in follows. Each path has its own users, sessions, tags, tasks and files.
 
-There is no database: one user, who has the permission ``tag``, and what is changed is kept in memory. Sessions end when
-the file ``sessions`` beside this one changes, not after a time.
+==================  ========  ====================================================================================
+Path                Release   A session, and the number of a call
+==================  ========  ====================================================================================
+``/kojihub``        1.36      in headers, the number in ``Koji-Session-Callnum`` (or else in ``Koji-Callnum``)
+``/kojihub-1.31``   1.34.3    in headers, the number in ``Koji-Callnum`` only, as in the releases 1.31 to 1.35
+``/kojihub-old``    1.29.1    in the query of the URL
+==================  ========  ====================================================================================
+
+1.36 is the head of development (1.35.2-154). The first two paths do not accept sessions in URLs (DisableURLSessions).
+
+This module follows kojihub/kojixmlrpc.py: HTTP, the order of the checks, the encoding, and multiCall.
+`standin_koji_sessions` follows kojihub/auth.py, and `standin_koji_methods` follows kojihub/kojihub.py.
+
+These facts were seen on real hubs of the three releases, behind mod_auth_gssapi and a KDC:
+
+- ``authtype`` is 3 (GSSAPI), and ``getLoggedInUser`` has ``krb_principal``.
+- A wrong number of arguments, or an unknown named argument, is Fault 1019.
+- The newest hub answers an empty body with the status 400.
+- An expired session is Fault 1007, and an unknown session is Fault 1002.
+- Hubs of 1.31 to 1.35 ignore the number that the official client sends, so a repeated call runs twice.
+- The head of development does not reset the number of a renewed session. The official client does.
+
+There is no database: everything is kept in memory, apart from uploads. Sessions do not expire after a time. If a file
+beside this one changes, sessions end, or the hub is offline; see `Switches`.
 """
 
-import itertools
 import os
-import secrets
-import sys
-import threading
-from urllib.parse import parse_qs
-from xmlrpc.client import Fault, dumps, loads
+import traceback
+from xmlrpc.client import Fault, Marshaller, loads
 
-sys.dont_write_bytecode = True
+from standin_koji_methods import METHODS, Hub
+from standin_koji_sessions import GENERIC, OFFLINE, PARAMETER, Request
 
-GENERIC, AUTH, NOT_ALLOWED, EXPIRED, SEQUENCE, RETRY = 1000, 1002, 1004, 1007, 1008, 1009
-CHANGING = ("createTag",)
-AGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sessions")
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+MULTICALLS = ("multiCall", "system.multicall")
+NAMED = "__starstar"
+"""The key that marks the last argument of a call as the struct of its named arguments."""
 
-lock = threading.Lock()
-numbers = itertools.count(1)
-sessions = {}
-tags = []
+
+class HTTPError(Exception):
+    """An answer of HTTP: its status and its text."""
+
+
+class KojiMarshaller(Marshaller):
+    """Writes integers of up to 64 bits."""
+
+    dispatch = Marshaller.dispatch.copy()
+
+    def dump_int(self, value, write):
+        if not -(2**63) <= value < 2**63:
+            raise OverflowError("long int exceeds XML-RPC limits")
+        name = "int" if -(2**31) <= value < 2**31 else "i8"
+        write(f"<value><{name}>{value}</{name}></value>\n")
+
+    dispatch[int] = dump_int
+
+
+class Switches:
+    """The files that tests write. If one of the first two changes, the sessions of all hubs end.
+
+    - ``koji-expired``: the sessions have expired (Fault 1007), and can be renewed.
+    - ``koji-dropped``: the sessions are unknown (Fault 1002).
+    - ``koji-offline``: while it exists, a hub is offline (Fault 1014).
+    """
+
+    def __init__(self):
+        self.expired, self.dropped = self.read()
+
+    def read(self):
+        found = []
+        for name in ("koji-expired", "koji-dropped"):
+            with open(os.path.join(FOLDER, name)) as file:
+                found.append(file.read())
+        return found
+
+    def are_offline(self):
+        return os.path.exists(os.path.join(FOLDER, "koji-offline"))
+
+    def apply(self, sessions):
+        """End the sessions if a file has changed since the last call."""
+        before, (self.expired, self.dropped) = (self.expired, self.dropped), self.read()
+        if before[0] != self.expired:
+            sessions.expire_all()
+        if before[1] != self.dropped:
+            sessions.drop_all()
+
+
+class Served:
+    """One hub, and its switches."""
+
+    def __init__(self, name, version):
+        self.hub = Hub(version, os.path.join(FOLDER, "koji", name))
+        self.switches = Switches()
+
+
+HUBS = {
+    "/kojihub": Served("newest", (1, 36, 0)),
+    "/kojihub-1.31": Served("1.31", (1, 34, 3)),
+    "/kojihub-old": Served("old", (1, 29, 1)),
+}
 
 
 def application(environ, start_response):
     """Answer one request."""
-    if environ["REQUEST_METHOD"] != "POST":
-        body = b"Method Not Allowed\nThis is an XML-RPC server. Only POST requests are accepted.\n"
-        headers = [("Allow", "POST"), ("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
-        start_response("405 Method Not Allowed", headers)
-        return [body]
+    served = HUBS[environ["SCRIPT_NAME"]]
+    headers = [("Koji-Version", served.hub.version_text)] if served.hub.version >= (1, 35) else []
     try:
-        params, method = loads(environ["wsgi.input"].read())
-        with lock:
-            reply = dumps((call(environ, method, params),), methodresponse=True, allow_none=True)
-    except Fault as fault:
-        reply = dumps(fault)
-    except Exception as error:
-        reply = dumps(Fault(1, f"{type(error)}: {error}"))
-    body = reply.encode()
-    start_response("200 OK", [("Content-Length", str(len(body))), ("Content-Type", "text/xml")])
+        status, content_type, body = "200 OK", "text/xml", answer(served, environ).encode()
+    except HTTPError as error:
+        status, text = error.args
+        content_type, body = "text/plain", f"{text}\n".encode()
+        if status.startswith("405"):
+            headers.append(("Allow", "POST"))
+    start_response(status, [*headers, ("Content-Length", str(len(body))), ("Content-Type", content_type)])
     return [body]
 
 
-def call(environ, method, params):
-    """Carry out a call; return its result."""
-    hub = "old" if environ["SCRIPT_NAME"] == "/kojihub-old" else "new"
-    session, number = find_session(environ, hub, method)
-    if method == "sslLogin":
-        return log_in(environ, hub, session, *params)
-    if method not in METHODS:
+def answer(served, environ):
+    """Return the XML that a request is answered with."""
+    if environ["REQUEST_METHOD"] != "POST":
+        text = "Method Not Allowed\nThis is an XML-RPC server. Only POST requests are accepted."
+        raise HTTPError("405 Method Not Allowed", text)
+    if served.switches.are_offline():
+        return encoded_fault(Fault(OFFLINE, "server is offline"))
+    body = environ["wsgi.input"].read()
+    try:
+        with served.hub.lock:
+            served.switches.apply(served.hub.sessions)
+            request = Request(served.hub.sessions, environ)
+            result = carry_out(served.hub, request, body)
+            reply = f"<methodResponse>\n{encoded((result,))}</methodResponse>\n"
+            if request.has_changed:
+                request.keep_number()  # the hub forgets the number of a call that has changed nothing, or has failed
+            return f"<?xml version='1.0'?>\n{reply}"
+    except Fault as fault:
+        return encoded_fault(fault)
+    except HTTPError:
+        raise
+    except Exception as error:
+        return encoded_fault(Fault(1, f"{type(error)}: {error}"))
+
+
+def carry_out(hub, request, body):
+    """Run a call, or store an upload; return the result."""
+    if request.environ.get("CONTENT_TYPE") == "application/octet-stream":
+        request.find_session(None)
+        return hub.uploads.store(request, body)
+    try:
+        if hub.version >= (1, 36) and not body:
+            raise ValueError("Empty request")
+        params, method = loads(body)
+    except Exception as error:
+        if hub.version >= (1, 36):
+            raise HTTPError("400 Bad Request", f"Invalid request: {error}") from error
+        raise
+    return dispatch(hub, request, method, params)
+
+
+def dispatch(hub, request, method, params):
+    """Run a call; return its result."""
+    if method not in METHODS and method not in MULTICALLS:
         raise Fault(GENERIC, f"Invalid method: {method}")
-    result = METHODS[method](session, *params)
-    if session is not None and method in CHANGING and number is not None:
-        session["callnum"] = number  # it is kept only where the call has changed something
-    return result
+    request.find_session(method)
+    function = multicall if method in MULTICALLS else METHODS[method]
+    named = {}
+    if params and isinstance(params[-1], dict) and params[-1].get(NAMED):
+        *params, named = params
+        named = {name: value for name, value in named.items() if name != NAMED}
+    try:
+        return function(hub, request, *params, **named)
+    except TypeError as error:
+        if error.__traceback__.tb_next is None:  # Python refused the arguments, and no line of the method has run
+            raise Fault(PARAMETER, str(error)) from error
+        raise
 
 
-def find_session(environ, hub, method):
-    """Return the session that a call belongs to, and the number of the call; None where it says none."""
-    said = read_session(environ, hub)
-    if said is None:
-        return None, None
-    session_id, key, number = said
-    session = sessions.get(session_id)
-    if session is None or (session["key"], session["hub"]) != (key, hub):
-        raise Fault(AUTH, "Invalid session or bad credentials")
-    if session["age"] != age():
-        if method not in ("login", "sslLogin"):
-            raise Fault(EXPIRED, f'session "{session_id}" has expired')
-        return None, None
-    return session, check_number(session, method, number)
+def multicall(hub, request, calls):
+    """Run several calls; return a list of one element, or a struct of the fault, for each."""
+    results = []
+    for call in calls:
+        try:
+            results.append([dispatch(hub, request, call["methodName"], call["params"])])
+        except Exception as error:
+            code, text = (error.faultCode, error.faultString) if isinstance(error, Fault) else (1, str(error))
+            lines = traceback.format_exception(type(error), error, error.__traceback__)
+            results.append({"faultCode": code, "faultString": text, "traceback": lines})
+    return results
 
 
-def read_session(environ, hub):
-    """Return what a call says of its session: its number, its key, and the number of the call."""
-    if hub == "new":
-        if "HTTP_KOJI_SESSION_ID" not in environ:
-            return None
-        number = environ.get("HTTP_KOJI_CALLNUM")
-        return int(environ["HTTP_KOJI_SESSION_ID"]), environ["HTTP_KOJI_SESSION_KEY"], number
-    if not environ["QUERY_STRING"]:
-        return None
-    said = parse_qs(environ["QUERY_STRING"], strict_parsing=True)
-    for field in ("session-id", "session-key"):
-        if field not in said:
-            raise Fault(AUTH, f"'{field}' not specified in session args")
-    return int(said["session-id"][0]), said["session-key"][0], said.get("callnum", [None])[0]
+def encoded(values):
+    """Return a result or a fault as XML."""
+    return KojiMarshaller("utf-8", allow_none=True).dumps(values)
 
 
-def check_number(session, method, number):
-    """Return the number of a call, where it may be carried out."""
-    if number is None:
-        return None
-    if not number.isdigit():
-        raise Fault(AUTH, f"Invalid callnum: {number!r}")
-    last = session["callnum"]
-    if last is not None and last > int(number):
-        raise Fault(SEQUENCE, f"{last} > {number} (session {session['id']})")
-    if last == int(number):
-        raise Fault(RETRY, f"unable to retry call {number} (method {method}) for session {session['id']}")
-    return int(number)
-
-
-def log_in(environ, hub, session, *params):
-    """Begin a session for whom Apache has let in."""
-    if session is not None:
-        raise Fault(AUTH, "Already logged in")
-    if params not in ((), (None,)):
-        raise Fault(AUTH, f"{environ.get('REMOTE_USER')} is not authorized to login other users")
-    if "REMOTE_USER" not in environ:
-        raise Fault(AUTH, "could not verify client: None")
-    session_id, key = next(numbers), f"1-{secrets.token_urlsafe(14)}"
-    sessions[session_id] = {
-        "id": session_id,
-        "key": key,
-        "hub": hub,
-        "principal": environ["REMOTE_USER"],
-        "callnum": None,
-        "age": age(),
-    }
-    reply = {"session-id": session_id, "session-key": key}
-    return reply if hub == "old" else {**reply, "header-auth": True}
-
-
-def age():
-    """Return what changes when the sessions so far are to end."""
-    with open(AGE) as file:
-        return file.read()
-
-
-def log_out(session):
-    """End a session."""
-    if session is None:
-        raise Fault(AUTH, "Not logged in")
-    del sessions[session["id"]]
-
-
-def get_logged_in_user(session):
-    """Tell whose session it is."""
-    if session is None:
-        return None
-    principal = session["principal"]
-    name = principal.partition("@")[0]
-    return {"id": 1, "name": name, "status": 0, "usertype": 0, "authtype": 2, "krb_principals": [principal]}
-
-
-def create_tag(session, name):
-    """Change something."""
-    if session is None:
-        raise Fault(NOT_ALLOWED, "tag permission required (user not logged in)")
-    if name in tags:
-        raise Fault(GENERIC, f"A tag with the name '{name}' already exists")
-    tags.append(name)
-    return tags.index(name) + 1
-
-
-METHODS = {
-    "createTag": create_tag,
-    "echo": lambda session, *arguments: list(arguments),
-    "getAPIVersion": lambda session: 1,
-    "getLoggedInUser": get_logged_in_user,
-    "logout": log_out,
-}
+def encoded_fault(fault):
+    """Return the XML of a reply that is a fault."""
+    return f"<?xml version='1.0'?>\n<methodResponse>\n{encoded(fault)}</methodResponse>\n"

@@ -1,7 +1,7 @@
-"""An Apache with stand-ins for servers that cannot run here: each follows what its server's source publishes.
+"""An Apache with stand-ins for servers that are on no package index. Each follows the source of its server.
 
-They are strict: what the real one refuses they refuse, in its words. Each is an application of its own beside this
-module, and names what it follows; ``standins.conf`` protects them as the real ones are protected.
+A stand-in refuses everything that its server refuses, in the same words. Each is an application of its own beside this
+module, and names the release that it follows. ``standins.conf`` protects them as the servers are protected.
 """
 
 import shutil
@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 from .apache import Apache
 from .daemon import HERE
+
+KOJI_HUBS = ("/kojihub", "/kojihub-1.31", "/kojihub-old")
+"""The paths of the Koji hubs: the newest release, one of the releases 1.31 to 1.35, and one before 1.31."""
 
 
 class Asked(NamedTuple):
@@ -38,6 +41,9 @@ class StandIns(Apache):
         self._seen = 0
         (self._root / "access.log").touch()  # Apache takes connections before it opens its log
         self.end_koji_sessions()
+        self.drop_koji_sessions()
+        (self._root / "koji").mkdir()
+        self._give_to_children("koji")
         for script in HERE.glob("standin_*.py"):
             shutil.copy(script, self._root)
 
@@ -56,8 +62,20 @@ class StandIns(Apache):
         return [line for line in lines if line.path != last]
 
     def end_koji_sessions(self) -> None:
-        """Have the sessions at Koji end that there are."""
-        (self._root / "sessions").write_text(uuid.uuid4().hex)
+        """Let all sessions at the Koji hubs expire. They can be renewed."""
+        (self._root / "koji-expired").write_text(uuid.uuid4().hex)
+
+    def drop_koji_sessions(self) -> None:
+        """Make the Koji hubs forget all sessions."""
+        (self._root / "koji-dropped").write_text(uuid.uuid4().hex)
+
+    def koji_offline(self, offline: bool) -> None:
+        """Take the Koji hubs offline, or bring them back."""
+        switch = self._root / "koji-offline"
+        if offline:
+            switch.touch()
+        else:
+            switch.unlink(missing_ok=True)
 
     def _lines(self) -> list[Asked]:
         """Return the lines that are new."""
