@@ -25,9 +25,10 @@ MAY_IMPORT = {
     "_settings": LEAVES | {"_negotiate", "_http", "_kerberos", "_xmlrpc"},
     "transport": LEAVES | {"_settings", "_negotiate", "_http", "_kerberos", "_xmlrpc"},
     "__init__": LEAVES | {"transport", "_negotiate", "_http", "_kerberos"},
-    "_cli": LEAVES | {"transport", "_settings", "_negotiate", "_http", "_kerberos", "_xmlrpc"},
+    "_cli": LEAVES | {"koji", "transport", "_settings", "_negotiate", "_http", "_kerberos", "_xmlrpc"},
     "__main__": {"_cli"},
     "kobo": {"__init__", "errors", "_hints"},
+    "koji": {"__init__"},
     "pulp": {"__init__", "_checks", "_http", "_xmlrpc"},
     "testing": {"__init__", "errors", "_kerberos"},
 }
@@ -94,9 +95,9 @@ def test_an_import_against_the_direction_is_found(place, line, tmp_path, monkeyp
 
 RARE = """
     argparse asyncio cryptography dataclasses difflib dns gssapi html http.server importlib.metadata inspect kerberos
-    kobo multiprocessing pydoc secrets socketserver statistics subprocess tqdm unittest uuid xml.dom xml.etree xml.sax
-    xmlrpc.server krbxmlrpc._cli krbxmlrpc._kerberos.pykerberos krbxmlrpc._kerberos.python_gssapi
-    krbxmlrpc._xmlrpc.canonical krbxmlrpc.kobo krbxmlrpc.pulp krbxmlrpc.testing
+    kobo koji multiprocessing pydoc requests runpy secrets socketserver statistics subprocess tqdm unittest uuid xml.dom
+    xml.etree xml.sax xmlrpc.server krbxmlrpc._cli krbxmlrpc._kerberos.pykerberos krbxmlrpc._kerberos.python_gssapi
+    krbxmlrpc._xmlrpc.canonical krbxmlrpc.kobo krbxmlrpc.koji krbxmlrpc.pulp krbxmlrpc.testing
 """
 """Modules that few programs need. They are loaded when they are needed."""
 
@@ -116,7 +117,7 @@ def test_the_import_of_the_package_is_cheap():
     assert set(RARE.split()) & set(done.stdout.split()) == set()
 
 
-@pytest.mark.parametrize("name", ["kobo.py", "pulp.py"])
+@pytest.mark.parametrize("name", ["kobo.py", "koji.py", "pulp.py"])
 def test_an_adapter_uses_no_private_name_of_another_module(name):
     tree = ast.parse((PACKAGE / name).read_text())
     names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names]
@@ -130,8 +131,9 @@ def test_an_adapter_uses_no_private_name_of_another_module(name):
     assigned = {
         node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
     }
+    of_koji = {"_sanitize_url"}
     of_kobo = {"_auth_method", "_client_type", "_conf", "_hub_url", "_logger", "_logout"}
-    assert private - own - assigned - of_kobo == set()
+    assert private - own - assigned - of_kobo - of_koji == set()
 
 
 # -- the tests --------------------------------------------------------------------------------------------------------
