@@ -13,7 +13,8 @@ Path                Release   A session, and the number of a call
 1.36 is the head of development (1.35.2-154). The first two paths do not accept sessions in URLs (DisableURLSessions).
 
 This module follows kojihub/kojixmlrpc.py: HTTP, the order of the checks, the encoding, and multiCall.
-`standin_koji_sessions` follows kojihub/auth.py, and `standin_koji_methods` follows kojihub/kojihub.py.
+`standin_koji_sessions` follows kojihub/auth.py. `standin_koji_methods`, `standin_koji_hub` and `standin_koji_uploads`
+follow kojihub/kojihub.py.
 
 These facts were seen on real hubs of the three releases, behind mod_auth_gssapi and a KDC:
 
@@ -32,11 +33,14 @@ import os
 import traceback
 from xmlrpc.client import Fault, Marshaller, loads
 
-from standin_koji_methods import METHODS, Hub
+from standin_koji_hub import Hub
+from standin_koji_methods import methods_of
 from standin_koji_sessions import GENERIC, OFFLINE, PARAMETER, Request
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 MULTICALLS = ("multiCall", "system.multicall")
+LONGEST = 4 * 2**20
+"""The bytes that a call may have (MaxRequestLength). An upload may have more."""
 NAMED = "__starstar"
 """The key that marks the last argument of a call as the struct of its named arguments."""
 
@@ -92,16 +96,13 @@ class Switches:
 class Served:
     """One hub, and its switches."""
 
-    def __init__(self, name, version):
-        self.hub = Hub(version, os.path.join(FOLDER, "koji", name))
+    def __init__(self, path, version):
+        self.hub = Hub(version, methods_of(version), os.path.join(FOLDER, "koji", path.strip("/")))
         self.switches = Switches()
 
 
-HUBS = {
-    "/kojihub": Served("newest", (1, 36, 0)),
-    "/kojihub-1.31": Served("1.31", (1, 34, 3)),
-    "/kojihub-old": Served("old", (1, 29, 1)),
-}
+RELEASES = {"/kojihub": (1, 36, 0), "/kojihub-1.31": (1, 34, 3), "/kojihub-old": (1, 29, 1)}
+HUBS = {path: Served(path, version) for path, version in RELEASES.items()}
 
 
 def application(environ, start_response):
@@ -150,6 +151,8 @@ def carry_out(hub, request, body):
         request.find_session(None)
         return hub.uploads.store(request, body)
     try:
+        if len(body) > LONGEST:
+            raise ValueError("Request too long")
         if hub.version >= (1, 36) and not body:
             raise ValueError("Empty request")
         params, method = loads(body)
@@ -162,10 +165,10 @@ def carry_out(hub, request, body):
 
 def dispatch(hub, request, method, params):
     """Run a call; return its result."""
-    if method not in METHODS and method not in MULTICALLS:
+    function = multicall if method in MULTICALLS else hub.methods.get(method)
+    if function is None:
         raise Fault(GENERIC, f"Invalid method: {method}")
     request.find_session(method)
-    function = multicall if method in MULTICALLS else METHODS[method]
     named = {}
     if params and isinstance(params[-1], dict) and params[-1].get(NAMED):
         *params, named = params

@@ -66,8 +66,6 @@ class Sessions:
 
     def renew(self, session):
         """Give an expired session a new key. The number of its last call stays."""
-        if session.master is not None and session.master not in self.open:
-            return None
         session.make_key()
         session.expired = False
         session.renew_ts = time.time()
@@ -78,12 +76,17 @@ class Sessions:
         reply = {"session-id": session.id, "session-key": session.key}
         return {**reply, "header-auth": True} if self.version >= (1, 31) else reply
 
-    def close(self, number, master=None):
-        """Close a session and its subsessions. If `master` is given, the session has to be a subsession of it."""
+    def close(self, number):
+        """Close a session and its subsessions."""
         for session in list(self.open.values()):
-            if session.id == number if master else number in (session.id, session.master):
-                if master in (None, session.master):
-                    self.close_one(session)
+            if number in (session.id, session.master):
+                self.close_one(session)
+
+    def close_child(self, number, master):
+        """Close a subsession of the session `master`."""
+        session = self.open.get(number)
+        if session is not None and session.master == master:
+            self.close_one(session)
 
     def close_one(self, session):
         """Close a session. Before 1.32, a closed session is the same as an expired one."""

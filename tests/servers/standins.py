@@ -77,6 +77,10 @@ class StandIns(Apache):
         else:
             switch.unlink(missing_ok=True)
 
+    def koji_upload(self, hub: str, folder: str, name: str) -> bytes:
+        """Return a file that was uploaded to the Koji hub at this path."""
+        return (self._root / "koji" / hub.strip("/") / folder / name).read_bytes()
+
     def _lines(self) -> list[Asked]:
         """Return the lines that are new."""
         found = []
