@@ -19,11 +19,19 @@ follow kojihub/kojihub.py.
 These facts were seen on real hubs of the three releases, behind mod_auth_gssapi and a KDC:
 
 - ``authtype`` is 3 (GSSAPI), and ``getLoggedInUser`` has ``krb_principal``.
-- A wrong number of arguments, or an unknown named argument, is Fault 1019.
-- The newest hub answers an empty body with the status 400.
+- Wrong arguments are Fault 1019.
+- The newest hub answers an empty body with the status 400, and sends ``Koji-Version``.
 - An expired session is Fault 1007, and an unknown session is Fault 1002.
 - Hubs of 1.31 to 1.35 ignore the number that the official client sends, so a repeated call runs twice.
 - The head of development does not reset the number of a renewed session. The official client does.
+
+These differences between the releases come from the source and its history:
+
+- From 1.31 on, a login returns ``header-auth``, and ``logout`` takes the id of another session.
+- From 1.32 on, ``sslLogin`` takes ``renew``, and a closed session is Fault 1002. Before, it is Fault 1007.
+- From 1.35 on, replies have ``Koji-Version``.
+- From 1.36 on, a body that is no call is answered with the status 400. Before, the answer is a Fault.
+- From 1.36 on, each piece of an upload has to end at the end of the file. Before, a hub cuts the file off at the piece.
 
 There is no database: everything is kept in memory, apart from uploads. Sessions do not expire after a time. If a file
 beside this one changes, sessions end, or the hub is offline; see `Switches`.
