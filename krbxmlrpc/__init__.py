@@ -17,6 +17,8 @@ from ._negotiate.policy import MutualAuthentication
 from ._negotiate.resource import Resource, StreamedResource
 from ._negotiate.ticket import KerberosTicket
 from ._version import __version__
+from ._xmlrpc.encoding import dumps
+from ._xmlrpc.server_proxy import ServerProxy
 from .errors import (
     AuthenticationRejected,
     BrokenReply,
@@ -70,6 +72,7 @@ __all__ = [
     "ProxyRefused",
     "Resource",
     "ResponseTooLarge",
+    "ServerProxy",
     "ServerUnreachable",
     "ServiceUnknown",
     "SessionOrTicket",
@@ -78,6 +81,7 @@ __all__ = [
     "UnexpectedStatus",
     "UnsafeResponse",
     "__version__",
+    "dumps",
     "tls_server_end_point",
     "www_auth",
 ]

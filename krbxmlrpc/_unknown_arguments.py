@@ -70,6 +70,7 @@ _ADVICE = (
     (Hint("pass {args.login_path}"), "login_page login_uri login_url"),
     (Hint("pass {args.max_response_bytes}"), "max_bytes max_size"),
     (Hint("pass it to ServerProxy"), "allow_none encoding uri url verbose"),
+    (Hint("pass it to krbxmlrpc.ServerProxy"), "allow_i8"),
     (Hint("pass {args.headers}, with a pair ('User-Agent', '...')"), "user_agent"),
 )
 """The advice for arguments of other libraries, and their names."""

@@ -3,8 +3,9 @@
 import ssl
 from http.cookiejar import CookieJar
 from typing import Optional
-from xmlrpc.client import ProtocolError, ServerProxy
+from xmlrpc.client import MultiCall, ProtocolError, ServerProxy
 
+import krbxmlrpc
 from krbxmlrpc import (
     AuthenticationRejected,
     ClockSkew,
@@ -83,6 +84,17 @@ def kobo(conf: dict[str, str]) -> tuple[int, bool]:
 
 def plain(url: str) -> ServerProxy:
     return ServerProxy(url, transport=InsecureKerberosTransport(idempotent=lambda name: "get" in name))
+
+
+def large_integers(url: str) -> str:
+    transport = KerberosTransport(use_builtin_types=True)
+    with krbxmlrpc.ServerProxy(url, transport, allow_none=True, allow_i8=True) as hub:
+        name: str = hub.size.of(2**40, [{"inside": 2**40}], None)
+        calls = MultiCall(hub)
+        calls.set_size(2**40)
+        first: object = calls()[0]
+    body: str = krbxmlrpc.dumps((2**40,), "set_size", allow_i8=True)
+    return f"{name} {first} {body}"
 
 
 def ticket(header: str, headers: list[str]) -> dict[str, str]:

@@ -176,7 +176,7 @@ def dispatcher(environ):
     def log_out():
         return sessions.pop(environ["member"], "nobody")
 
-    for method in (whoami, echo, header, delegated, fail, execute, log_out, size, codes, samples.text):
+    for method in (whoami, echo, header, delegated, fail, execute, log_out, size, codes, decimal, samples.text):
         methods.register_function(method)
     return methods
 
@@ -189,6 +189,11 @@ def size(value):
 def codes(value):
     """Return the numbers of a text's characters: a reply's XML would not tell carriage returns from line feeds."""
     return [ord(character) for character in value]
+
+
+def decimal(value):
+    """Return an integer as text: `xmlrpc.server` reads integers of 64 bits, but cannot send them."""
+    return str(value)
 
 
 sys.dont_write_bytecode = True

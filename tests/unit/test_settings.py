@@ -224,6 +224,7 @@ TRANSPORTS = [KerberosTransport, InsecureKerberosTransport, OwnTransport]
         ("retry_count", "pass retries="),
         ("retry_timeout", "pass retry_interval="),
         ("allow_none", "pass it to ServerProxy"),
+        ("allow_i8", r"pass it to krbxmlrpc\.ServerProxy"),
         ("Verify", "pass cafile="),
         ("mutual_authentification", r"did you mean mutual_authentication=\?"),
         ("time_out", r"did you mean timeout=\?"),

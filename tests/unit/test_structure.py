@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "_negotiate": LEAVES | {"_http", "_kerberos", "_xmlrpc"},
     "_settings": LEAVES | {"_negotiate", "_http", "_kerberos", "_xmlrpc"},
     "transport": LEAVES | {"_settings", "_negotiate", "_http", "_kerberos", "_xmlrpc"},
-    "__init__": LEAVES | {"transport", "_negotiate", "_http", "_kerberos"},
+    "__init__": LEAVES | {"transport", "_negotiate", "_http", "_kerberos", "_xmlrpc"},
     "_cli": LEAVES | {"koji", "transport", "_settings", "_negotiate", "_http", "_kerberos", "_xmlrpc"},
     "__main__": {"_cli"},
     "kobo": {"__init__", "errors", "_hints"},
