@@ -59,12 +59,13 @@ def call(options: argparse.Namespace, activity: Activity) -> int:
     _check_method(options.method)
     target = target_of(options)
     if options.params is not None:
-        arguments = read_params(options.params, options.allow_none)
+        arguments = read_params(options.params, options.allow_none, options.allow_i8)
     else:
-        arguments = read_arguments(options.arguments, options.allow_none)
+        arguments = read_arguments(options.arguments, options.allow_none, options.allow_i8)
 
     def work(transport: Any) -> None:
-        result = request(transport, target, options.method, arguments, activity, options.allow_none)
+        # `values` has refused what the options do not allow.
+        result = request(transport, target, options.method, arguments, activity)
         activity.when_interrupted = "interrupted: the call has run"
         _print_result(result, options.raw)
 
@@ -121,18 +122,11 @@ def _with_transport(
         _close(transport)
 
 
-def request(
-    transport: Any,
-    target: Target,
-    method: str,
-    arguments: Sequence[Any],
-    activity: Activity,
-    allow_none: bool = False,
-) -> Any:
+def request(transport: Any, target: Target, method: str, arguments: Sequence[Any], activity: Activity) -> Any:
     """Call a method, and return its result."""
-    from xmlrpc.client import dumps
+    from .._xmlrpc.encoding import dumps
 
-    body = dumps(tuple(arguments), method, encoding="utf-8", allow_none=allow_none).encode("utf-8")
+    body = dumps(tuple(arguments), method, allow_none=True, allow_i8=True).encode()
     with activity.during(f"connecting to {target.server} and getting a ticket"):
         returned = transport.request(target.netloc, target.handler, body)
     return returned[0] if len(returned) == 1 else returned

@@ -249,6 +249,9 @@ def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argument
     call.add_argument("--list", action="store_true", help="the same as krbxmlrpc list URL [METHOD]")
     call.add_argument("--raw", action="store_true", help="write text and binary data unchanged, not as JSON")
     call.add_argument("--allow-none", action="store_true", help="send null as <nil/>, which not all servers accept")
+    call.add_argument(
+        "--allow-i8", action="store_true", help="send integers of 33 to 64 bits as <i8>, which not all servers accept"
+    )
     summary = "show the methods of a server"
     listing = _subparser(commands, "list", "URL [METHOD]", summary, _LIST, _LIST_EXAMPLES)
     _add_url(listing)

@@ -25,19 +25,19 @@ class Text(str):
     """A word of the command line that is text, whatever it looks like."""
 
 
-def read_arguments(words: Sequence[str], allow_none: bool) -> list[Any]:
-    """Return a method's arguments as values for `xmlrpc.client.dumps`. Raise `Wrong` if an argument is invalid."""
+def read_arguments(words: Sequence[str], allow_none: bool, allow_i8: bool) -> list[Any]:
+    """Return a method's arguments as values for `dumps`. Raise `Wrong` if an argument is invalid."""
     if [word for word in words if not isinstance(word, Text)].count("@-") > 1:
         raise Wrong("standard input, @-, can be read only once")
     values = []
     for number, word in enumerate(words, 1):
         with _errors_about(f"ARG {number}"):
             values.append(_read_argument(word))
-            _check_sendable(values[-1], allow_none)
+            _check_sendable(values[-1], allow_none, allow_i8)
     return values
 
 
-def read_params(path: str, allow_none: bool) -> list[Any]:
+def read_params(path: str, allow_none: bool, allow_i8: bool) -> list[Any]:
     """Return a method's arguments from a file with a JSON array; ``-`` is standard input. Raise `Wrong` on errors."""
     with _errors_about(f"--params {path}"):
         values = _from_json(_read(path))
@@ -46,7 +46,7 @@ def read_params(path: str, allow_none: bool) -> list[Any]:
             raise ValueError(f'holds {kind}; accepted is a JSON array with one item for each argument: [1, "two"]')
     for number, value in enumerate(values, 1):
         with _errors_about(f"--params {path}, argument {number},"):
-            _check_sendable(value, allow_none)
+            _check_sendable(value, allow_none, allow_i8)
     return values
 
 
@@ -170,19 +170,26 @@ def _binary(text: Any) -> Any:
 _FORMS = {"$date": _date, "$base64": _binary}
 
 
-def _check_sendable(value: Any, allow_none: bool) -> None:
+def _check_sendable(value: Any, allow_none: bool, allow_i8: bool) -> None:
     """Raise ValueError if XML-RPC cannot represent a value of JSON."""
     if isinstance(value, dict):
         for name, member in value.items():
-            _check_sendable(name, allow_none)
-            _check_sendable(member, allow_none)
+            _check_sendable(name, allow_none, allow_i8)
+            _check_sendable(member, allow_none, allow_i8)
     elif isinstance(value, list):
         for member in value:
-            _check_sendable(member, allow_none)
+            _check_sendable(member, allow_none, allow_i8)
     elif value is None and not allow_none:
         raise ValueError("holds null, which XML-RPC lacks: --allow-none sends <nil/>, which some servers accept")
-    elif isinstance(value, int) and not -(2**31) <= value < 2**31:
-        raise ValueError(f"holds {value}; the integers of XML-RPC have 32 bits. To send text, write '\"{value}\"'")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(
+            f"holds {value}, which does not fit into a signed integer of 64 bits. To send text, write '\"{value}\"'"
+        )
+    elif isinstance(value, int) and not -(2**31) <= value < 2**31 and not allow_i8:
+        raise ValueError(
+            f"holds {value}; the integers of XML-RPC have 32 bits: --allow-i8 sends <i8>, which some servers accept. "
+            f"To send text, write '\"{value}\"'"
+        )
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError("holds a number that is too large")
     elif isinstance(value, str) and _NOT_IN_XML.search(value):

@@ -196,7 +196,11 @@ def test_arguments_from_a_file_may_be_large(plain, tmp_path):
         (b'{"$base64": ""}', "FILE holds a value with a $ form; accepted is"),
         (b"[NaN]", "FILE JSON does not have NaN"),
         (b"[1, null]", "FILE, argument 2, holds null"),
-        (b"[1, [4294967296]]", "FILE, argument 2, holds 4294967296; the integers"),
+        (b"[1, [4294967296]]", "FILE, argument 2, holds 4294967296; the integers of XML-RPC have 32 bits: --allow-i8"),
+        (
+            b"[-9223372036854775809]",
+            "FILE, argument 1, holds -9223372036854775809, which does not fit into a signed integer of 64 bits",
+        ),
         (b"[" * 100_000 + b"]" * 100_000, "FILE is nested too deeply"),
         (b'[{"$date": "tomorrow"}]', "FILE has a $date that is not valid"),
         (None, "FILE names '"),
@@ -221,10 +225,23 @@ def test_null(call, fail):
     assert "ARG 2 holds null" in fail("echo", "1", '{"a": [null]}')
 
 
+def test_integers_of_64_bits(plain, call, tmp_path):
+    plain.register_function(str, "decimal")
+    assert json.loads(call("decimal", "--allow-i8", "[9223372036854775807, -9223372036854775808, 1]")) == str(
+        [2**63 - 1, -(2**63), 1]
+    )
+    (tmp_path / "params.json").write_text("[1099511627776]")
+    assert call("decimal", "--allow-i8", "--params", str(tmp_path / "params.json")) == '"1099511627776"\n'
+
+
 @pytest.mark.parametrize(
     "words, complaint",
     [
-        (["1", "2147483648"], "ARG 2 holds 2147483648; the integers of XML-RPC have 32 bits"),
+        (["1", "2147483648"], "ARG 2 holds 2147483648; the integers of XML-RPC have 32 bits: --allow-i8 sends <i8>"),
+        (
+            ["9223372036854775808", "--allow-i8"],
+            "ARG 1 holds 9223372036854775808, which does not fit into a signed integer",
+        ),
         ([f"[{-(2**31) - 1}]"], "ARG 1 holds -2147483649"),
         (["1e999"], "ARG 1 holds a number that is too large"),
         (['"\\u0000"'], "ARG 1 holds a character that XML does not allow"),
@@ -683,6 +700,7 @@ def complete(line, **environment):
     [
         ("krbxmlrpc c", {"call", "check"}),
         ("krbxmlrpc l", {"list"}),
+        ("krbxmlrpc call --allow-", {"--allow-none", "--allow-i8"}),
         ("krbxmlrpc call --insec", {"--insecure-http", "--insecure-any-certificate"}),
         ("krbxmlrpc check --mechanism ", {"spnego", "krb5"}),
     ],
