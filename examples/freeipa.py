@@ -5,11 +5,11 @@ usage: freeipa.py URL [CAFILE]
 URL is the server's: https://ipa.example.com. CAFILE holds its CA's certificate; members of the domain have it in
 /etc/ipa/ca.crt.
 
-FreeIPA begins a session at a page of its own, and refuses what does not come from its pages: a Referer has to say so. A
-method takes a list (its arguments) and a struct (its options), and returns a struct.
+FreeIPA needs no login: the first call carries a ticket, and its reply begins a session. The server refuses a request
+without a Referer that names a page of its own. A method takes a list (its arguments) and a struct (its options), and
+returns a struct. XML-RPC has no integers of more than 32 bits, so FreeIPA sends these as strings.
 
-The tests call no real FreeIPA, which cannot run there, but a stand-in that follows what its source publishes
-(tests/servers/standin_freeipa.py).
+The tests call a stand-in that follows FreeIPA's source (tests/servers/standin_freeipa.py).
 """
 
 import sys
@@ -18,17 +18,14 @@ from xmlrpc.client import Error, ServerProxy
 
 from krbxmlrpc import KerberosTransport
 
-# The version of FreeIPA's API that this was written for: servers of the same major version answer as that one does.
+# The version of FreeIPA's API that this program was written for. Servers of the same major version answer as that one.
 OPTIONS = {"version": "2.230"}
 
 
 def connect(url, cafile=None):
-    """Return a proxy for a server; the first call logs in."""
-    transport = KerberosTransport(
-        login_path="/ipa/session/login_kerberos",
-        headers=[("Referer", f"https://{urlsplit(url).hostname}/ipa")],  # without the port: so FreeIPA wants it
-        cafile=cafile,
-    )
+    """Return a proxy for a server. The first call carries a ticket, and later calls go on the session."""
+    # FreeIPA wants a Referer without a port.
+    transport = KerberosTransport(headers=[("Referer", f"https://{urlsplit(url).hostname}/ipa")], cafile=cafile)
     return ServerProxy(f"{url.rstrip('/')}/ipa/session/xml", transport=transport, allow_none=True)
 
 
@@ -38,7 +35,7 @@ def main(url, cafile=None):
         print(server.ping([], OPTIONS)["summary"])
         caller = server.whoami([], OPTIONS)
         print(f"it takes you for: {caller['object']} {' '.join(caller['arguments'])}")
-        # It also says by which method that is looked up, in the version that the server has: user_show/1
+        # The reply also names the method that looks up the caller, in the server's version of it: user_show/1
         entry = getattr(server, caller["command"])(caller["arguments"], OPTIONS)["result"]
         print("your entry:", entry["dn"])
 
