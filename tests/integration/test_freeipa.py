@@ -63,7 +63,6 @@ def test_a_session_is_for_both_paths(freeipa, asked):
 
 
 def test_the_cookie_of_freeipa(freeipa, servers):
-    """Apache's mod_session sets a cookie twice. FreeIPA removes one of the two, for its old clients."""
     transport = freeipa()("transport")
     reply = transport.fetch("GET", urlsplit(servers.url("")).netloc, LOGIN)
     (line,) = reply.headers.get_all("Set-Cookie")
