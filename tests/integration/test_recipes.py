@@ -382,10 +382,18 @@ def test_a_service_says_what_python_gssapi_is_for(plain, tmp_path):
 # -- what they have in common ------------------------------------------------------------------------------------------
 
 
-RECIPES = ["freeipa.py", "koji.py", "kiwi_tcms.py", "thread_pool.py", "asyncio_calls.py", "keytab_service.py"]
+RECIPES = [
+    "freeipa.py",
+    "koji.py",
+    "kiwi_tcms.py",
+    "several_servers.py",
+    "thread_pool.py",
+    "asyncio_calls.py",
+    "keytab_service.py",
+]
 
 PATHS = {"freeipa.py": "", "koji.py": "/kojihub", "kiwi_tcms.py": "/xml-rpc/"}
-METHODS = {"kiwi_tcms.py": ["Gadget"], "thread_pool.py": ["echo"]}
+METHODS = {"kiwi_tcms.py": ["Gadget"], "several_servers.py": ["whoami"], "thread_pool.py": ["echo"]}
 
 
 @pytest.fixture(params=RECIPES)

@@ -14,7 +14,8 @@ class DNS:
 
     Args:
         monkeypatch: replaces dnspython's default resolver.
-        services: SRV records by their names, for example ``{"_kerberos._udp.EXAMPLE.TEST.": "0 0 88 kdc."}``.
+        services: SRV records by their names, for example ``{"_kerberos._udp.EXAMPLE.TEST.": "0 0 88 kdc."}``; several
+            records of one name are a list.
     """
 
     def __init__(self, monkeypatch, services):
@@ -44,9 +45,10 @@ class DNS:
             query = dns.message.from_wire(data)
             reply = dns.message.make_response(query)
             (question,) = query.question
-            record = self._services.get(str(question.name))
-            if record is None:
+            records = self._services.get(str(question.name))
+            if records is None:
                 reply.set_rcode(dns.rcode.NXDOMAIN)
             else:
-                reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", "SRV", record))
+                records = [records] if isinstance(records, str) else records
+                reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", "SRV", *records))
             self._socket.sendto(reply.to_wire(), sender)
