@@ -2,7 +2,7 @@
 
 `kdc` starts the realm and is that of `krbxmlrpc.testing`; `apache` starts an Apache with mod_auth_gssapi and the hub
 (`hub.conf`, `hub.py`, and `samples` for its large replies), `kobohub` one with a hub of kobo's (`kobohub.conf`,
-`kobosite`), `standins` one with stand-ins for servers that cannot run here (`standins.conf`); `balancer` is a HAProxy
+`kobosite`), `standins` one with stand-ins for servers of others (`standins.conf`); `balancer` is a HAProxy
 before several Apaches (`haproxy.cfg`), `squid` a proxy (`squid.conf`), and `daemon` what all of these have in common.
 `scripted` is a server of our own that misbehaves as a test wants it to: `scripted_proxy` makes it a proxy,
 `two_leg_acceptor` gives it an exchange of two legs, and `channel_bindings_acceptor` has it demand channel bindings.

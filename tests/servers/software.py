@@ -25,6 +25,7 @@ _FILES = (
     f"{APACHE_MODULES}/mod_session_cookie.so",
     f"{APACHE_MODULES}/mod_ssl.so",
     f"{APACHE_MODULES}/mod_wsgi.so",
+    "/usr/lib/python3/dist-packages/gssapi",
     SQUID,
     f"{SQUID_HELPERS}/basic_ncsa_auth",
     f"{SQUID_HELPERS}/negotiate_kerberos_auth",

@@ -4,6 +4,7 @@ A stand-in refuses everything that its server refuses, in the same words. Each i
 module, and names the release that it follows. ``standins.conf`` protects them as the servers are protected.
 """
 
+import json
 import shutil
 import urllib.error
 import urllib.request
@@ -46,6 +47,7 @@ class StandIns(Apache):
         self._give_to_children("koji")
         for script in HERE.glob("standin_*.py"):
             shutil.copy(script, self._root)
+        self.switch_kiwi()
 
     def asked(self, count: int) -> list[Asked]:
         """Return what was asked since this was last called: at least `count` requests, and all there were.
@@ -80,6 +82,12 @@ class StandIns(Apache):
     def koji_upload(self, hub: str, folder: str, name: str) -> bytes:
         """Return a file that was uploaded to the Koji hub at this path."""
         return (self._root / "koji" / hub.strip("/") / folder / name).read_bytes()
+
+    def switch_kiwi(self, **switches: object) -> None:
+        """Choose the kind of Kiwi TCMS: see `SWITCHES` of its stand-in. What is not named has its default."""
+        new = self._root / "kiwi.json.new"
+        new.write_text(json.dumps(switches))
+        new.replace(self._root / "kiwi.json")
 
     def _lines(self) -> list[Asked]:
         """Return the lines that are new."""
