@@ -6,8 +6,9 @@
     hub = ServerProxy("https://hub.example.com/xmlrpc", transport=KerberosTransport())
     print(hub.whoami())
 
-`krbxmlrpc.kobo` (extra ``kobo``) and `krbxmlrpc.pulp` are adapters for clients of those systems. `krbxmlrpc.testing`
-(extra ``testing``) is for the tests of clients. ``python -m krbxmlrpc`` is the command line.
+`krbxmlrpc.kobo` (extra ``kobo``), `krbxmlrpc.koji` (extra ``koji``) and `krbxmlrpc.pulp` are adapters for clients of
+those systems. `krbxmlrpc.testing` (extra ``testing``) is for the tests of clients. ``python -m krbxmlrpc`` is the
+command line.
 """
 
 from ._http.www_authenticate import www_auth

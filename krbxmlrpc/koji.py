@@ -117,6 +117,7 @@ class KojiSession(koji.ClientSession):  # type: ignore[misc]
     auth_method: dict[str, Any] | None
 
     _is_key_lost = False  # whether the hub may have given the session a new key that has not arrived
+    _is_renewing = False
 
     def new_session(self) -> None:
         """Close the connections. Open new ones, with the credentials of the login, when they are needed."""
@@ -176,11 +177,12 @@ class KojiSession(koji.ClientSession):  # type: ignore[misc]
                 if not renew:
                     self.setSession(None)  # a hub lets a session log in only if it has expired
                 sinfo = self._callMethod("sslLogin", [], arguments, retry=False)
-                if not sinfo:
+                if sinfo is None:
                     raise koji.AuthError("the session to which this subsession belongs has been closed")
+                if not isinstance(sinfo, dict) or not {"session-id", "session-key"} <= set(sinfo):
+                    raise koji.AuthError("the reply to the login is not a session: check that the URL is that of a hub")
         except Exception as error:
             failed = f"unable to obtain a session (gssapi auth failed: {type(error).__name__}: {error})"
-            self.logger.error(failed)
             raise koji.GSSAPIAuthError(failed) from error
         finally:
             self.opts = opts
@@ -211,21 +213,41 @@ class KojiSession(koji.ClientSession):  # type: ignore[misc]
         """Renew the session, which has expired. If that fails, the session stays as it was: the next call tries again.
 
         A renewal changes the key of the session. If the reply to a renewal is lost, the key is lost, and only a new
-        session can follow. Hubs before Koji 1.30, which read no headers, know no renewals.
+        session can follow. Hubs before Koji 1.32 know no renewals, so there, too, a new session follows.
         """
         if not self.auth_method:
             raise koji.AuthExpired("the session has expired, and this object has not begun it: log in again")
-        was_lost = self._is_key_lost
+        if self._is_renewing:
+            raise koji.AuthExpired("the hub lets no expired session log in")
+        was_lost, was_exclusive, self._is_renewing = self._is_key_lost, self.exclusive, True
         try:
             with self._as_before_on_failure("sinfo", "callnum", "logged_in", "exclusive"):
-                if was_lost or not self.sinfo.get("header-auth"):
+                if was_lost or not self._is_renewed():
                     self._begin_session_anew(**self.auth_method)
-                else:
-                    super()._renew_session()
+            if was_exclusive and not self.exclusive:
+                # Not by force: another session may have got the lock on purpose. If so, the new session stays, and the
+                # hub refuses its calls.
+                self.exclusiveSession()
         except Exception as error:
             is_unknown = isinstance(error, CallOutcomeUnknown) or isinstance(error.__cause__, CallOutcomeUnknown)
             self._is_key_lost = was_lost or is_unknown
             raise
+        finally:
+            self._is_renewing = False
+
+    def _is_renewed(self) -> bool:
+        """Try to renew the session. Return False if the hub knows no renewals."""
+        if not self.sinfo.get("header-auth"):
+            return False
+        try:
+            super()._renew_session()
+        except (Fault, koji.GenericError) as error:
+            cause = error.__cause__ or error
+            is_argument_unknown = isinstance(cause, (Fault, koji.GenericError)) and "'renew'" in str(cause)
+            if not is_argument_unknown and not isinstance(cause, koji.AuthExpired):
+                raise
+            return False
+        return True
 
     @contextmanager
     def _as_before_on_failure(self, *names: str) -> Iterator[None]:
@@ -238,11 +260,9 @@ class KojiSession(koji.ClientSession):  # type: ignore[misc]
             raise
 
     def _begin_session_anew(self, method: str, kwargs: dict[str, Any]) -> None:
-        was_exclusive, self.exclusive = self.exclusive, False
+        self.exclusive = False
         self.setSession(None)
         getattr(self, method)(**{name: value for name, value in kwargs.items() if name != "renew"})
-        if was_exclusive:
-            self.exclusiveSession()
 
     def logout(self, session_id: int | None = None) -> None:
         """Log out. If the reply to that is lost, the session counts as closed."""
@@ -504,6 +524,8 @@ class _Reader:
 
 def _also_of_requests(error: KerberosXMLRPCError) -> Any:
     """Return an error like this one that is also of the class which requests has for the failure, if it has one."""
+    if isinstance(error, CallOutcomeUnknown) and error.hook is None:
+        error.hint = "the call may have run: check on the hub before you repeat it"
     kind = _kind_of_requests(error)
     if kind is None:
         return error
@@ -532,7 +554,8 @@ def _both(ours: Any, theirs: Any) -> Any:
     if (ours, theirs) not in _classes:
 
         def reduce(self: KerberosXMLRPCError) -> Any:
-            return _restored, (ours, theirs, self.message, self.__dict__)
+            state = {name: value for name, value in self.__dict__.items() if name != "response"}
+            return _restored, (ours, theirs, self.message, state)
 
         names = {"__module__": __name__, "__reduce__": reduce, "request": None, "response": None}
         _classes[ours, theirs] = type(ours.__name__, (ours, theirs), names)

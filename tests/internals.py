@@ -401,3 +401,9 @@ def set_clock_of_kept_credentials(monkeypatch):
 def end_of_tickets(transport):
     """Return the end of the ticket-granting ticket of a transport, in seconds since 1970."""
     return round(time.time() + transport._settings.new_ticket.credentials.holder()[1])
+
+
+def ask_for_client_certificate(server, ca):
+    """Have a loopback server demand a certificate that the CA has signed."""
+    server._context.verify_mode = ssl.CERT_REQUIRED
+    ca.configure_trust(server._context)

@@ -19,11 +19,11 @@ def main() -> None:
     ``~/.koji/config``. The process ends with Koji's exit status.
     """
     try:
-        import koji
-
-        from ..koji import KojiSession
+        from ..koji import KojiSession  # its error says what to install
     except ImportError as error:
         sys.exit(f"krbxmlrpc-koji: {error}")
+    import koji
+
     script = find_script()
     if script is None:
         sys.exit("krbxmlrpc-koji: the command koji is not there: pip install koji, or install your system's package")

@@ -9,7 +9,8 @@ import socket
 import ssl
 import struct
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import BinaryIO, NamedTuple, Optional
 
 import trustme
@@ -85,6 +86,7 @@ class Forwarder(LoopbackServer):
         self._broken = threading.Condition()
         self._idle_ends = threading.Semaphore(0)
         self._stopping = threading.Event()
+        self._is_down = False
 
     def play(self, *plan: Optional[Break]) -> None:
         """Replace what is left of the plan."""
@@ -96,6 +98,18 @@ class Forwarder(LoopbackServer):
         """What comes next in the plan."""
         with self._lock:
             return self._plan[0] if self._plan else None
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """End all connections, and reset each new one, inside a ``with`` block."""
+        self._is_down = True
+        for sock in list(self._open):
+            with suppress(OSError):  # some have ended before
+                sock.shutdown(socket.SHUT_RDWR)
+        try:
+            yield
+        finally:
+            self._is_down = False
 
     def wait(self, count: int) -> None:
         """Wait until there have been that many `breaks`.
@@ -121,6 +135,9 @@ class Forwarder(LoopbackServer):
     # -- towards the client -------------------------------------------------------------------------------------------
 
     def _opened(self, sock: socket.socket) -> socket.socket:
+        if self._is_down:
+            _reset(sock)
+            raise Hangup
         fault = self._take(opening=True)
         if fault is not None:
             if fault.phase is Phase.HANDSHAKE:
@@ -175,7 +192,7 @@ class Forwarder(LoopbackServer):
         if fault.how is How.SILENCE:
             self._stopping.wait()
         elif fault.how is How.RST:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # takes effect when closed
+            _reset(sock)
         else:
             if fault.how is How.NOTIFIED and isinstance(sock, ssl.SSLSocket):
                 with suppress(OSError):  # the client need not say the same
@@ -210,6 +227,11 @@ class Forwarder(LoopbackServer):
         sock = socket.create_connection(self._apache_address, _DEADLINE)
         send_at_once(sock)
         return self._apache_context.wrap_socket(sock, server_hostname=kdc.HOST)
+
+
+def _reset(sock: socket.socket) -> None:
+    """Let a connection end by RST when it is closed."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _half(data: bytes) -> bytes:

@@ -2,13 +2,14 @@
 
 The path chooses the release that the stand-in follows. Each path has its own users, sessions, tags, tasks and files.
 
-==================  ========  ====================================================================================
-Path                Release   A session, and the number of a call
-==================  ========  ====================================================================================
-``/kojihub``        1.36      in headers, the number in ``Koji-Session-Callnum`` (or else in ``Koji-Callnum``)
-``/kojihub-1.31``   1.34.3    in headers, the number in ``Koji-Callnum`` only, as in the releases 1.31 to 1.35
-``/kojihub-old``    1.29.1    in the query of the URL
-==================  ========  ====================================================================================
+===================  ========  ====================================================================================
+Path                 Release   A session, and the number of a call
+===================  ========  ====================================================================================
+``/kojihub``         1.36      in headers, the number in ``Koji-Session-Callnum`` (or else in ``Koji-Callnum``)
+``/kojihub-1.31``    1.34.3    in headers, the number in ``Koji-Callnum`` only, as in the releases 1.31 to 1.35
+``/kojihub-1.31.1``  1.31.1    the same; this release knows no renewals of expired sessions
+``/kojihub-old``     1.29.1    in the query of the URL
+===================  ========  ====================================================================================
 
 1.36 is the head of development (1.35.2-154). The first two paths do not accept sessions in URLs (DisableURLSessions).
 
@@ -16,13 +17,14 @@ This module follows kojihub/kojixmlrpc.py: HTTP, the order of the checks, the en
 `standin_koji_sessions` follows kojihub/auth.py. `standin_koji_methods`, `standin_koji_hub` and `standin_koji_uploads`
 follow kojihub/kojihub.py.
 
-These facts were seen on real hubs of the three releases, behind mod_auth_gssapi and a KDC:
+These facts were seen on real hubs of the four releases, behind mod_auth_gssapi and a KDC:
 
 - ``authtype`` is 3 (GSSAPI), and ``getLoggedInUser`` has ``krb_principal``.
 - Wrong arguments are Fault 1019.
 - The newest hub answers an empty body with the status 400, and sends ``Koji-Version``.
 - An expired session is Fault 1007, and an unknown session is Fault 1002.
-- Hubs of 1.31 to 1.35 ignore the number that the official client sends, so a repeated call runs twice.
+- Hubs of 1.31 to 1.35.3 ignore the number that the official client sends, so a repeated call runs twice.
+- 1.31.1 refuses each request that names an expired session, also a login (Fault 1007).
 - The head of development does not reset the number of a renewed session. The official client does.
 
 These differences between the releases come from the source and its history:
@@ -109,7 +111,12 @@ class Served:
         self.switches = Switches()
 
 
-RELEASES = {"/kojihub": (1, 36, 0), "/kojihub-1.31": (1, 34, 3), "/kojihub-old": (1, 29, 1)}
+RELEASES = {
+    "/kojihub": (1, 36, 0),
+    "/kojihub-1.31": (1, 34, 3),
+    "/kojihub-1.31.1": (1, 31, 1),
+    "/kojihub-old": (1, 29, 1),
+}
 HUBS = {path: Served(path, version) for path, version in RELEASES.items()}
 
 

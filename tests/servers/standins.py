@@ -9,7 +9,8 @@ import shutil
 import urllib.error
 import urllib.request
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from .apache import Apache
@@ -70,6 +71,16 @@ class StandIns(Apache):
     def drop_koji_sessions(self) -> None:
         """Make the Koji hubs forget all sessions."""
         (self._root / "koji-dropped").write_text(uuid.uuid4().hex)
+
+    @contextmanager
+    def stale_keytab(self) -> Iterator[None]:
+        """Give Apache a keytab with another key than the KDC has, inside a ``with`` block."""
+        shutil.copy(self._root / "stale.keytab", self._root / "http.keytab")
+        self._give_to_children("http.keytab")
+        try:
+            yield
+        finally:
+            self.copy_keytab()
 
     def koji_offline(self, offline: bool) -> None:
         """Take the Koji hubs offline, or bring them back."""
