@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from http.client import HTTPMessage
+from socket import gaierror
 from ssl import SSLCertVerificationError
 from typing import Any, ClassVar, NamedTuple
 from xmlrpc.client import Error, Fault, ProtocolError, ResponseError
@@ -156,6 +157,16 @@ class ServerUnreachable(KerberosXMLRPCError, ConnectionError):
     a proxy's. No call has run.
 
     The ``__cause__`` of the error is the `OSError` that caused it, if there was one.
+    """
+
+
+class HostUnknown(ServerUnreachable, gaierror):
+    """The host name of the server or of the proxy has no address. No call was sent.
+
+    The error is a `socket.gaierror`, as in clients built on `xmlrpc.client`. Its ``__cause__`` is the resolver's own
+    `socket.gaierror`, which has the number (``errno``).
+
+    Source: RFC 3493, section 6.1.
     """
 
 

@@ -23,7 +23,7 @@ from typing import (
 from .._forks import no_fork
 from .._hints import Hint
 from .._secrets import Secret, SecretBuffer, SecretBytes
-from ..errors import CertificateRejected, ServerUnreachable
+from ..errors import CertificateRejected, HostUnknown, ServerUnreachable
 from .address import Address, authority, host_header
 from .fields import ONCE, field_key, joined_cookies
 from .progress import Meter, Report
@@ -223,7 +223,7 @@ class Connection:
             return self._open_socket(dns_name, port)
         except (OSError, ValueError) as error:
             is_default_port = port == (80 if self._context is None else 443)
-            raise ServerUnreachable(
+            raise unreachable(error)(
                 f"cannot connect to {self._where}: {error}",
                 host=host,
                 hint=_connect_hint(error, self._where, is_default_port),
@@ -626,6 +626,11 @@ def _all_of(body: Pieces) -> Iterator[Data]:
         raise ValueError(f"the body of the request cannot be read: {error}") from error
     if left:
         raise ValueError(f"the body of the request has {'less' if left > 0 else 'more'} than its {announced} bytes")
+
+
+def unreachable(error: Exception) -> type[ServerUnreachable]:
+    """Return the class of the error for a connection that failed with this exception."""
+    return HostUnknown if isinstance(error, socket.gaierror) else ServerUnreachable
 
 
 def _text(part: Any) -> str:

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 
 from .._hints import Hint, subject
 from .._http.address import Address, authority, parse_address
-from .._http.connection import Connection
+from .._http.connection import Connection, unreachable
 from .._http.response import MalformedReply, Response
 from .._http.time_limits import waiting_hint
 from .._http.www_authenticate import brings_ntlm, known_schemes, offered
@@ -428,7 +428,7 @@ class Tunnel(Connection):
             )
             if isinstance(error, socket.timeout):
                 hint = Hint("{hint}; {waiting}", hint=hint, waiting=waiting_hint(error))
-            raise ServerUnreachable(
+            raise unreachable(error)(
                 f"cannot connect to the proxy {self._proxy}: {error}", host=self.address.host, hint=hint
             ) from error
 

@@ -32,6 +32,7 @@ from wrong_proxies import NOT_SPOKEN, WRONG
 from krbxmlrpc import (
     CallOutcomeUnknown,
     CertificateRejected,
+    HostUnknown,
     InsecureKerberosTransport,
     KDCUnreachable,
     KerberosTicket,
@@ -569,6 +570,13 @@ def test_a_proxy_that_is_not_there(ca, server, credentials):
     with pytest.raises(ServerUnreachable, match=f"cannot connect to the proxy localhost:{gone.port}: ") as caught:
         ServerProxy(server.url(), transport=transport).method()
     assert "s3cret" not in str(caught.value) and caught.value.host == "localhost"
+
+
+def test_a_proxy_whose_name_is_unknown(server):
+    transport = KerberosTransport(proxy="proxy.invalid:3128")
+    with pytest.raises(HostUnknown, match="cannot connect to the proxy proxy.invalid:3128: ") as caught:
+        ServerProxy(server.url(), transport=transport).method()
+    assert isinstance(caught.value, socket.gaierror) and caught.value.host == "localhost"
 
 
 # -- what is left behind, and what is shown ---------------------------------------------------------------------------

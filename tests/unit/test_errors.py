@@ -3,6 +3,7 @@
 import copy
 import inspect
 import pickle
+import socket
 import ssl
 import xmlrpc.client
 from http.client import HTTPMessage
@@ -76,6 +77,8 @@ def test_every_error_survives_pickling_and_copying(kind):
         (krbxmlrpc.BrokenReply, krbxmlrpc.CallOutcomeUnknown),
         (krbxmlrpc.BrokenReply, xmlrpc.client.ResponseError),
         (krbxmlrpc.ServerUnreachable, ConnectionError),
+        (krbxmlrpc.HostUnknown, krbxmlrpc.ServerUnreachable),
+        (krbxmlrpc.HostUnknown, socket.gaierror),
         (krbxmlrpc.ProxyRefused, ConnectionError),
         (krbxmlrpc.CertificateRejected, ssl.SSLCertVerificationError),
         (krbxmlrpc.InvalidResponse, xmlrpc.client.ResponseError),
