@@ -6,6 +6,7 @@ one, ``doc_fixtures/kobo.py`` for ``kobo.rst``, with a function ``prepare(runner
 """
 
 import importlib.util
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from doc_runner import Runner
@@ -72,3 +73,11 @@ def stand_ins(request):
         *[(f"{name}@EXAMPLE.COM", f"{stand_in}@{realm.realm}") for name, stand_in in PEOPLE.items()],
         ("EXAMPLE.COM", realm.realm),
     ]
+
+
+def trust_all(runner, monkeypatch, *apaches):
+    """Have the blocks trust several Apaches, each of which has a CA of its own."""
+    cafile = runner.folder / "cas.pem"
+    cafile.write_text("".join(Path(apache.cafile).read_text() for apache in apaches))
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(cafile))
