@@ -19,7 +19,7 @@ import kobo.client
 import kobo.worker.taskmanager
 import kobo.xmlrpc
 import pytest
-from helpers import in_child, in_threads
+from helpers import TESTS, in_child, in_threads
 from internals import idle_connections_of, settings_of
 from kobo.exceptions import AuthenticationError, ImproperlyConfigured
 from servers import kdc, kobohub, software
@@ -31,7 +31,9 @@ from krbxmlrpc import (
     CallOutcomeUnknown,
     CertificateRejected,
     KerberosTransport,
+    KerberosXMLRPCError,
     NoCredentials,
+    ServerUnreachable,
     ServiceUnknown,
     UnexpectedStatus,
 )
@@ -937,6 +939,78 @@ def test_commands(run_command, kobo_hub, case):
 def test_a_command_asks_for_the_password(run_command, monkeypatch):
     monkeypatch.setattr(kobo.cli, "password_prompt", lambda default_value=None: "password of guest")
     assert run_command("--username", "guest") == f"guest {WORKER}\n"
+
+
+# -- a program in the manner of osh-cli -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def osh_cli(conf, tmp_path):
+    """Run `osh_cli` with this configuration: ``osh_cli(HUB_URL=…)`` returns its status and its two outputs."""
+
+    def run(*arguments, **changes):
+        file = tmp_path / "client.conf"
+        file.write_text("".join(f"{name} = {value!r}\n" for name, value in {**conf, **changes}.items()))
+        command = [sys.executable, os.path.join(TESTS, "osh_cli.py"), *(arguments or ["list-workers"])]
+        environment = {**os.environ, "OSH_CLIENT_CONFIG_FILE": str(file), "PYTHONWARNINGS": "ignore"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+def test_osh_cli(osh_cli, kobo_hub, case, requests):
+    workers = f"['{WORKER}']\n"
+    assert osh_cli() == (0, workers, "")
+    assert requests(3) == [f"301 {LOGIN}", f"200 {CLIENT}", f"200 {CLIENT}"]
+    assert osh_cli("list-workers", "--username", "guest", "--password", "password of guest") == (0, workers, "")
+    nowhere = {"HUB_URL": "https://nowhere.test"}
+    assert osh_cli("list-workers", "--hub", kobo_hub.hub_url(case), **nowhere) == (0, workers, "")
+
+
+@pytest.mark.parametrize(
+    "hub, status, words",
+    [
+        ("https://nowhere.invalid/hub/xmlrpc", 1, "Error: cannot connect to nowhere.invalid:443"),
+        ("stale", 1, "answered 401 to a"),
+        ("nowhere", 1, "answered 403"),
+        ("http://localhost/hub/xmlrpc", 3, "INSECURE_HTTP"),
+    ],
+    ids=["unknown host", "401", "403", "configuration"],
+)
+def test_osh_cli_reports_these_failures_in_a_line(osh_cli, kobo_hub, case, hub, status, words):
+    ended, printed, complaint = osh_cli(HUB_URL=hub if ":" in hub else kobo_hub.hub_url(case, hub))
+    assert (ended, printed) == (status, "")
+    assert complaint.startswith("Error: ") and complaint.count("\n") == 1 and words in complaint
+
+
+@pytest.mark.parametrize(
+    "answer, error",
+    [
+        (say(message(401)), ""),
+        (say(message(200)), "krbxmlrpc.errors.MutualAuthenticationError: "),
+    ],
+    ids=["no Negotiate", "no proof"],
+)
+def test_osh_cli_at_a_server_without_kerberos(osh_cli, server, ca, tmp_path, answer, error):
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    server.otherwise = answer
+    status, _, complaint = osh_cli(HUB_URL=server.url("/hub/xmlrpc"), CA_CERT=str(tmp_path / "ca.pem"))
+    assert status == 1
+    assert complaint.splitlines()[-1].startswith(error or "Error: ")
+    assert ("Traceback" in complaint) == bool(error)
+
+
+def test_osh_cli_shows_the_traceback_of_other_failures(osh_cli, monkeypatch, tmp_path):
+    for error, changes in (
+        (CertificateRejected, {"CA_CERT": ""}),
+        (ServerUnreachable, {"HUB_URL": "https://localhost:1/hub/xmlrpc"}),
+        (NoCredentials, {"KRB_CCACHE": f"FILE:{tmp_path}/none"}),
+    ):
+        status, _, complaint = osh_cli(**changes)
+        assert (status, complaint.splitlines()[0]) == (1, "Traceback (most recent call last):")
+        assert complaint.splitlines()[-1].startswith(f"krbxmlrpc.errors.{error.__name__}: ")
+        assert issubclass(error, KerberosXMLRPCError)
 
 
 # -- the hub of these tests -------------------------------------------------------------------------------------------
