@@ -1,16 +1,18 @@
-"""Log in at a Koji hub, and ask who it takes the caller for.
+"""Log in at a Koji hub, and ask the hub who the caller is.
 
 usage: koji.py URL [CAFILE]
 
-URL is the hub's: https://koji.example.com/kojihub. CAFILE holds the CA's certificate where the server's is not signed
-by one that this machine knows.
+URL is the URL of the hub: https://koji.example.com/kojihub. CAFILE holds the CA's certificate, if this machine does not
+know the CA.
 
-Koji begins a session by a call, sslLogin, at a path that wants a ticket. All other calls go to an open path. They name
-their session and have a number: in headers for newer hubs, in the URL for older ones. A hub refuses a call with the
-number of a call that has changed something (RetryError). So a call whose connection broke can be sent again, whatever
-it does.
+This recipe is for programs that do not use the package ``koji``. For those that do, ``krbxmlrpc.koji`` has a session.
 
-The tests call a stand-in for Koji's hub (tests/servers/standin_koji.py).
+A call of ``sslLogin``, at a path that asks for a ticket, begins a session. All other calls go to a path without
+authentication. They name their session, and each has a number: in headers for newer hubs, in the URL for older ones. A
+hub refuses a call that has the number of a call which has changed something (RetryError). So it is safe to send a call
+again if the connection broke, whatever the call does.
+
+The tests call a stand-in for Koji's hubs (tests/servers/standin_koji.py).
 """
 
 import sys
@@ -74,7 +76,7 @@ class KojiTransport(KerberosTransport):
         self.koji_calls += 1
         if not self.koji_session.get("header-auth"):
             return f"{path}{'&' if '?' in path else '?'}{urlencode(said)}"
-        # Hubs of Koji 1.31 to 1.35 read the first of these two names of the number, and others read the second one.
+        # Hubs of Koji 1.31 to 1.35 read the number from the first of these two headers, and newer hubs from the second.
         self.koji_headers = [(f"Koji-{name.title()}", value) for name, value in said.items()]
         self.koji_headers.append(("Koji-Session-Callnum", number))
         return path
@@ -90,7 +92,7 @@ class KojiTransport(KerberosTransport):
 
 
 def main(url, cafile=None):
-    """Make the calls and print what came of them."""
+    """Make the calls and print their results."""
     transport = KojiTransport(url.rstrip("/"), cafile=cafile)
     with ServerProxy(url, transport=transport, allow_none=True) as hub:
         transport.begin_session()

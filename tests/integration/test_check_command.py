@@ -125,7 +125,7 @@ def test_all_is_well(check, hub, realm, user, case):
     assert abs(facts["clock"]["seconds"]) < 60
     assert facts["call"] == {"principal": user, "service": "HTTP/localhost@EXAMPLE.TEST"}
     assert facts["session"] == {"cookies": []}
-    assert facts["xmlrpc"] == {"methods": 14}
+    assert facts["xmlrpc"] == {"methods": 15}
     assert [(line.status, line.ticket) for line in hub.logged(case, 2)] == [(401, False), (200, True)]
 
 

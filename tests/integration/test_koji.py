@@ -482,7 +482,7 @@ def test_options_reach_the_transport(server, scripted_session):
     (request,) = server.requests
     assert request.headers["X-Name"] == "value" and request.headers["User-Agent"] == "koji/1"
     with pytest.raises(koji.GSSAPIAuthError, match="ServiceUnknown: .*opts\\['service'\\]"):
-        scripted_session(service="HTTP@other.example.test").gssapi_login()
+        scripted_session(service="HTTP@no-koji.example.test").gssapi_login()
 
 
 @pytest.mark.parametrize("name", ["retries", "idempotent", "login_path", "preemptive", "use_datetime"])
