@@ -1,4 +1,4 @@
-"""README's tables of what goes wrong: what an error is and says there, it has to be and to say; and Apache's log.
+"""The tables on the page "Troubleshooting": an error has to be and to say what its row says. Also Apache's log.
 
 A test that provokes a row is marked ``@pytest.mark.row("…")`` with the first cell, and makes its call by the fixture
 `trouble`. The second cell names the error's class, and quotes its message (… is for anything); what is ``literal`` or
@@ -21,9 +21,7 @@ import internals
 from docutils import nodes
 from servers.scripted import ScriptedServer, message, say
 
-TITLE = "When it does not work"
-
-_README = Path(__file__).resolve().parent.parent / "README.rst"
+_DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 class Row:
@@ -47,17 +45,17 @@ class Row:
         self.options = [*literals.values(), *emphasized]
 
     def check(self, error):
-        """Raise AssertionError where README does not describe the error."""
+        """Raise AssertionError where the page does not describe the error."""
         assert [type(error).__name__] == self.errors
         self._compare(error.message, error.hint, self.remedies)
 
     def check_call(self, said):
-        """Raise AssertionError where README does not describe what ``krbxmlrpc call`` says."""
+        """Raise AssertionError where the page does not describe what ``krbxmlrpc call`` says."""
         found, _, hint = said.partition("\n  hint: ")
         self._compare(found, hint, self.options)
 
     def check_check(self, report):
-        """Raise AssertionError where README does not describe what ``krbxmlrpc check`` reports."""
+        """Raise AssertionError where the page does not describe what ``krbxmlrpc check`` reports."""
         troubles = [step for step in report["steps"] if step["state"] in ("failed", "warning")]
         found, remedies = ("\n".join(str(step[key]) for step in troubles) for key in ("found", "remedy"))
         words, remedy = OF_CHECK.get(self.name, (self.words, self.options))
@@ -155,20 +153,20 @@ def _line(cell):
 
 
 def rows():
-    """Return README's rows."""
-    return [Row(*row) for table in _tables(TITLE) for row in table]
+    """Return the rows of the tables on the page about trouble."""
+    return [Row(*row) for table in _tables("troubleshooting") for row in table]
 
 
 def logged():
-    """Return what README says that Apache's error log has: the quoted words in the table of the hub's errors."""
-    table = _tables("The hub's side")[-1]
+    """Return the words of Apache's log that the page about the hub's side quotes in its last table."""
+    table = _tables("hub")[-1]
     return [words for row in table for words in re.findall('"([^"]+)"', _line(row[1]))]
 
 
-def _tables(title):
-    """Return the bodies of the tables in a section of README."""
+def _tables(page):
+    """Return the bodies of the tables on a page."""
     document = docutils.core.publish_doctree(
-        _README.read_text(encoding="utf-8"), settings_overrides={"syntax_highlight": "none", "report_level": 4}
+        (_DOCS / f"{page}.rst").read_text(encoding="utf-8"),
+        settings_overrides={"syntax_highlight": "none", "report_level": 5},  # roles of Sphinx are unknown here
     )
-    (section,) = [found for found in document.findall(nodes.section) if found.next_node(nodes.title).astext() == title]
-    return list(section.findall(nodes.tbody))
+    return list(document.findall(nodes.tbody))

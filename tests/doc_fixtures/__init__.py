@@ -9,7 +9,7 @@ import importlib.util
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from doc_runner import Runner
+from doc_runner import ROOT, Runner
 
 PEOPLE = {"robot": "robot-of-the-documents", "alice": "alice-of-the-documents"}
 """The principals of the documents, and who they are in the realm, where other tests have an alice of their own."""
@@ -19,7 +19,7 @@ def runner(document, request, folder):
     """Return what runs the blocks of a document, in an environment of its own: the ticket, the files, what is trusted.
 
     Args:
-        document: the name of its file, without suffix.
+        document: its path. A page has the module of its name. The pages in a folder share the module of the folder.
         request: pytest's.
         folder: an empty one.
     """
@@ -36,8 +36,9 @@ def runner(document, request, folder):
     made = Runner(folder)
     made.answer = realm.password("user") + "\n"
     made.stand_ins += stand_ins(request)
-    if importlib.util.find_spec(f"doc_fixtures.{document}"):
-        importlib.import_module(f"doc_fixtures.{document}").prepare(made, request)
+    name = (document.stem if document.parent.name in ("docs", ROOT.name) else document.parent.name).replace("-", "_")
+    if importlib.util.find_spec(f"doc_fixtures.{name}"):
+        importlib.import_module(f"doc_fixtures.{name}").prepare(made, request)
     return made
 
 

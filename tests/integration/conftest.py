@@ -24,16 +24,16 @@ os.environ["GSS_MECH_CONFIG"] = os.devnull
 
 
 def pytest_configure(config):
-    """Make a mark known, that of the tests which provoke a row of README's tables; leave nothing behind if ended."""
+    """Declare the mark of tests that provoke a row of the tables about trouble. Leave nothing behind if ended."""
     # What clients' authors have for their tests is good for these, too. Only a conftest.py at the top may name it.
     config.pluginmanager.import_plugin("krbxmlrpc.testing.fixtures")
     daemon.end_by_signals()
-    config.addinivalue_line("markers", "row(name): what is wrong, as README's section on trouble has it")
+    config.addinivalue_line("markers", "row(name): the failure, as the page about trouble names it")
 
 
 @pytest.fixture(scope="session")
 def rows():
-    """README's rows of what goes wrong, by name."""
+    """The rows of the tables about trouble, by name."""
     import troubleshooting
 
     return {row.name: row for row in troubleshooting.rows()}
@@ -41,7 +41,7 @@ def rows():
 
 @pytest.fixture
 def trouble(request, rows):
-    """Make a call that fails as README's row says that the test is marked with; return the error.
+    """Make a call that fails as the row of the table says that the test is marked with; return the error.
 
     The same call by ``krbxmlrpc call`` and ``krbxmlrpc check`` has to name the same cause and the same remedy. What
     scripted servers answered is repeated for these. Other servers can be prepared by ``prepare``: it is called before

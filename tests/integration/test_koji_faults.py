@@ -226,7 +226,7 @@ def without_environment(monkeypatch):
 
 RELEASES = ["newest", "1.31 to 1.35", "before 1.31"]
 
-PAGE = (ROOT / "examples/docs/koji.rst").read_text()
+PAGE = (ROOT / "docs/koji.rst").read_text()
 
 
 def row(fault, phase, ours, theirs):

@@ -1,27 +1,30 @@
 """How Sphinx builds the documentation; build.sh beside this runs it."""
 
 import pkgutil
-import re
 import sys
 from pathlib import Path
 
-from docutils import nodes
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from krbxmlrpc._version import __version__  # after it can be found
 
 project = "krbxmlrpc"
 copyright = "the authors of krbxmlrpc; MIT licence"
 version = release = __version__
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-html_theme = "alabaster"
-html_theme_options = {
-    "description": "XML-RPC with Kerberos, both ways",
-    "page_width": "70rem",
-    "body_max_width": "auto",  # code is wide
-    "code_font_size": "0.8em",
-}
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosectionlabel",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+]
+autosectionlabel_prefix_document = True
+suppress_warnings = ["autosectionlabel.*"]  # two sections of one page may have the same title
+html_theme = "furo"
+html_title = f"krbxmlrpc {release}"
+# A prompt is not part of the command.
+copybutton_prompt_text = "$ "
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 html_show_sourcelink = False
 # As docstrings have it: `KerberosTransport` is the object of that name.
 default_role = "py:obj"
@@ -54,16 +57,6 @@ def resolved(app, env, node, contnode):
     return contnode
 
 
-def linked(app, doctree, docname):
-    """Make the names of files that are pages here links to them: the documents are also read as they are."""
-    for literal in list(doctree.findall(nodes.literal)):
-        named = re.fullmatch(r"(?:examples/docs/)?(\w+)\.rst", literal.astext())
-        if named and named[1].lower() in app.env.found_docs:
-            uri = app.builder.get_relative_uri(docname, named[1].lower())
-            literal.replace_self(nodes.reference("", "", literal.deepcopy(), refuri=uri, internal=True))
-
-
 def setup(app):
-    """Connect the above."""
+    """Connect `resolved`."""
     app.connect("missing-reference", resolved)
-    app.connect("doctree-resolved", linked)
