@@ -283,6 +283,11 @@ class KojiSession(koji.ClientSession):  # type: ignore[misc]
         except _Final as final:
             raise final.error from final.error.__cause__
 
+    def _prepCall(self, name: str, args: Any, kwargs: Any = None) -> Any:
+        handler, headers, request = super()._prepCall(name, args, kwargs)
+        # Error reporters collect the repr of local variables. These can hold the key of the session.
+        return _Secret(handler), [(key, _Secret(value)) for key, value in headers], _SecretBytes(request)
+
     def _sendCall(self, handler: str, headers: Any, request: Any) -> Any:
         try:
             return self._sendOneCall(handler, headers, request)
@@ -311,6 +316,20 @@ class KojiSession(koji.ClientSession):  # type: ignore[misc]
     def _read_xmlrpc_response(self, response: _Reply) -> Any:
         values = response.values()
         return values[0] if len(values) == 1 else values
+
+
+class _Secret(str):
+    """A text that `repr` does not show."""
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+class _SecretBytes(bytes):
+    """Bytes that `repr` does not show."""
+
+    def __repr__(self) -> str:
+        return "<secret>"
 
 
 class _Final(BaseException):
@@ -397,18 +416,17 @@ class _Requests:
         stream: bool = True,
     ) -> _Reply:
         """Send a request; return the reply, with its body still to be read."""
-        parts = urlsplit(url)
-        transport = self._transport_for(parts.scheme, verify, cert)
+        scheme, netloc, path, target = _parts(url)
+        transport = self._transport_for(scheme, verify, cert)
         lines = {name: value for name, value in headers.items() if name.lower() != "content-length"}
         if "Koji-Session-Callnum" in lines:
             # The releases of Koji's hub up to 1.35.3 read the number from this header only.
             lines["Koji-Callnum"] = lines["Koji-Session-Callnum"]
-        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         try:
-            reply = transport.fetch("POST", parts.netloc, target, data, lines.items(), stream=True, timeout=timeout)
+            reply = transport.fetch("POST", netloc, target, data, lines.items(), stream=True, timeout=timeout)
         except KerberosXMLRPCError as error:
             raise _also_of_requests(error) from error.__cause__
-        return _Reply(reply, f"{parts.netloc}{parts.path}", transport)
+        return _Reply(reply, f"{netloc}{path}", transport)
 
     def close(self) -> None:
         """Close the connections."""
@@ -444,6 +462,12 @@ class _Requests:
         elif isinstance(verify, str):
             arguments["cafile"] = verify
         return _HubTransport(**arguments)
+
+
+def _parts(url: str) -> tuple[str, str, str, str]:
+    """Return the scheme, the host, and the path of a URL without and with the query."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc, parts.path, _Secret(f"{parts.path}?{parts.query}" if parts.query else parts.path)
 
 
 def _tls_context(verify: bool | str, cert: str | None) -> ssl.SSLContext:

@@ -6,6 +6,7 @@
 import os
 import pickle
 import ssl
+import traceback
 import uuid
 from contextlib import ExitStack, suppress
 from urllib.parse import parse_qs, urlsplit
@@ -540,3 +541,15 @@ def test_keys_and_passwords_are_not_logged(session_at, caplog, koji_path, debug)
     for secret in ("a-secret-password", *keys):
         assert secret not in caplog.text
     assert ("shown in the log" in caplog.text) is debug
+
+
+@pytest.mark.parametrize("sinfo", [SESSION, {key: SESSION[key] for key in ("session-id", "session-key")}])
+def test_local_variables_show_no_key(server, scripted_session, sinfo):
+    server.otherwise = say(message(body=b"<html/>"))
+    session = scripted_session(sinfo)
+    for call in (session.getLoggedInUser, lambda: session.rawUpload(b"content", 0, "folder", "file")):
+        with pytest.raises(krbxmlrpc.InvalidResponse) as raised:
+            call()
+        frames = [frame for frame, _ in traceback.walk_tb(raised.value.__traceback__)][2:]  # without this function
+        shown = "".join(repr(value) for frame in frames for value in frame.f_locals.values())
+        assert len(frames) > 3 and "1-key-of-the-session" not in shown
