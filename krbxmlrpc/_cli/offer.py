@@ -22,8 +22,12 @@ _MISSING = (404, 405, 410)
 
 _KNOWN_LOGIN_PAGES = (
     ("FreeIPA", re.compile(r"/ipa/.*"), "/ipa/session/login_kerberos"),
-    ("Koji", re.compile(r"(.*/?kojihub)(?:/.*)?"), r"\1/ssllogin"),
-    ("Kiwi TCMS", re.compile(r"/xml-rpc/?"), "/login/kerberos/"),
+    ("Koji", re.compile(r"(.*/?kojihub)(?:/.*)?"), r"\1/ssllogin, and then sessions of its own: use krbxmlrpc-koji"),
+    (
+        "Kiwi TCMS",
+        re.compile(r"/xml-rpc/?"),
+        "/login/kerberos/, and then needs a second page: see examples/kiwi_tcms.py",
+    ),
     ("kobo", re.compile(r"(.*)/xmlrpc(?:/.*)?"), r"\1/auth/krb5login/"),
 )
 """Systems, their usual paths for XML-RPC, and the login page for such a path."""

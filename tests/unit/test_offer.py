@@ -106,7 +106,7 @@ def test_a_redirection_within_an_ipv6_address(location):
         ("/ipa/session/xml", "FreeIPA, which has its login page at /ipa/session/login_kerberos"),
         ("/kojihub", "Koji, which has its login page at /kojihub/ssllogin"),
         ("/staging/kojihub/?x=1", "Koji, which has its login page at /staging/kojihub/ssllogin"),
-        ("/xml-rpc/", "Kiwi TCMS, which has its login page at /login/kerberos/"),
+        ("/xml-rpc/", "Kiwi TCMS, which has its login page at /login/kerberos/, and then needs a second page: see "),
         ("/hub/xmlrpc", "kobo, which has its login page at /hub/auth/krb5login/"),
         ("/covscanhub/xmlrpc/client/", "kobo, which has its login page at /covscanhub/auth/krb5login/"),
         ("/RPC2", "kobo has it at /hub/auth/krb5login/"),
