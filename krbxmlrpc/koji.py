@@ -6,7 +6,6 @@ requests, a session and a reply. Errors are both those of `krbxmlrpc` and those 
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import ssl
@@ -344,8 +343,6 @@ def _may_pass(error: Exception) -> bool:
     """Say whether a repetition of the request may succeed. The numbers of calls decide whether it may run."""
     if isinstance(error, UnexpectedStatus):
         return error.errcode >= 500 or error.errcode in (408, 429)
-    if isinstance(error, ProxyRefused):
-        return error.status >= 500
     if isinstance(error, CallOutcomeUnknown):
         return error.hook is None
     return isinstance(error, ServerUnreachable)
@@ -472,11 +469,9 @@ def _parts(url: str) -> tuple[str, str, str, str]:
 
 def _tls_context(verify: bool | str, cert: str | None) -> ssl.SSLContext:
     """Return a TLS context with a client certificate, or one that accepts any certificate of a server."""
-    context = ssl.create_default_context()
-    if isinstance(verify, str):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(**{"capath" if os.path.isdir(verify) else "cafile": verify})
-    elif not verify:
+    trusting = KerberosTransport(cafile=verify) if isinstance(verify, str) else None
+    context = (trusting and trusting.context) or ssl.create_default_context()
+    if verify is False:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if cert is not None:

@@ -167,6 +167,13 @@ def test_another_login_replaces_the_session(session, servers):
     assert session.getSessionInfo(details=True)["id"] == second  # the session is as before
 
 
+def test_the_hub_decides_who_may_log_in_for_others(session_at):
+    session = session_at("/kojihub")
+    with pytest.raises(koji.GSSAPIAuthError, match="is not authorized to login other users"):
+        session.gssapi_login(proxyuser="somebody", proxyauthtype=koji.AUTHTYPES["SSL"])
+    assert not session.logged_in
+
+
 def test_a_login_always_uses_tls(session_at, servers, koji_path):
     session = session_at(koji_path, url=lambda path: servers.url(path).replace("https:", "http:"))
     session.gssapi_login()
@@ -248,6 +255,16 @@ def test_a_subsession_is_a_session_of_its_own(servers, session):
     assert sub.getLoggedInUser()["name"] == session.getLoggedInUser()["name"] == "user"
     end(sub)
     assert session.getLoggedInUser()["name"] == "user"
+
+
+def test_a_subsession_ends_with_its_session(server, scripted_session):
+    """The hub renews no subsession whose session has been closed: the login returns None."""
+    expired = say(message(body=dumps(koji.Fault(1007, "expired")).encode()))
+    server.play(honest(body=values(SESSION)), expired, honest(body=dumps((None,), "", True, allow_none=True).encode()))
+    session = scripted_session()
+    session.gssapi_login()
+    with pytest.raises(koji.GSSAPIAuthError, match="the session to which this subsession belongs has been closed"):
+        session.getLoggedInUser()
 
 
 @pytest.fixture
@@ -471,6 +488,29 @@ def test_without_a_session_calls_are_not_repeated(server, scripted_session):
         with pytest.raises(requests.exceptions.ConnectionError):
             session.getAPIVersion()
         assert session.getAPIVersion() == "a result"
+
+
+def test_errors_of_a_logout(server, scripted_session):
+    session = scripted_session(SESSION)
+    server.play(say(message(404)))
+    with pytest.raises(requests.exceptions.HTTPError):
+        session.logout()
+    server.play(hang_up)
+    with pytest.raises(krbxmlrpc.CallOutcomeUnknown):
+        session.logout(session_id=8)  # another session
+    assert session.logged_in
+    server.play(hang_up)
+    with pytest.raises(krbxmlrpc.CallOutcomeUnknown):
+        session.logout()
+    assert not session.logged_in
+
+
+def test_a_proxy_that_refuses_is_a_proxy_error(scripted_session):
+    with scripted.ScriptedServer(None, say(message(403))) as proxy:
+        session = scripted_session(SESSION, proxy=f"http://localhost:{proxy.port}")
+        with pytest.raises(requests.exceptions.ProxyError) as raised:
+            session.getAPIVersion()
+    assert isinstance(raised.value, krbxmlrpc.ProxyRefused) and len(proxy.played) == 1
 
 
 # -- options ----------------------------------------------------------------------------------------------------------
