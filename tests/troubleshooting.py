@@ -72,13 +72,16 @@ class Row:
 OF_CHECK = {
     "an unknown host name": (["does not resolve"], ["host name", "DNS"]),
     "a call that is too large": ([], []),  # its own calls are small
-    "a ticket refused, no offer": (["answered 401 to a ticket"], ["keytab"]),  # its first request knows the offer
+    "a refused ticket without an offer": (
+        ["answered 401 to a ticket"],
+        ["keytab"],
+    ),  # its first request knows the offer
 }
 """What ``krbxmlrpc check`` says of a row, if it is not what the error says: words of the cause, and of the remedy."""
 
 ONLY_IN_PROGRAMS = {
-    "a context without later certificates",
-    "a date that is none",
+    "no post_handshake_auth in context",
+    "a date that is not valid",
 }
 """The rows that need a ``context`` or ``use_datetime`` of the caller, for which the command line has no option. So do
 those whose context has flags of its own."""

@@ -105,7 +105,7 @@ def test_weak_hashes_are_replaced_by_sha_256():
     assert tls_server_end_point(SHA1) == b"tls-server-end-point:" + hashlib.sha256(SHA1).digest()
 
 
-@pytest.mark.row("a certificate not to be bound to")
+@pytest.mark.row("channel bindings not possible")
 def test_a_certificate_without_a_hash_function(trouble):
     certificate = Certificate(ed25519.Ed25519PrivateKey.generate(), None)
     with pytest.raises(ValueError, match="no hash function"):

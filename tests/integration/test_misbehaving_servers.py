@@ -135,7 +135,7 @@ BAD_TOKENS = {
 }
 
 
-@pytest.mark.row("somebody in between")
+@pytest.mark.row("an attacker in between")
 @pytest.mark.parametrize("mode", ["required", "optional"])
 @pytest.mark.parametrize("mechanism", ["spnego", "krb5"])
 @pytest.mark.parametrize("alter", BAD_TOKENS.values(), ids=BAD_TOKENS)
@@ -620,7 +620,7 @@ LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a
 FILE = b"""<?xml version="1.0"?><!DOCTYPE x SYSTEM "file:///etc/passwd"><methodResponse/>"""
 
 
-@pytest.mark.row("XML that can do harm")
+@pytest.mark.row("dangerous XML")
 @pytest.mark.parametrize("body", [LAUGHS, FILE])
 def test_a_body_that_would_do_harm_is_refused(call, trouble, server, body):
     server.play(honest(body=body))

@@ -165,7 +165,7 @@ def test_credential_cache_of_another_user(call_hub, trouble, realm, monkeypatch,
     assert f"{cache} may not be read by this user" in in_child(call).message
 
 
-@pytest.mark.row("a misspelt type of cache")
+@pytest.mark.row("a misspelt cache type")
 @pytest.mark.parametrize("name", ["FILLE:/path", "file:/path"])
 def test_type_of_cache_that_does_not_exist(call_hub, trouble, monkeypatch, name):
     monkeypatch.setenv("KRB5CCNAME", name)
@@ -217,7 +217,7 @@ def test_expired_ticket(call_hub, trouble, other_realm, mechanism):
     assert f"since {error.since:%Y-%m-%d}" in error.message
 
 
-@pytest.mark.row("a ticket not yet valid")
+@pytest.mark.row("a ticket that is not yet valid")
 @MECHANISMS
 def test_ticket_that_is_not_yet_valid(call_hub, trouble, realm, monkeypatch, tmp_path, mechanism):
     """It looks like this if this machine's clock is slow: the KDC's time has not come here yet."""
@@ -232,7 +232,7 @@ def test_ticket_that_is_not_yet_valid(call_hub, trouble, realm, monkeypatch, tmp
     assert 50 * 60 < ahead.total_seconds() < 70 * 60
 
 
-@pytest.mark.row("a default keytab of no use")
+@pytest.mark.row("an unusable default keytab")
 @MECHANISMS
 @pytest.mark.parametrize(
     "content, words", [(None, "does not exist"), ("", "is empty"), ("junk", "is not a keytab"), ("/", "is a directory")]
@@ -426,7 +426,7 @@ def test_realm_that_the_kdc_does_not_know(call_hub, trouble):
     assert "NOWHERE.TEST" in error.message
 
 
-@pytest.mark.row("no KDC there")
+@pytest.mark.row("a KDC that does not answer")
 def test_kdc_that_is_down(call_hub, trouble, other_realm):
     other_realm().stop_kdc()
     error = trouble(call_hub().whoami)
@@ -442,7 +442,7 @@ def test_kdc_that_does_not_resolve(call_hub, trouble, realm, monkeypatch, tmp_pa
     assert "kdc.invalid:88" in trouble(call_hub(service=NEW).whoami).hint
 
 
-@pytest.mark.row("the KDC's clock")
+@pytest.mark.row("a wrong clock at the KDC")
 def test_clock_of_the_kdc_is_off(call_hub, trouble, other_realm):
     realm = other_realm()
     realm.stop_kdc()
@@ -479,7 +479,7 @@ def weak_service(realm):
     return "HTTP@weak.example.test"
 
 
-@pytest.mark.row("a service of an old encryption type")
+@pytest.mark.row("a service key of an old type")
 @MECHANISMS
 def test_encryption_type_that_the_kdc_does_not_allow(call_hub, trouble, weak_service, mechanism):
     error = trouble(call_hub(service=weak_service, mechanism=mechanism).whoami)
@@ -526,12 +526,12 @@ def test_service_with_an_address_in_brackets(call_hub):
         call_hub(service="HTTP@[::1]").whoami()
 
 
-@pytest.mark.row("a service in small letters")
+@pytest.mark.row("a service in lower case")
 def test_service_in_small_letters(call_hub, trouble):
     trouble(call_hub(service="http@localhost").whoami)
 
 
-@pytest.mark.row("what only Kerberos can tell")
+@pytest.mark.row("any other failure of Kerberos")
 @MECHANISMS
 def test_kdc_whose_name_lacks_what_is_behind_its_colon(call_hub, trouble, realm, monkeypatch, tmp_path, mechanism):
     conf = tmp_path / "krb5.conf"
@@ -552,7 +552,7 @@ def test_name_that_does_not_resolve(trouble, user):
     assert error.__cause__.errno in (socket.EAI_NONAME, socket.EAI_AGAIN)  # the latter on a machine without DNS
 
 
-@pytest.mark.row("nobody listening at the port")
+@pytest.mark.row("a closed port")
 def test_nobody_listens(trouble, user):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -567,7 +567,7 @@ def test_nobody_listens_at_an_address(user):
         ServerProxy("https://[::1]:1/", transport=KerberosTransport()).whoami()
 
 
-@pytest.mark.row("a firewall on the way")
+@pytest.mark.row("a firewall in between")
 def test_server_that_does_not_take_connections(trouble, user):
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
@@ -599,7 +599,7 @@ def test_server_that_does_not_read(user):
                 proxy.store("x" * 20_000_000)
 
 
-@pytest.mark.row("the port of http, not https")
+@pytest.mark.row("https:// to a port for http")
 def test_port_that_does_not_speak_tls(call_hub, trouble, hub, monkeypatch):
     monkeypatch.setitem(hub.ports, "https", hub.ports["http"])
     error = trouble(call_hub().whoami)
@@ -607,7 +607,7 @@ def test_port_that_does_not_speak_tls(call_hub, trouble, hub, monkeypatch):
     assert isinstance(error.__cause__, ssl.SSLError)
 
 
-@pytest.mark.row("the port of https, not http")
+@pytest.mark.row("http:// to a port for https")
 def test_port_that_speaks_tls_only(call_hub, trouble, hub, monkeypatch):
     monkeypatch.setitem(hub.ports, "http", hub.ports["https"])
     error = trouble(call_hub(listener="http", transport=InsecureKerberosTransport).whoami)
@@ -668,33 +668,33 @@ def test_certificate_for_another_name(call_hub, trouble):
 # -- proxies (the rest is with the other tests of proxies) ------------------------------------------------------------
 
 
-@pytest.mark.row("no proxy there")
+@pytest.mark.row("a proxy that does not answer")
 def test_no_proxy(call_hub, trouble):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     assert f"127.0.0.1:{port}" in trouble(call_hub(proxy=f"http://127.0.0.1:{port}").whoami).message
 
 
-@pytest.mark.row("what is no proxy")
+@pytest.mark.row("a server that is not a proxy")
 @pytest.mark.parametrize("listener", ["http", "https"])
 def test_server_in_the_place_of_a_proxy(call_hub, trouble, hub, listener):
     error = trouble(call_hub(proxy=f"http://127.0.0.1:{hub.ports[listener]}").whoami)
     assert f"the proxy 127.0.0.1:{hub.ports[listener]} opens no tunnel to localhost" in error.message
 
 
-@pytest.mark.row("a proxy that wants a password")
+@pytest.mark.row("a proxy that requires a password")
 def test_proxy_that_takes_no_ticket(call_hub, trouble):
     with ScriptedServer(None, ask('Basic realm="proxy"')) as proxy:
         trouble(call_hub(proxy=f"http://localhost:{proxy.port}").whoami)
 
 
-@pytest.mark.row("a proxy that looks into TLS")
+@pytest.mark.row("a proxy that decrypts TLS")
 def test_proxy_that_looks_into_tls(call_hub, trouble, squid):
     """It looks to a client like this: the certificate, by a CA that it does not know, comes through the proxy."""
     trouble(call_hub(proxy=squid.url("open"), context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).whoami)
 
 
-@pytest.mark.row("a proxy of another name")
+@pytest.mark.row("a proxy under another name")
 def test_proxy_that_goes_by_another_name_in_kerberos(call_hub, trouble, squid):
     """Another way to write its address, of which the KDC does not know."""
     trouble(call_hub(proxy=f"http://2130706434:{squid.ports['known']}").whoami)
@@ -772,7 +772,7 @@ def test_server_whose_keytab_has_another_name(call_hub, trouble, other_service, 
     assert "Request ticket server HTTP/other.example.test@EXAMPLE.TEST not found in keytab" in said()
 
 
-@pytest.mark.row("the server's clock")
+@pytest.mark.row("a wrong clock at the server")
 def test_clock_of_the_server_is_off(trouble, realm, user):
     hub = apache.Apache(realm, clock="+20m").start()
     try:
@@ -792,7 +792,7 @@ def test_clock_of_the_server_is_off(trouble, realm, user):
 UNANSWERED = {"mechanism": "krb5", "mutual_authentication": "disabled"}
 
 
-@pytest.mark.row("a ticket refused, no offer")
+@pytest.mark.row("a refused ticket without an offer")
 def test_ticket_that_is_refused_without_an_offer(call_hub, trouble, hub, case, said):
     """The first request carries a ticket, so nobody can tell whether the server takes tickets at all."""
     error = trouble(call_hub("/once-stale-keytab", **UNANSWERED).whoami)
@@ -802,7 +802,7 @@ def test_ticket_that_is_refused_without_an_offer(call_hub, trouble, hub, case, s
     assert "found in keytab but cannot decrypt ticket" in said()
 
 
-@pytest.mark.row("a ticket refused after an offer")
+@pytest.mark.row("a refused ticket after an offer")
 def test_ticket_that_is_refused_after_an_offer(call_hub, trouble, hub, case):
     proxy = call_hub("/once-stale-keytab", preemptive=False, **UNANSWERED)
     for _ in range(2):  # the second call does not ask for an offer, because its connection is known to need a ticket
@@ -835,7 +835,7 @@ def test_clock_of_a_server_that_offers_once(realm, user, preemptive):
         assert isinstance(caught.value, ClockSkew) and 1190 < caught.value.seconds < 1230
 
 
-@pytest.mark.row("a user who is not let in")
+@pytest.mark.row("a user without permission")
 @MECHANISMS
 def test_user_who_is_not_let_in(call_hub, trouble, user, said, mechanism):
     error = trouble(call_hub("/others", mechanism=mechanism).whoami)
@@ -858,7 +858,7 @@ def test_server_that_offers_basic_only(call_hub, trouble, hub, case, said, preem
 NTLM = base64.b64encode(b"NTLMSSP\0\2\0\0\0" + bytes(48)).decode()
 
 
-@pytest.mark.row("NTLM, and no Negotiate")
+@pytest.mark.row("NTLM without Negotiate")
 @pytest.mark.parametrize("preemptive", [True, False])
 @pytest.mark.parametrize("challenge", ["NTLM", f"NTLM {NTLM}"])
 def test_server_that_offers_ntlm_only(call_server, server, trouble, preemptive, challenge):
@@ -879,7 +879,7 @@ def test_server_that_goes_on_with_ntlm(call_server, server, trouble, mechanism, 
     assert [request.token is not None for request in server.requests] == [True] if preemptive else [False, True]
 
 
-@pytest.mark.row("an AuthType that is not there")
+@pytest.mark.row("an unknown AuthType")
 def test_server_whose_authtype_is_of_no_module(call_hub, trouble, said):
     assert trouble(call_hub("/unknown-type").whoami).errcode == 500
     assert "AH01796: AuthType Kerberos configured without corresponding module" in said()
@@ -891,7 +891,7 @@ def test_server_that_fails_after_it_has_proved_itself(call_hub):
     assert "AuthType" not in caught.value.hint
 
 
-@pytest.mark.row("a path that nothing protects")
+@pytest.mark.row("a path without authentication")
 @pytest.mark.parametrize("preemptive", [True, False])
 def test_path_that_nothing_protects(call_hub, trouble, preemptive):
     trouble(call_hub("/open", preemptive=preemptive).whoami)
@@ -969,7 +969,7 @@ def test_gateway_that_gets_no_reply(call_hub, trouble, status):
     assert trouble(call_hub(f"/xmlrpc?status={status}").whoami).errcode == status
 
 
-@pytest.mark.row("a server that is overloaded")
+@pytest.mark.row("an overloaded server")
 def test_server_that_is_overloaded(call_hub, trouble):
     trouble(call_hub("/xmlrpc?status=503").whoami)
 
@@ -1023,7 +1023,7 @@ def test_reply_with_a_control_character(call_server, server, trouble, text):
     assert trouble(call_server().method).message.endswith(", at result[0]")
 
 
-@pytest.mark.row("a date that is none")
+@pytest.mark.row("a date that is not valid")
 @pytest.mark.parametrize("argument", ["use_datetime", "use_builtin_types"])
 def test_reply_with_a_date_that_is_none(call_server, server, trouble, argument):
     server.play(result("<dateTime.iso8601>2026-02-29T00:00:00</dateTime.iso8601>"))

@@ -184,7 +184,7 @@ def test_a_wrong_password(call_hub, trouble, squid, credentials):
     assert "wr0ng" not in str(error)
 
 
-@pytest.mark.row("a proxy whose rules refuse")
+@pytest.mark.row("a proxy whose rules forbid it")
 def test_a_proxy_whose_rules_refuse(call_hub, trouble, squid):
     error = trouble(call_hub(proxy=squid.url("closed")).whoami)
     assert re.search("answered 403 Forbidden; localhost:.* was not reached", error.message)

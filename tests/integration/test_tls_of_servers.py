@@ -104,7 +104,7 @@ COMMANDS = pytest.mark.parametrize("name", ["call", "check"])
 # -- a client certificate for each connection -------------------------------------------------------------------------
 
 
-@pytest.mark.row("a client certificate wanted")
+@pytest.mark.row("a required client certificate")
 @PREEMPTIVE
 def test_a_server_that_wants_a_client_certificate(call, trouble, apache, case, preemptive):
     error = trouble(call(preemptive=preemptive).execute, case)
@@ -231,7 +231,7 @@ def test_a_client_certificate_for_a_path(call, context, user, path, listener):
     assert call(path, listener, context=context("known", asked_later=True)).whoami() == user
 
 
-@pytest.mark.row("a context without later certificates")
+@pytest.mark.row("no post_handshake_auth in context")
 def test_a_context_that_cannot_be_asked_after_the_handshake(call, trouble, context):
     """A context of the caller's is used as it is, as `http.client` does."""
     error = trouble(call("/certificate", "https", context=context("known")).whoami)
@@ -278,7 +278,7 @@ def refused(trouble):
     return call_it
 
 
-@pytest.mark.row("another CA than the one passed")
+@pytest.mark.row("a certificate of another CA")
 def test_a_ca_that_did_not_sign(refused, tmp_path):
     refused(Authority("one"), cafile=Authority("another").write_to(tmp_path / "ca.pem"))
 
@@ -292,7 +292,7 @@ def test_a_ca_of_the_same_name_and_another_key(refused):
     assert refused(new, context=context).verify_code == 7
 
 
-@pytest.mark.row("a CA without its own CA")
+@pytest.mark.row("an intermediate CA without its root")
 def test_an_intermediate_ca_without_its_root(refused):
     intermediate = Authority(root=Authority("root"))
     context = intermediate.context()
@@ -358,7 +358,7 @@ def test_a_ca_without_a_crl(refused):
 # -- the CAs of the system --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.row("SSL_CERT_FILE missing")
+@pytest.mark.row("SSL_CERT_FILE names no file")
 def test_ssl_cert_file_is_missing(hub, trouble, monkeypatch, tmp_path):
     monkeypatch.setenv("SSL_CERT_FILE", f"{tmp_path}/none.pem")
     with ServerProxy(hub.url(), transport=KerberosTransport()) as proxy:
