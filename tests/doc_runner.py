@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional
 
 from docutils import nodes
+from servers.software import PACKAGES
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = (ROOT / "tests" / "servers" / "packages.txt").read_text().split()
 PYTHON = str(Path(sys.executable).parent)
 
 

@@ -723,6 +723,7 @@ def test_server_without_a_keytab(call_hub, trouble, hub, case, said, mechanism):
 @pytest.fixture(scope="module")
 def hub_with_ntlm(realm):
     """A hub on a machine where gss-ntlmssp is installed, as on many. The other hubs have no mechanism but Kerberos."""
+    software.require([software.NTLM])
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("GSS_MECH_CONFIG")
         started = apache.Apache(realm).start()

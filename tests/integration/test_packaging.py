@@ -44,7 +44,12 @@ def test_the_sdist_holds_tests_and_examples_too(dists):
         held = set(sdist.getnames())
     wanted = ["setup.py", "setup.cfg", "LICENSE", "README.rst", "CHANGELOG.rst", "SECURITY.rst"]
     wanted += ["tests/run.sh", "tests/servers/hub.conf", "tests/bench/run.sh", "tests/fuzz/run.sh", "tests/fuzz/corpus"]
-    wanted += ["tests/servers/packages.txt", "tests/unit/conftest.py", "tests/integration/conftest.py"]
+    wanted += [
+        "examples/packages.txt",
+        "tests/servers/packages.txt",
+        "tests/unit/conftest.py",
+        "tests/integration/conftest.py",
+    ]
     wanted += ["examples/quickstart.sh", "examples/whoami.py"]
     wanted += ["examples/apache/negotiate.conf", "examples/apache/sessions.conf"]
     assert {f"{NAME}/{name}" for name in wanted} <= held

@@ -9,6 +9,7 @@ import kerberos
 import pytest
 from helpers import TESTS
 from internals import decode_token, gss_failure, let_no_step_complete, read_offer
+from servers import software
 from servers.scripted import accept
 
 from krbxmlrpc import GSSStatus, KerberosTicket, MutualAuthenticationError, www_auth
@@ -231,6 +232,7 @@ def test_no_other_mechanism_or_principal_is_used_instead(monkeypatch, tmp_path, 
 
     python-gssapi lets SPNEGO offer Kerberos alone.
     """
+    software.require([software.NTLM])
     (tmp_path / "passwords").write_text("DOMAIN:user:password\nEXAMPLE.TEST:nobody:password\n")
     monkeypatch.setenv("CACHE", os.environ["KRB5CCNAME"])
     monkeypatch.delenv("GSS_MECH_CONFIG")

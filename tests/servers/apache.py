@@ -47,6 +47,7 @@ class Apache(Daemon):
 
     configuration = "hub.conf"
     listeners = ["https", "http", "othername", "closing"]
+    needs = software.APACHE_NEEDS
     defines = "Define tls_ends_before_apache"
     """What else `EXAMPLES` lets its user define: take tickets without TLS, too."""
 

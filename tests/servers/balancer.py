@@ -24,6 +24,7 @@ class HAProxy(Daemon):
 
     configuration = "haproxy.cfg"
     listeners = ["alternating", "sticky"]
+    needs = (software.HAPROXY,)
 
     def __init__(self, ca: trustme.CA, *servers: int) -> None:
         super().__init__({})

@@ -8,6 +8,7 @@ import string
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable, Optional, TypeVar
 
@@ -43,9 +44,11 @@ class Daemon:
     """The name of its configuration, a template beside this module."""
     listeners: list[str]
     """The words that stand for its ports in the configuration."""
+    needs: Sequence[str]
+    """The files without which it cannot run."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        software.require()
+        software.require(self.needs)
         self.ports: dict[str, int] = {}
         self._environment = {**os.environ, **environment}
         self._root = Path(tempfile.mkdtemp(prefix=f"krbxmlrpc-{type(self).__name__.lower()}-"))

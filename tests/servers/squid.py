@@ -33,6 +33,7 @@ class Squid(Daemon):
     configuration = "squid.conf"
     host = "127.0.0.2"
     listeners = ["open", "known", "closed"]
+    needs = software.SQUID_NEEDS
 
     def __init__(self, realm: Any) -> None:
         super().__init__(kdc.client_environment(realm))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from . import software
 from .apache import Apache
 from .daemon import HERE
 
@@ -36,6 +37,7 @@ class StandIns(Apache):
 
     configuration = "standins.conf"
     listeners = ["https", "http"]
+    needs = (*software.APACHE_NEEDS, software.PYTHON_GSSAPI)
 
     def prepare(self) -> None:
         """Write what Apache has, and the stand-ins."""
