@@ -2,12 +2,18 @@
 # Runs the two commands of the README on another Debian: "debian.sh SUITE", with bookworm or trixie for example. Needs
 # root, debootstrap and 3 GB in TMPDIR, and takes 10 to 20 minutes. Makes a minimal Debian in a temporary folder, clones
 # the last commit there, runs examples/quickstart.sh and tests/run.sh, and removes the folder, also after an error or
-# Ctrl-C. Arguments after SUITE go to tests/run.sh: "debian.sh trixie unit".
+# Ctrl-C. Arguments after SUITE go to tests/run.sh: "debian.sh trixie unit". "debian.sh --user SUITE" runs the two commands
+# as an ordinary user with sudo, and otherwise root runs them.
 # The new Debian gets from this machine: apt's mirror (or MIRROR=...) and proxies, the proxies and PIP_* settings of the
 # environment, and the CAs that SSL_CERT_FILE, REQUESTS_CA_BUNDLE and PIP_CERT name.
 set -eu
 cd "$(dirname "$0")/.."
-suite=${1:?"usage: tests/debian.sh SUITE [argument of tests/run.sh ...]"}
+user=root
+if [ "${1:-}" = --user ]; then
+    user=somebody
+    shift
+fi
+suite=${1:?"usage: tests/debian.sh [--user] SUITE [argument of tests/run.sh ...]"}
 shift
 if [ "$(id -u)" -ne 0 ] || ! command -v debootstrap >/dev/null; then
     echo "tests/debian.sh needs root and debootstrap: apt-get install debootstrap" >&2
@@ -36,7 +42,7 @@ printf '127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost\n' "$(uname -n)" >"$fil
 apt-config dump | grep -E '^Acquire::(https?::Proxy|Check-)' >"$files/etc/apt/apt.conf.d/90outside" || true
 git clone --quiet --no-hardlinks . "$files/krbxmlrpc"
 
-# What runs there: "env -i NAME=value ... sh -euc '...' SUITE ...". The environment is put in front, one by one.
+# What runs there: "env -i NAME=value ... sh -euc '...' SUITE USER ...". The environment is put in front, one by one.
 # shellcheck disable=SC2016
 set -- sh -euc '
     run() {
@@ -47,9 +53,20 @@ set -- sh -euc '
         return $status
     }
     cd /krbxmlrpc
-    run examples/quickstart.sh
-    run tests/run.sh "$@"
-' "$suite" "$@"
+    user=$1
+    shift
+    as=
+    if [ "$user" != root ]; then
+        apt-get update -qq >/dev/null
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends sudo >/dev/null 2>&1
+        useradd --create-home "$user"
+        echo "$user ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/user
+        chown -R "$user:" .
+        as="runuser -u $user -- env HOME=/home/$user"
+    fi
+    run $as examples/quickstart.sh
+    run $as tests/run.sh "$@"
+' "$suite" "$user" "$@"
 set -- HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
 for name in $(env | sed -nE 's/^((https?|ftp|no|all)_proxy|(HTTPS?|FTP|NO|ALL)_PROXY|PIP_[A-Z_]+)=.*/\1/p') \
     SSL_CERT_FILE REQUESTS_CA_BUNDLE; do
