@@ -9,8 +9,9 @@ Both are real: an MIT KDC issues the tickets, and the server verifies them.
         hub = ServerProxy(server.url(), transport=KerberosTransport(cafile=server.cafile))
         assert hub.whoami() == realm.user
 
-`krbxmlrpc.testing.fixtures` provides both as pytest fixtures. The package needs the extra ``testing`` and the programs
-of MIT Kerberos, including the KDC. Do not use it in production.
+`krbxmlrpc.testing.fixtures` provides both as pytest fixtures. ``python -m krbxmlrpc.testing`` runs both to play with.
+The package needs the extra ``testing`` and the programs of MIT Kerberos, including the KDC. Do not use the package in
+production.
 """
 
 try:

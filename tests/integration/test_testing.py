@@ -3,13 +3,15 @@
 import gzip
 import http.client
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import xmlrpc.client
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from xmlrpc.client import Fault, MultiCall, SafeTransport, ServerProxy, dumps, loads
 
@@ -29,7 +31,7 @@ from krbxmlrpc import (
     TicketExpired,
     UnexpectedStatus,
 )
-from krbxmlrpc.testing import Failure, KerberosXMLRPCServer, Logged, Realm, caller, kdc
+from krbxmlrpc.testing import Failure, KerberosXMLRPCServer, Logged, Realm, __main__ as playing, caller, kdc
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SERVICE = "HTTP@localhost"
@@ -708,11 +710,16 @@ def run_client_tests(folder, *prefix, python=sys.executable, **environment):
 
 
 def processes_of(folder):
-    """Return the processes that have this folder in their environment."""
+    """Return the processes that have this folder as TMPDIR in their environment."""
+    return processes_with(f"TMPDIR={folder}")
+
+
+def processes_with(variable):
+    """Return the processes that have this variable, ``NAME=value``, in their environment."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
-            if f"TMPDIR={folder}".encode() in path.read_bytes().split(b"\0"):
+            if variable.encode() in path.read_bytes().split(b"\0"):
                 found.append(path.parent.name)
         except OSError:
             pass  # it has ended, or is none of ours
@@ -772,3 +779,88 @@ def test_a_test_suite_of_an_unprivileged_user():
         check_outcome(run_client_tests(folder, *prefix, python=python, PYTHONPATH=MODULES))
     finally:
         shutil.rmtree(folder)
+
+
+# -- python -m krbxmlrpc.testing --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def playground(folder, *options):
+    """Run a realm and a hub to play with. The value is the process, its exports and the path of what it says."""
+    own, path = {**os.environ, "TMPDIR": str(folder)}, folder.parent / f"{folder.name}.said"
+    command = [sys.executable, "-m", "krbxmlrpc.testing", *options]
+    with open(path, "w") as said:
+        # In a group of its own, so that a signal can reach the whole group, as Ctrl-C does.
+        running = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=said, text=True, env=own, start_new_session=True
+        )
+    try:
+        exports = {}
+        while "HUB_CA" not in exports:
+            export, line = shlex.split(running.stdout.readline())
+            assert export == "export"
+            name, _, exports[name] = line.partition("=")
+        yield running, exports, path
+    finally:
+        running.kill()
+        running.communicate()
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--sessions"], ["--login-path", "/login"]], ids=lambda options: "".join(options)
+)
+def test_a_realm_and_a_hub_to_play_with(tmp_path, options):
+    with playground(tmp_path, *options) as (running, exports, said):
+        while "Ctrl-C" not in said.read_text():
+            assert running.poll() is None, said.read_text()
+        (command,) = re.findall("krbxmlrpc call .*", said.read_text())
+        shell = f'set -eu; krbxmlrpc() {{ "$PYTHON" -m krbxmlrpc "$@"; }}; {command}'
+        own = {**os.environ, **exports, "PYTHON": sys.executable}
+        done = subprocess.run(["sh", "-c", shell], env=own, capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, '"user@EXAMPLE.TEST"\n', "")
+        done = subprocess.run(
+            ["sh", "-c", shell.replace("whoami", "add 40 2")], env=own, capture_output=True, text=True
+        )
+        assert done.stdout == "42\n"
+        (password,) = re.findall(r"the password is (\S+)\)", said.read_text())
+        subprocess.run(["kinit", "user"], input=f"{password}\n", check=True, env=own, capture_output=True, text=True)
+        if not options:
+            listing = subprocess.run(
+                ["sh", "-c", shell.replace("call", "list")], env=own, capture_output=True, text=True
+            )
+            assert "Return the principal of the caller." in listing.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_realm_to_play_with(tmp_path, number):
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup makes a process, and its children, ignore SIGHUP
+    with playground(tmp_path) as (running, exports, said):
+        signal.signal(signal.SIGHUP, before)
+        variable = f"KRB5_CONFIG={exports['KRB5_CONFIG']}"
+        assert len(processes_with(variable)) == 2  # the KDC, and the process that accepts the hub's tickets
+        assert os.path.exists(exports["KRB5_CONFIG"]) and os.path.exists(exports["HUB_CA"])
+        os.killpg(running.pid, number)
+        printed, _ = running.communicate(timeout=DEADLINE)
+        assert (running.returncode, printed) == (0, "")
+    assert "Traceback" not in said.read_text()
+    assert processes_with(variable) == processes_of(tmp_path) == [] and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("repeated", range(3))
+def test_a_signal_while_a_realm_to_play_with_starts(tmp_path, repeated):
+    command = [sys.executable, "-m", "krbxmlrpc.testing"]
+    own = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=own) as running:
+        while not list(tmp_path.iterdir()):  # the realm's folder comes first
+            assert running.poll() is None
+        for _ in range(5):
+            running.send_signal(signal.SIGTERM)
+        _, said = running.communicate(timeout=DEADLINE)
+    assert running.returncode == 0 and "Traceback" not in said
+    assert processes_of(tmp_path) == [] and list(tmp_path.iterdir()) == []
+
+
+def test_programs_for_a_realm_to_play_with_are_missing(monkeypatch):
+    require_program(monkeypatch, "/usr/sbin/krb5-not-there")
+    with pytest.raises(SystemExit, match=r"python -m krbxmlrpc\.testing: missing: krb5-not-there\. As root, install"):
+        playing.main([])
