@@ -161,15 +161,18 @@ def rows():
 
 
 def logged():
-    """Return the words of Apache's log that the page about the hub's side quotes in its last table."""
-    table = _tables("hub")[-1]
+    """Return the words of Apache's log that the page about the hub's side quotes for mod_auth_gssapi."""
+    (table,) = _tables("hub", "A client's error, and Apache's log")
     return [words for row in table for words in re.findall('"([^"]+)"', _line(row[1]))]
 
 
-def _tables(page):
-    """Return the bodies of the tables on a page."""
+def _tables(page, title=None):
+    """Return the bodies of the tables on a page, or in the section of the page that has this title."""
     document = docutils.core.publish_doctree(
         (_DOCS / f"{page}.rst").read_text(encoding="utf-8"),
         settings_overrides={"syntax_highlight": "none", "report_level": 5},  # roles of Sphinx are unknown here
     )
-    return list(document.findall(nodes.tbody))
+    part = document
+    if title is not None:
+        (part,) = (node for node in document.findall(nodes.section) if node[0].astext() == title)
+    return list(part.findall(nodes.tbody))
