@@ -1,0 +1,134 @@
+"""The pictures of the documents: the files are the ones that the scripts draw, and everybody can read them."""
+
+import itertools
+import re
+from xml.etree import ElementTree
+
+import pytest
+from pictures import draw
+from pictures.drawing import size_of, width_of
+
+SVG = "{http://www.w3.org/2000/svg}"
+PICTURES = draw.pictures()
+SCHEMES = ("light", "dark")
+
+
+@pytest.fixture(params=sorted(PICTURES))
+def picture(request):
+    """One of the pictures, as the tree of its elements."""
+    return ElementTree.fromstring(PICTURES[request.param])
+
+
+def test_the_files_are_the_drawn_pictures():
+    committed = {path.name: path.read_text(encoding="utf-8") for path in draw.STATIC.glob("*.svg")}
+    assert sorted(committed) == sorted(PICTURES)
+    stale = [name for name, drawn in PICTURES.items() if committed[name] != drawn]
+    assert stale == [], "run: python docs/pictures/draw.py"
+
+
+def test_a_picture_has_a_text_alternative(picture):
+    labels = {element.get("id"): element.text for element in picture if element.tag in (f"{SVG}title", f"{SVG}desc")}
+    assert picture.get("role") == "img" and picture.get("aria-labelledby").split() == list(labels)
+    assert len(labels["title"]) > 20 and len(labels["desc"]) > len(labels["title"])
+
+
+def test_a_picture_needs_nothing_from_elsewhere(picture):
+    tags = {element.tag for element in picture.iter()}
+    assert tags <= {SVG + name for name in "svg title desc style rect path polygon circle text".split()}
+    assert "url(" not in picture.find(f"{SVG}style").text and "@import" not in picture.find(f"{SVG}style").text
+    assert not [
+        name for element in picture.iter() for name in element.keys() if "href" in name or name.startswith("on")
+    ]
+
+
+# -- the colours ------------------------------------------------------------------------------------------------------
+
+
+def colours(picture):
+    """Return the fill of each class, for each scheme."""
+    light, _, dark = picture.find(f"{SVG}style").text.partition("@media (prefers-color-scheme: dark)")
+    found = {scheme: re.findall(r"\.(\w+) \{ fill: (#\w{6}); \}", part) for scheme, part in zip(SCHEMES, (light, dark))}
+    return {scheme: dict(pairs) for scheme, pairs in found.items()}
+
+
+def fill(element, known):
+    """Return the colour of an element; None if it has no fill."""
+    return next((known[name] for name in element.get("class").split() if name in known), None)
+
+
+def luminance(colour):
+    """Return the relative luminance of a colour (WCAG 2)."""
+    values = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in values]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one, other):
+    """Return the contrast of two colours (WCAG 2)."""
+    dark, light = sorted([luminance(one), luminance(other)])
+    return (light + 0.05) / (dark + 0.05)
+
+
+def numbers(element, *names):
+    return [float(element.get(name, "0")) for name in names]
+
+
+def covers(shape, x, y):
+    """Say whether a filled shape holds a point."""
+    if shape.tag == f"{SVG}rect":
+        left, top, width, height = numbers(shape, "x", "y", "width", "height")
+        return left <= x <= left + width and top <= y <= top + height
+    cx, cy, radius = numbers(shape, "cx", "cy", "r")
+    return (x - cx) ** 2 + (y - cy) ** 2 <= radius**2
+
+
+def extent(text):
+    """Return the left, top, right and bottom of a text."""
+    x, y = numbers(text, "x", "y")
+    classes, width = text.get("class"), width_of(text.text, text.get("class"))
+    left = x - {None: 0, "middle": width / 2, "end": width}[text.get("text-anchor")]
+    return left, y - 0.75 * size_of(classes), left + width, y + 0.2 * size_of(classes)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_each_text_is_readable_on_its_ground(picture, scheme):
+    known = colours(picture)[scheme]
+    shapes, poor = [], []
+    for element in picture:
+        if element.tag in (f"{SVG}rect", f"{SVG}circle") and fill(element, known):
+            shapes.append(element)
+        elif element.tag == f"{SVG}text":
+            left, top, right, bottom = extent(element)
+            for x in (left + 2, (left + right) / 2, right - 2):
+                ground = [shape for shape in shapes if covers(shape, x, (top + bottom) / 2)][-1]
+                if contrast(fill(element, known), fill(ground, known)) < 4.5:
+                    poor.append((element.text, ground.get("class")))
+    assert poor == []
+
+
+def test_both_schemes_colour_the_same_classes(picture):
+    light, dark = colours(picture).values()
+    assert len(light) > 5 and set(light) == set(dark)
+    used = {name for element in picture.iter(f"{SVG}text") for name in element.get("class").split()}
+    assert used <= set(light) | {"mono", "bold", "small"}
+
+
+@pytest.mark.parametrize("one, other, ratio", [("#ffffff", "#000000", 21), ("#777777", "#777777", 1)])
+def test_the_contrast_is_the_one_of_wcag(one, other, ratio):
+    assert contrast(one, other) == pytest.approx(ratio)
+
+
+# -- the layout -------------------------------------------------------------------------------------------------------
+
+
+def test_no_text_stands_on_another_or_leaves_the_picture(picture):
+    width, height = numbers(picture, "width", "height")
+    placed = [(element.text, extent(element)) for element in picture.iter(f"{SVG}text")]
+    assert [text for text, (x, y, right, bottom) in placed if x < 0 or y < 0 or right > width or bottom > height] == []
+    pairs = itertools.combinations(placed, 2)
+    assert [(one, other) for (one, a), (other, b) in pairs if overlap(a, b)] == []
+
+
+def overlap(one, other):
+    """Say whether two extents overlap."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
