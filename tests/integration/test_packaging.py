@@ -1,5 +1,7 @@
 """What is installed: built and tried as a user would, in environments of their own."""
 
+import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -111,3 +113,14 @@ def test_pip_install_in_an_empty_environment(dists, tmp_path):
     check = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python, client]
     done = subprocess.run(check, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_links_of_the_description_can_be_absolute():
+    spec = importlib.util.spec_from_file_location("packaging_of_the_project", ROOT / "setup.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    base = "https://forge.example.com/krbxmlrpc/main/"
+    targets = re.findall(r"^\.\. (?:_[^:]+:|image::) (.*)", module.description(base), flags=re.MULTILINE)
+    assert len(targets) >= 15
+    assert [target for target in targets if not target.startswith(base)] == []
+    assert [target for target in targets if not (ROOT / target[len(base) :]).is_file()] == []
