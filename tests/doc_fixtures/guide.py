@@ -1,18 +1,10 @@
-"""For the pages of the guide: the names that they all use, a user of the proxy, and a client certificate."""
-
-from xmlrpc.client import MultiCall, ServerProxy
+"""For the pages of the guide: a user of the proxy, and a client certificate."""
 
 from servers import squid
 
-import krbxmlrpc
-
 
 def prepare(runner, request):
-    """Give the names that the pages do not define."""
-    runner.names.update({name: getattr(krbxmlrpc, name) for name in krbxmlrpc.__all__ if name != "ServerProxy"})
-    runner.names.update(
-        ServerProxy=ServerProxy, MultiCall=MultiCall, url=runner.replaced("https://hub.example.com/xmlrpc")
-    )
+    """Give the user of the proxy, and the file of the client certificate."""
     runner.names.update(user=squid.USER, password=squid.PASSWORD)
 
     def client_certificate():
