@@ -36,7 +36,7 @@ def runner(document, request, folder):
     made = Runner(folder)
     made.answer = realm.password("user") + "\n"
     made.stand_ins += stand_ins(request)
-    name = (document.stem if document.parent.name in ("docs", ROOT.name) else document.parent.name).replace("-", "_")
+    name = (document.stem if document.parent in (ROOT, ROOT / "docs") else document.parent.name).replace("-", "_")
     if importlib.util.find_spec(f"doc_fixtures.{name}"):
         importlib.import_module(f"doc_fixtures.{name}").prepare(made, request)
     return made

@@ -106,6 +106,21 @@ def test_a_line_of_a_table_that_goes_on_is_no_row(document):
     assert [row for row in rows if not row[1] or row[0].endswith((",", ":"))] == []
 
 
+def test_the_ratios_in_readme_are_those_of_the_page_on_performance():
+    seconds = {}
+    for line in (DOCS / "performance.rst").read_text().splitlines():
+        found = re.match(r"(\S.*?\S)  +(\d\.\d{3}) ", line)
+        if found:  # the last table row of a name is about a ticket for each call
+            seconds[found[1]] = float(found[2])
+    own = seconds["**krbxmlrpc, a ticket a call**"]
+    others = ["kobo", "requests-gssapi, opportunistic", "tcms-api", "FreeIPA's KerbTransport"]
+    ratios = [f"{seconds[name] / own:.1f}" for name in others]
+    row = re.search(
+        r"^processor time of a call with a ticket +1 +(.*)$", (ROOT / "README.rst").read_text(), re.MULTILINE
+    )
+    assert row[1].split() == ratios
+
+
 @pytest.mark.parametrize("name", [*AT_ROOT, Path("CONTRIBUTING.rst"), *PAGES], ids=str)
 def test_the_files_that_a_document_names_are_there(name):
     text = (ROOT / name).read_text()
