@@ -2,7 +2,7 @@
 
 usage: keytab_service.py [--keytab FILE] [--principal NAME] [--cafile FILE] [--interval SECONDS] URL
 
-With --keytab (which needs python-gssapi: pip install 'krbxmlrpc[gssapi]') its tickets are its own, and are kept in
+With --keytab (which needs python-gssapi: pip install gssapi) its tickets are its own, and are kept in
 memory. Without, KRB5_CLIENT_KTNAME names the keytab, and KRB5CCNAME the cache that its tickets go to: the environment
 of a unit of systemd, for example. Either way the first call gets tickets, and new ones are got when they run out, for
 as long as the service lives: no kinit, no cron.

@@ -446,7 +446,7 @@ class Settings:
         "names.",
         _TEXT,
         is_store,
-        option=Option("Kerberos", "credential cache, instead of KRB5CCNAME's; needs krbxmlrpc[gssapi]", "CACHE"),
+        option=Option("Kerberos", "credential cache, instead of KRB5CCNAME's; needs python-gssapi", "CACHE"),
     )
     keytab = Setting[Optional[str]](
         None,
@@ -456,7 +456,7 @@ class Settings:
         "in the keytab.",
         _TEXT,
         is_store,
-        option=Option("Kerberos", "keytab to get tickets with; needs krbxmlrpc[gssapi]", "FILE"),
+        option=Option("Kerberos", "keytab to get tickets with; needs python-gssapi", "FILE"),
     )
     mutual_authentication = Setting[Mode](
         MutualAuthentication.REQUIRED,
@@ -512,7 +512,7 @@ class Settings:
         check=_checked_channel_bindings,
         option=Option(
             "Kerberos",
-            "tie tickets to the server's certificate (default: none); needs krbxmlrpc[channel-bindings]",
+            "tie tickets to the server's certificate (default: none); needs cryptography",
             "tls-server-end-point",
             "text or none",
         ),

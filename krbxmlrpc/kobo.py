@@ -25,7 +25,7 @@ try:
     import kobo.shortcuts  # type: ignore[import-untyped]
     from kobo.exceptions import AuthenticationError, ImproperlyConfigured  # type: ignore[import-untyped]
 except ImportError as error:
-    raise ImportError("krbxmlrpc.kobo needs kobo: pip install 'krbxmlrpc[kobo]'") from error
+    raise ImportError("krbxmlrpc.kobo needs kobo: pip install kobo") from error
 
 LOGIN_PAGE = "auth/krb5login/"
 """The page at which hubs accept logins by Negotiate, relative to HUB_URL (``kobo.hub.urls.auth``)."""

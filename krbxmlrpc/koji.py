@@ -35,7 +35,7 @@ try:
     import koji
     from requests import exceptions
 except ImportError as error:
-    raise ImportError("krbxmlrpc.koji needs koji: pip install 'krbxmlrpc[koji]'") from error
+    raise ImportError("krbxmlrpc.koji needs koji: pip install koji") from error
 
 _KOJIS_OWN = {
     "retries": "Koji repeats calls: max_retries, retry_interval and anon_retry say how often",

@@ -198,8 +198,11 @@ class Runner:
 
 
 def is_installable(word: str) -> bool:
-    """Return whether pip can install what a word names: this package, by its name or folder, with extras it has."""
-    named = re.fullmatch(r"(?:\.|krbxmlrpc)(?:\[([\w,-]+)\])?", word)
+    """Return whether a word lets pip install this package from a clone, with extras that the package has.
+
+    The name of the package is not such a word, because the package is on no index.
+    """
+    named = re.fullmatch(r"\.(?:\[([\w,-]+)\])?", word)
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     extras = set(setup["options.extras_require"])

@@ -163,7 +163,7 @@ class Examination:
         facts: dict[str, Any] = {"realm": realm, "kdcs": [], "source": known.source}
         if known.needs_library:
             words = f"krb5.conf names no KDC of {realm}, so libkrb5 asks the DNS"
-            return Finding(State.OK, words, "to see the KDCs in the DNS here, install krbxmlrpc[cli]", facts)
+            return Finding(State.OK, words, "to see the KDCs in the DNS here: pip install dnspython", facts)
         answers = kdcs.ask_all(known.kdcs, realm)
         facts["kdcs"] = [
             {"kdc": str(kdc), "milliseconds": seconds and round(seconds * 1000), "trouble": trouble or None}
@@ -196,7 +196,7 @@ class Examination:
             return Finding(
                 State.OK if self._ticket else State.WARNING,
                 f"{where}; their principal and lifetime cannot be shown here",
-                "run klist to see them, or install krbxmlrpc[gssapi] to see them here",
+                "run klist to see them, or install python-gssapi to see them here: pip install gssapi",
                 facts,
             )
         left = end and end - datetime.now(timezone.utc)

@@ -25,8 +25,7 @@ def require_cryptography() -> Any:
     except ImportError as error:
         raise ImportError(
             Hint(
-                "{args.channel_bindings} needs the library cryptography to read certificates: "
-                "pip install 'krbxmlrpc[channel-bindings]'"
+                "{args.channel_bindings} needs the library cryptography to read certificates: pip install cryptography"
             )
         ) from error
     return cryptography

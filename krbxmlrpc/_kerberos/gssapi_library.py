@@ -56,8 +56,7 @@ def library_with_stores() -> Any:
     except (ImportError, OSError) as error:
         raise ImportError(
             Hint(
-                "{args.ccache} and {args.keytab} need python-gssapi: pip install 'krbxmlrpc[gssapi]'. Without it, "
-                "{environment}",
+                "{args.ccache} and {args.keytab} need python-gssapi: pip install gssapi. Without it, {environment}",
                 environment=_ENVIRONMENT,
             )
         ) from error

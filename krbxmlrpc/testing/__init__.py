@@ -18,7 +18,7 @@ try:
     import k5test  # type: ignore[import-untyped]  # noqa: F401  # used by the modules below
     import trustme  # noqa: F401
 except ImportError as error:
-    raise ImportError("krbxmlrpc.testing needs k5test and trustme: pip install 'krbxmlrpc[testing]'") from error
+    raise ImportError("krbxmlrpc.testing needs k5test and trustme: pip install k5test trustme") from error
 
 from .realm import Realm
 from .server import Failure, KerberosXMLRPCServer, Logged, caller

@@ -168,6 +168,7 @@ def block(language, *lines):
         (block("sh", "true", "false"), "text.rst:5: 1"),
         (block("sh", "pip install '.[none]'"), r"text.rst:5: there is no \.\[none\]"),
         (block("sh", "pip install requests"), "there is no requests"),
+        (block("sh", "pip install krbxmlrpc"), "there is no krbxmlrpc"),
         (block("sh", "apt-get install gcc emacs"), "there is no emacs"),
         (block("sh", "README.rst"), "there is no README.rst"),
         (block("console", "$ echo one; echo two", "one", "$ true"), "says the document:\none\n\nand it is:\none\ntwo"),

@@ -65,6 +65,13 @@ def test_what_is_built_is_fit_for_an_index(dists):
     assert done.stdout.count("PASSED") == 2
 
 
+def test_no_advice_to_install_from_an_index():
+    told = [*(ROOT / "krbxmlrpc").rglob("*.py"), *ROOT.glob("*.rst"), *(ROOT / "docs").rglob("*.rst")]
+    told += (path for path in (ROOT / "examples").rglob("*") if path.is_file())
+    advice = re.compile(r"krbxmlrpc\[|install (-\S+ )*'?krbxmlrpc")  # words after install, and an extra by the name
+    assert [path for path in told if advice.search(path.read_text())] == []
+
+
 def test_the_version_stands_in_one_place():
     (line,) = [line for line in (ROOT / "setup.cfg").read_text().splitlines() if line.startswith("version")]
     assert line == "version = attr: krbxmlrpc._version.__version__"
