@@ -423,8 +423,8 @@ class Settings:
         lambda value: value is None or value in CANONICALIZE,
         option=Option(
             "Kerberos",
-            "whether the name that DNS gives for the host may take its place: 'never', 'fallback' (if the KDC does not "
-            "know the host) or 'always'",
+            "whether the name that DNS gives for the host may replace the host in the service: 'never', 'fallback' (if "
+            "the KDC does not know the host) or 'always'",
             kind="choice",
             value=list(CANONICALIZE),
         ),
@@ -456,7 +456,7 @@ class Settings:
         "in the keytab.",
         _TEXT,
         is_store,
-        option=Option("Kerberos", "keytab to get tickets with; needs python-gssapi", "FILE"),
+        option=Option("Kerberos", "keytab to get tickets from; needs python-gssapi", "FILE"),
     )
     mutual_authentication = Setting[Mode](
         MutualAuthentication.REQUIRED,
@@ -501,7 +501,12 @@ class Settings:
         'the mechanism. ``"krb5"`` sends a bare Kerberos token, without SPNEGO.',
         (str,),
         MECHANISMS.__contains__,
-        option=Option("Kerberos", "'krb5' sends a bare Kerberos token", kind="choice", value=list(MECHANISMS)),
+        option=Option(
+            "Kerberos",
+            "'krb5' sends a bare Kerberos token, without SPNEGO (default: 'spnego')",
+            kind="choice",
+            value=list(MECHANISMS),
+        ),
     )
     channel_bindings = Setting[ChannelBindings](
         None,
@@ -654,13 +659,13 @@ class Settings:
     progress = Setting[Progress](
         None,
         "a function, or a pair of functions (each may be None), or None",
-        "hears how much has been sent or received. The function gets the bytes so far, and the total or None if it is "
-        "not known: ``progress(done, total)``. It is called in the thread of the call: with 0 before the body of a "
-        "request is sent and before the body of its reply is read, and then after each piece. Of a pair, the first "
-        "function hears of requests and the second one of replies. A body that is sent again begins again at 0. The "
-        "bytes are those on the connection, so of a compressed reply they are the compressed ones. An exception of the "
-        "function does not end the call, which may have run: it is logged, and the function hears no more of this "
-        "body. Replies to logins and to refused requests are not reported.",
+        "a function that is told how much has been sent or received, as ``progress(done, total)``: the bytes so far, "
+        "and the total, or None if the total is not known. It is called in the thread of the call: with 0 before the "
+        "body of a request is sent and before the body of its reply is read, and then after each piece. Of a pair, "
+        "the first function is called for requests and the second one for replies. A body that is sent again begins "
+        "again at 0. The bytes are those on the connection, so of a compressed reply they are the compressed ones. An "
+        "exception of the function does not end the call, which may have run: it is logged, and the function is not "
+        "called again for this body. Replies to logins and to refused requests are not reported.",
         check=_checked_progress,
     )
     use_datetime = Setting[bool](
@@ -698,7 +703,8 @@ class Settings:
         None,
         Hint("a file or folder of certificates in PEM, or {phrase.left_out}"),
         "the CAs to trust, instead of the system's: a file, or a folder with any number of files. The files are read "
-        "when the transport is built. Without ``context``: a context of yours has CAs of its own.",
+        "when the transport is built. ``cafile`` and ``context`` exclude each other, because a context has its own "
+        "CAs.",
         check=_checked_cafile,
         option=Option("TLS", "file or folder with the CAs to trust, in PEM, instead of the system's", "PATH"),
     )

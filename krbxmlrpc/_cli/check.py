@@ -318,7 +318,7 @@ class Examination:
 
     def _set_up_tls(self) -> Finding:
         if not self._is_https:
-            words = "none: over http:// anybody on the way can read and change everything"
+            words = "none: over http:// anyone on the network path can read and change everything"
             return Finding(State.WARNING, words, "use https:// if the server offers it")
         self._disconnect()
         context = self._settings.tls_context()

@@ -42,17 +42,20 @@ Each ARG is read as JSON. If it is not JSON, it is text:
   @FILE                                  binary data, the bytes of a file
   @-                                     binary data, from standard input
   @@hello                                the text "@hello"
-  --text WORD                            the text WORD, whatever it looks like
-A word that begins with {, [ or " has to be JSON; else put --text before it.
-Put -- before an argument that starts with - and is not a number.
+  --text WORD                            the text WORD, even if it is JSON
 
---params FILE takes all arguments from a file with a JSON array instead, for
-long ones and for secrets: all users of a machine can see its command lines.
+A word that begins with {, [ or " has to be JSON. If it is text, put --text
+before it. Put -- before an argument that starts with - and is not a number.
 
-On a terminal, the command shows on standard error what it waits for, and how
-many bytes it has sent or received. Ctrl-C ends every wait. --timeout does not
-limit the wait for a KDC: if no KDC answers, Kerberos gives up by its own
-rules, often after more than half a minute for each KDC.
+--params FILE reads all arguments from a file with a JSON array. Use it for
+long arguments and for secrets: all users of a machine can see its command
+lines.
+
+If a wait takes more than a second, a terminal shows what the command waits
+for, and how many bytes it has sent or received. Ctrl-C ends every wait.
+--timeout does not limit the wait for a KDC: if no KDC answers, the Kerberos
+library gives up by its own rules, often after more than half a minute for each
+KDC.
 """
 
 _CALL_EXAMPLES = """\
@@ -84,8 +87,8 @@ examples:
 """
 
 _HUBS = """\
-List the named hubs: name, URL, and the file that defines the hub. Other
-commands take @NAME in place of a URL. ~/.config/krbxmlrpc/hubs.ini (under
+List the named hubs: the name, the URL, and the file that defines the hub.
+Other commands take @NAME instead of a URL. ~/.config/krbxmlrpc/hubs.ini (under
 XDG_CONFIG_HOME, if it is set) and /etc/krbxmlrpc/hubs.ini define hubs. If
 both files define a hub, your own file counts.
 
@@ -111,7 +114,8 @@ examples:
 _CHECK = """\
 Test each step of a call, from krb5.conf to XML-RPC. For each step, show
 whether it works and, if not, how to fix it. A step is skipped if it needs a
-step that failed.
+step that failed. ! marks a warning: the step works, or does not matter for the
+call, but you should know the finding.
 
 The check changes nothing on the server. It calls system.listMethods() twice:
 first without a ticket, to see which authentication the server asks for, then
@@ -119,10 +123,10 @@ like any call with these options. With --login-path, the first request gets the
 login page, and the call follows a login. The cookies in --cookiejar are not
 used, because they could hide a failure.
 
-On a terminal, the command shows on standard error which step is under way.
-Ctrl-C ends every wait. --timeout does not limit the wait for a KDC: if no KDC
-answers, Kerberos gives up by its own rules, often after more than half a
-minute for each KDC.
+If a step takes more than a second, a terminal shows its name. Ctrl-C ends
+every wait. --timeout does not limit the wait for a KDC: if no KDC answers, the
+Kerberos library gives up by its own rules, often after more than half a minute
+for each KDC.
 """
 
 _CHECK_EXAMPLES = """\
@@ -244,7 +248,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argument
     _add_url(call)
     call.add_argument("method", metavar="METHOD", nargs="?", type=_as_typed, help="name of the method")
     call.add_argument("arguments", metavar="ARG", nargs="*", type=_as_typed, default=[], help="arguments of the method")
-    call.add_argument("--text", metavar="WORD", help="an argument of the method that is text, whatever it looks like")
+    call.add_argument("--text", metavar="WORD", help="an argument that is text, even if it looks like JSON")
     call.add_argument("--params", metavar="FILE", help="file with all arguments, as a JSON array; - is standard input")
     call.add_argument("--list", action="store_true", help="the same as krbxmlrpc list URL [METHOD]")
     call.add_argument("--raw", action="store_true", help="write text and binary data unchanged, not as JSON")
@@ -360,12 +364,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     groups["TLS"].add_argument(
         "--insecure-any-certificate",
         action="store_true",
-        help="accept any certificate: anybody on the way can read and change everything",
+        help="accept any certificate: anyone on the network path can read and change everything",
     )
     groups["TLS"].add_argument(
         "--insecure-http",
         action="store_true",
-        help="allow a URL with http://..., without TLS: anybody on the way can read and change everything",
+        help="allow a URL with http://..., without TLS: anyone on the network path can read and change everything",
     )
 
 
@@ -435,8 +439,8 @@ def _target(options: argparse.Namespace, url: str, given: dict[str, Any]) -> Tar
         raise Wrong("URL is not valid; accepted is https://host[:port]/path, or @NAME of a hub in hubs.ini")
     if parts.scheme == "http" and not options.insecure_http:
         raise Wrong(
-            "URL is http://…, and without TLS anybody on the way can read and change everything; use https://…, or "
-            "pass --insecure-http as well"
+            "URL is http://…, and without TLS anyone on the network path can read and change everything; use "
+            "https://…, or pass --insecure-http as well"
         )
     has_cafile = "cafile" in given
     if parts.scheme != "https" and (has_cafile or options.insecure_any_certificate):

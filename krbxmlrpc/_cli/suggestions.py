@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 
-_CERTIFICATES = "--cafile FILE to trust a CA, or --insecure-any-certificate to trust anybody"
+_CERTIFICATES = "--cafile FILE to trust a CA, or --insecure-any-certificate to accept any server"
 _PRINCIPAL = "--principal NAME: Kerberos takes the password once, by kinit NAME"
 
 # The names that curl, wget, kinit, requests and others use.

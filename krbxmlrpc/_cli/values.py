@@ -22,7 +22,7 @@ _KINDS = {dict: "an object", str: "a text", bool: "true or false", int: "a numbe
 
 
 class Text(str):
-    """A word of the command line that is text, whatever it looks like."""
+    """A word of the command line that is text, even if it looks like JSON."""
 
 
 def read_arguments(words: Sequence[str], allow_none: bool, allow_i8: bool) -> list[Any]:

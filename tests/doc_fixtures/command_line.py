@@ -1,18 +1,9 @@
-"""For README.rst: the hubs of the pages from which README shows something."""
-
-from . import kobo, pulp
+"""For command-line.rst: Koji's hub, and the file that names hubs."""
 
 
 def prepare(runner, request):
-    """Start the hubs of kobo, Koji and Pulp."""
-    pulp.prepare(runner, request)
-    hub, servers = request.getfixturevalue("kobo_hub"), request.getfixturevalue("servers")
-    runner.stand_ins[:0] = [
-        ("https://kobo.example.com/hub/xmlrpc", hub.hub_url("readme")),
-        (kobo.CA, hub.cafile),
-        ("https://koji.example.com/kojihub", servers.url("/kojihub")),
-        ("/path/to/koji-ca.pem", servers.cafile),
-    ]
+    """Have the page find Koji's hub, and write its ``hubs.ini``."""
+    runner.stand_ins[:0] = [("https://koji.example.com/kojihub", request.getfixturevalue("servers").url("/kojihub"))]
     request.getfixturevalue("monkeypatch").delenv("XDG_CONFIG_HOME", raising=False)
     hubs = runner.folder / ".config/krbxmlrpc/hubs.ini"
 

@@ -184,7 +184,7 @@ def test_credentials_of_its_own(check, realm, user, monkeypatch, tmp_path):
 def test_plain_http(check):
     report = check("/xmlrpc", "--insecure-http", listener="http")
     assert (report.status, report.of("warning")) == (0, ["tls"])
-    assert "anybody on the way" in report["tls"]["found"]
+    assert "anyone on the network path" in report["tls"]["found"]
 
 
 def test_a_proxy(check, squid, monkeypatch):
