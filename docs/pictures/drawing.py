@@ -32,8 +32,7 @@ _SHAPES = """text { font: 16px system-ui, -apple-system, "Segoe UI", "DejaVu San
 .bold { font-weight: 600; } .small { font-size: 14px; }
 .edge, .line, .way { fill: none; } .dashed { stroke-dasharray: 5 4; }"""
 
-WIDTHS = {"text": 0.56, "mono": 0.62}
-"""The greatest mean width of a character, as a part of the font's size. Fonts differ, so texts need some room."""
+NARROW, WIDE = frozenset(" !'(),.:;fijlrt|"), frozenset("MWmw@%")
 
 
 def style() -> str:
@@ -50,9 +49,18 @@ def size_of(classes: str) -> int:
 
 
 def width_of(text: str, classes: str = "") -> float:
-    """Return the width that a text may take."""
+    """Return the width of a text in DejaVu Sans, roughly. Most other fonts are narrower."""
     names = classes.split()
-    return len(text) * size_of(classes) * WIDTHS["mono" if "mono" in names else "text"]
+    if "mono" in names:
+        return 0.61 * len(text) * size_of(classes)
+    bold = 1.1 if "bold" in names else 1
+    return bold * size_of(classes) * sum(map(_width, text))
+
+
+def _width(character: str) -> float:
+    if character in NARROW:
+        return 0.38
+    return 0.93 if character in WIDE else 0.7 if character.isupper() else 0.64 if character.isdigit() else 0.61
 
 
 class Picture:

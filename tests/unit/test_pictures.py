@@ -5,8 +5,12 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from pictures import draw
+from pictures import draw, paths, rules
 from pictures.drawing import size_of, width_of
+from policy_table import TABLE
+
+from krbxmlrpc._negotiate import policy
+from krbxmlrpc._negotiate.policy import Sent, Step
 
 SVG = "{http://www.w3.org/2000/svg}"
 PICTURES = draw.pictures()
@@ -39,6 +43,72 @@ def test_a_picture_needs_nothing_from_elsewhere(picture):
     assert not [
         name for element in picture.iter() for name in element.keys() if "href" in name or name.startswith("on")
     ]
+
+
+# -- the paths of a call ----------------------------------------------------------------------------------------------
+
+LABELS = {None: ("no Negotiate", "no token"), "": ("Negotiate, no token", "Negotiate", "no token")}
+
+
+def outcome(tree, facts):
+    """Return the outcome of a tree for facts: for each level, the labels that fit."""
+    while isinstance(tree, rules.Fork):
+        fitting = [branch for label, branch in tree.branches if label in facts[tree.fact]]
+        rest = [branch for label, branch in tree.branches if label == "any other"]
+        (tree,) = fitting or rest
+    return tree
+
+
+@pytest.mark.parametrize("row, sent, statuses, negotiate, modes, verified, step", TABLE)
+def test_the_paths_are_those_of_the_table(row, sent, statuses, negotiate, modes, verified, step):
+    for status in statuses:
+        for mode in modes:
+            facts = {
+                "status": (str(status), f"{status // 100}xx"),
+                "page": ("elsewhere",),
+                "header": LABELS.get(negotiate, ("a token", "Negotiate")),
+                "mode": [label for label in mode_labels() if mode.value in label.split(", ")],
+                "proof": ("valid",) if verified else ("no proof",),
+                "offer": ("never offered",),
+            }
+            assert outcome(rules.tree(sent), facts) is step
+
+
+def mode_labels():
+    values = [mode.value for mode in policy.MutualAuthentication]
+    return [", ".join(some) for count in (1, 2) for some in itertools.combinations(values, count)]
+
+
+def test_all_authentications_of_a_call_and_all_steps_are_drawn():
+    assert set(paths.ORDER) == set(Sent) - {Sent.PASSWORD}
+    found = {outcome for sent in Sent for _, outcome in rules.leaves(rules.tree(sent))}
+    assert found == set(Step) | {rules.NOT_VALID_TOKEN}
+
+
+@pytest.mark.parametrize("sent, status", [(Sent.COOKIES, 403), (Sent.TICKET, 401), (Sent.NOTHING, 418)])
+def test_another_rule_makes_another_picture(sent, status, monkeypatch):
+    """So the committed picture is out of date if somebody changes the rules."""
+    real = policy.next_step
+    changed = (sent, status)
+    monkeypatch.setattr(policy, "next_step", lambda *a, **k: Step.UNPROVEN if a[:2] == changed else real(*a, **k))
+    forget()
+    try:
+        assert paths.draw() != PICTURES["paths.svg"]
+    finally:
+        forget()
+
+
+def forget():
+    """Let the next picture ask the rules again."""
+    rules.tree.cache_clear()
+    rules.errors_of.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "statuses, text", [([200], "200"), (range(300, 400), "3xx"), ([200, *range(203, 205), 401], "200 203-204 401")]
+)
+def test_statuses_have_a_short_text(statuses, text):
+    assert " ".join(rules.runs(list(statuses))) == text
 
 
 # -- the colours ------------------------------------------------------------------------------------------------------
