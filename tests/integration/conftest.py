@@ -3,9 +3,12 @@
 import gc
 import os
 import ssl
+import subprocess
+import sys
 import uuid
 import warnings
 from contextlib import ExitStack
+from pathlib import Path
 from xmlrpc.client import Fault, ServerProxy
 
 import pytest
@@ -18,6 +21,8 @@ if "LIBKRB5_NAMES" in os.environ:
     import internals
 
     internals.use_libkrb5_names()
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 # What mechanisms there are beside Kerberos and SPNEGO is not the machine's to decide: none.
 os.environ["GSS_MECH_CONFIG"] = os.devnull
@@ -317,3 +322,11 @@ def without_collector():
         gc.disable()
         yield
         gc.enable()
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """Build the documentation; return the folder, and the finished process."""
+    folder = tmp_path_factory.mktemp("html")
+    environment = {**os.environ, "PYTHON": sys.executable}
+    return folder, subprocess.run([DOCS / "build.sh", folder], env=environment, capture_output=True, text=True)

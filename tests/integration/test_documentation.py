@@ -1,10 +1,7 @@
 """The documents: that they can be built and tell of all there is, and that the code in them does what they say."""
 
-import os
 import pickle
 import re
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -23,14 +20,6 @@ DOCS = ROOT / "docs"
 AT_ROOT = [Path(name) for name in ("README.rst", "SECURITY.rst", "CHANGELOG.rst")]
 INCLUDING = ("changes.rst", "security.rst")  # pages that hold nothing but a document at the root
 PAGES = sorted(path.relative_to(ROOT) for path in DOCS.rglob("*.rst") if path.name not in INCLUDING)
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory):
-    """Build the documentation; return the folder, and what the program said."""
-    folder = tmp_path_factory.mktemp("html")
-    environment = {**os.environ, "PYTHON": sys.executable}
-    return folder, subprocess.run([DOCS / "build.sh", folder], env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
