@@ -95,7 +95,7 @@ def test_a_line_of_a_table_that_goes_on_is_no_row(document):
     assert [row for row in rows if not row[1] or row[0].endswith((",", ":"))] == []
 
 
-def test_the_ratios_in_readme_are_those_of_the_page_on_performance():
+def test_the_ratios_in_readme_are_those_that_were_measured():
     seconds = {}
     for line in (DOCS / "performance.rst").read_text().splitlines():
         found = re.match(r"(\S.*?\S)  +(\d\.\d{3}) ", line)
