@@ -16,6 +16,7 @@ COLOURS = {
     "bad": ("fill", "#ffebe9", "#48201f"),
     "again": ("fill", "#ddf4ff", "#0f2d4d"),
     "own": ("fill", "#0969da", "#4493f8"),
+    "back": ("fill", "#1a7f37", "#3fb950"),
     "ink": ("fill", "#1f2328", "#f0f6fc"),
     "soft": ("fill", "#57606a", "#9da7b3"),
     "blue": ("fill", "#0550ae", "#79c0ff"),

@@ -5,7 +5,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from pictures import draw, paths, rules
+from pictures import draw, imports, paths, rules, structure
 from pictures.drawing import size_of, width_of
 from policy_table import TABLE
 
@@ -109,6 +109,44 @@ def forget():
 )
 def test_statuses_have_a_short_text(statuses, text):
     assert " ".join(rules.runs(list(statuses))) == text
+
+
+# -- the structure ----------------------------------------------------------------------------------------------------
+
+
+def test_the_page_follows_the_path_of_the_picture():
+    page = (draw.STATIC.parent / "how-it-works.rst").read_text(encoding="utf-8")
+    listed = re.findall(r"^(\d+)\. ``([^`]+)``, ``([^`]+)``: ", page, re.MULTILINE)
+    functions = {"__init__": "Ticket"}
+    drawn = [(file, functions.get(function, function)) for file, function in structure.PATH]
+    assert [(file, function) for _, file, function in listed] == drawn
+    assert [int(number) for number, _, _ in listed] == list(range(1, len(drawn) + 1))
+
+
+def test_imports_that_follow_from_others_are_left_out():
+    found = {"a": {"b", "c"}, "b": {"c", "d"}, "c": {"d"}, "d": set()}
+    assert imports.needed(found) == [("a", "b"), ("b", "c"), ("c", "d")]
+    assert imports.at_bottom(found) == {"c", "d"}
+
+
+@pytest.mark.parametrize(
+    "place, line",
+    [
+        ("errors.py", "from . import transport"),
+        ("_http/pool.py", "from .. import transport"),
+        ("_new.py", "from . import kobo"),
+    ],
+)
+def test_an_import_upwards_or_a_new_part_cannot_be_drawn(place, line, tmp_path):
+    for path in structure.PACKAGE.rglob("*.py"):
+        copy = tmp_path / path.relative_to(structure.PACKAGE)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    assert structure.draw(tmp_path) == PICTURES["structure.svg"]
+    with (tmp_path / place).open("a") as file:
+        file.write(f"\n{line}\n")
+    with pytest.raises(ValueError, match="PLACES"):
+        structure.draw(tmp_path)
 
 
 # -- the colours ------------------------------------------------------------------------------------------------------

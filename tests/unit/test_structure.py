@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pictures.imports import imported, part, part_of
 
 import krbxmlrpc
 
@@ -35,33 +36,10 @@ MAY_IMPORT = {
 """Which parts of the package each part may import. A part is a module, or a folder of modules."""
 
 
-def part(name):
-    """Return the part that a module of the package, ``krbxmlrpc.x.y``, belongs to."""
-    return name.split(".")[1] if "." in name else "__init__"
-
-
-def imported(path):
-    """Yield the modules of the package that a file imports, by their full names."""
-    package = ["krbxmlrpc", *path.relative_to(PACKAGE).parts[:-1]]
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == "krbxmlrpc")
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            base += [node.module] if node.module else []
-            whole = ".".join(base)
-            if whole == "krbxmlrpc":
-                names = [alias.name for alias in node.names]
-                are_modules = [(PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file() for name in names]
-                yield from (f"krbxmlrpc.{name}" if found else whole for name, found in zip(names, are_modules))
-            elif whole.startswith("krbxmlrpc."):
-                yield whole
-
-
 def against_the_direction(path):
     """Return what a file imports and may not."""
-    own = part(".".join(["krbxmlrpc", *path.relative_to(PACKAGE).with_suffix("").parts]))
-    return [name for name in imported(path) if part(name) not in MAY_IMPORT[own] | {own}]
+    own = part_of(path, PACKAGE)
+    return [name for name in imported(path, PACKAGE) if part(name) not in MAY_IMPORT[own] | {own}]
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
