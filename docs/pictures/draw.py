@@ -8,14 +8,19 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from pictures import exchange, paths, structure  # after it can be found
+from pictures import exchange, paths, performance, structure  # after they can be found
 
 STATIC = Path(__file__).resolve().parents[1] / "_static"
 
 
 def pictures() -> dict[str, str]:
     """Return the pictures by the names of their files."""
-    return {"exchange.svg": exchange.draw(), "paths.svg": paths.draw(), "structure.svg": structure.draw()}
+    return {
+        "exchange.svg": exchange.draw(),
+        "paths.svg": paths.draw(),
+        "performance.svg": performance.draw(),
+        "structure.svg": structure.draw(),
+    }
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from pictures import draw, imports, paths, rules, structure
+from pictures import draw, imports, paths, performance, rules, structure
 from pictures.drawing import size_of, width_of
 from policy_table import TABLE
 
@@ -147,6 +147,41 @@ def test_an_import_upwards_or_a_new_part_cannot_be_drawn(place, line, tmp_path):
         file.write(f"\n{line}\n")
     with pytest.raises(ValueError, match="PLACES"):
         structure.draw(tmp_path)
+
+
+# -- the performance --------------------------------------------------------------------------------------------------
+
+TABLE_OF_RATIOS = """
+==============================  ==========  ===========
+Ratio of the medians            measured    wanted
+==============================  ==========  ===========
+a call : kobo, CPU              {}        at most 0.6
+session : kobo, calls/s (krb5)  2.5; 11     2
+==============================  ==========  ===========
+"""
+
+
+def test_the_chart_has_the_figures_of_the_page():
+    page = performance.PAGE.read_text(encoding="utf-8")
+    rows = performance.ratios(page)
+    assert len(rows) > 5 and {row.is_cost for row in rows} == {True, False}
+    texts = {element.text for element in ElementTree.fromstring(PICTURES["performance.svg"]).iter(f"{SVG}text")}
+    for row in rows:
+        assert row.measured in texts and row.wanted in texts and row.values and row.goal
+        assert re.search(f"{re.escape(row.measured)} +{re.escape(row.wanted)}\n", page)
+
+
+def test_the_rows_of_the_ratios_are_read():
+    cost, rate = performance.ratios(TABLE_OF_RATIOS.format("0.73"))
+    assert cost == performance.Ratio("a call : kobo", "", "0.73", "at most 0.6", True)
+    assert rate == performance.Ratio("session : kobo", "krb5", "2.5; 11", "2", False)
+    assert (cost.values, cost.goal, rate.values, rate.goal) == ([0.73], 0.6, [2.5, 11], 2)
+    assert cost.is_better(0.73) and not rate.is_better(0.73)
+
+
+def test_another_figure_makes_another_chart():
+    drawn = [performance.draw(TABLE_OF_RATIOS.format(figure)) for figure in ("0.73", "0.74")]
+    assert drawn[0] != drawn[1]
 
 
 # -- the colours ------------------------------------------------------------------------------------------------------
