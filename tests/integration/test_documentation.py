@@ -88,6 +88,14 @@ def test_apache_log_lines_in_readme_are_checked_by_tests():
     assert [words for words in said if words not in tests] == []
 
 
+def test_the_section_about_a_401_names_rows_that_exist():
+    text = (DOCS / "troubleshooting.rst").read_text()
+    section = text[text.index(".. _401-with-a-ticket:") : text.index("How to read the tables")]
+    named = {" ".join(name.split()) for name in re.findall(r"(?<![*`])\*(\w[^*]*)\*", section)}
+    assert len(named) >= 10
+    assert named - {row.name for row in troubleshooting.rows()} == set()
+
+
 @pytest.mark.parametrize("document", AT_ROOT + PAGES, ids=str, indirect=True)
 def test_a_line_of_a_table_that_goes_on_is_no_row(document):
     """What stands in the first column of a simple table begins a row; one that breaks there has become two."""
