@@ -107,7 +107,7 @@ def ask(kdc: KDC, realm: str) -> Answer:
             continue
         if is_reply(reply):
             return Answer(kdc, time.monotonic() - started)
-        trouble.append(f"what answers there is no KDC ({protocol.upper()})")
+        trouble.append(f"the reply is not a KDC's ({protocol.upper()})")
     return Answer(kdc, None, ", ".join(trouble))
 
 

@@ -1,4 +1,4 @@
-"""For migrating.rst: what the other clients need to be run here."""
+"""For moving.rst: what the other clients need to be run here."""
 
 import warnings
 

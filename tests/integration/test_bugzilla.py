@@ -1,4 +1,4 @@
-"""python-bugzilla from PyPI, with `KerberosTransport` by the one line of ``migrating.rst``.
+"""python-bugzilla from PyPI, with `KerberosTransport` by the one line of ``moving.rst``.
 
 The server is `servers.standin_bugzilla`. Apache authenticates the calls at ``/bugzilla`` and ``/bugzilla-sessions``,
 and none at ``/bugzilla-open``.

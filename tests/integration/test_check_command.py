@@ -396,7 +396,7 @@ def test_a_protocol_in_krb5_conf(check, kdcs, realm, protocol):
 
 def test_another_server_in_place_of_the_kdc(check, kdcs, hub):
     kdcs(f"tcp/127.0.0.1:{hub.ports['http']}")
-    assert "what answers there is no KDC (TCP)" in warned(check())["found"]
+    assert "the reply is not a KDC's (TCP)" in warned(check())["found"]
 
 
 def test_a_proxy_for_kdcs_is_named_and_not_asked(check, kdcs):
