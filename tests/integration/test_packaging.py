@@ -33,7 +33,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(dists):
     files = (path for path in (ROOT / "krbxmlrpc").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     modules = {path.relative_to(ROOT).as_posix() for path in files}
     assert "krbxmlrpc/py.typed" in modules
-    assert {name for name in held if ".dist-info/" not in name} == modules
+    page = f"{NAME}.data/data/share/man/man1/krbxmlrpc.1"  # pip puts it where man looks for it
+    assert {name for name in held if ".dist-info/" not in name} == {*modules, page}
     assert any(name.endswith("LICENSE") for name in held)
     assert "Requires-Python: >=3.9" in metadata
     required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:") and "extra ==" not in line]
@@ -114,6 +115,7 @@ def test_pip_install_in_an_empty_environment(dists, tmp_path):
     command = [str(tmp_path / "bin" / "krbxmlrpc"), "--version"]  # without any extra
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/")
     assert (done.stdout, done.stderr) == (f"krbxmlrpc {krbxmlrpc.__version__}\n", "")
+    assert (tmp_path / "share" / "man" / "man1" / "krbxmlrpc.1").is_file()
 
     # A client is checked against what is installed, also where kobo and pytest are not.
     client = shutil.copy(ROOT / "tests" / "typed_client.py", tmp_path)
