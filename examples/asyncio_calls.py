@@ -1,13 +1,14 @@
-"""List the methods of a hub and what they do: many calls at a time from an asyncio program, whose event loop goes on.
+"""List the methods of a hub with their help texts: an asyncio program that makes many calls at the same time.
 
 usage: asyncio_calls.py URL [CAFILE]
 
-CAFILE holds the CA's certificate where the server's is not signed by one that this machine knows.
+CAFILE is the file of the CA's certificate. It is needed if this machine does not know the CA of the server.
 
-A call is made in a thread (asyncio.to_thread), all on one transport. It cannot be taken back: who awaits it and is
-cancelled, or runs into asyncio.wait_for, goes on at once, but the call runs to its end, and changes what it changes. It
-takes up its place until then, and the program ends when it has ended. What limits the time that a call takes is the
-transport's deadline=, which ends it by CallOutcomeUnknown if the call may have run.
+Each call runs in a thread (asyncio.to_thread), so the event loop goes on. All calls use one transport. A call that has
+begun cannot be cancelled. If the awaiting task is cancelled, or asyncio.wait_for times out, the task goes on at once.
+The call still runs to its end, and has its effects on the hub. Until then, the call takes the place of another call,
+and the program does not end. To limit the time of a call, pass deadline= to the transport. After this time, the call
+ends with CallOutcomeUnknown if it may have run.
 """
 
 import asyncio
@@ -18,31 +19,31 @@ from krbxmlrpc import KerberosTransport
 
 
 class AsyncHub:
-    """A hub whose calls can be awaited. It is made in a coroutine; arguments are those of `KerberosTransport`."""
+    """A hub whose calls can be awaited. Make it in a coroutine. Its arguments go to `KerberosTransport`."""
 
     def __init__(self, url, at_a_time=8, **arguments):
         self.proxy = ServerProxy(url, transport=KerberosTransport(**arguments), allow_none=True)
         self.places = asyncio.Semaphore(at_a_time)
 
     async def call(self, method, *arguments):
-        """Make a call, when there is a place for it."""
+        """Wait for a free place, then make a call."""
         await self.places.acquire()
         running = asyncio.ensure_future(asyncio.to_thread(getattr(self.proxy, method), *arguments))
         running.add_done_callback(lambda _: self.places.release())
-        return await asyncio.shield(running)  # so that the place stays taken where only the waiting is cancelled
+        return await asyncio.shield(running)  # a cancelled task does not free the place: the call goes on
 
     def close(self):
-        """Close the connections; calls that are under way get their answers."""
+        """Close the connections. Calls that have begun still get their replies."""
         self.proxy("close")()
 
 
 async def main(url, cafile=None):
-    """Make the calls and print what came of them; return the exit status."""
+    """Make the calls and print their results; return the exit status."""
     hub = AsyncHub(url, cafile=cafile)
     try:
         methods = await hub.call("system.listMethods")
         calls = [hub.call("system.methodHelp", method) for method in methods]
-        outcomes = await asyncio.gather(*calls, return_exceptions=True)  # else the first failure hides what else came
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)  # one failure hides no other result
     finally:
         hub.close()
     failed = [isinstance(outcome, Exception) for outcome in outcomes]

@@ -1,15 +1,16 @@
-"""Serve a hub from now on, as a service that has a keytab.
+"""Call a hub at regular intervals, as a service that has a keytab.
 
 usage: keytab_service.py [--keytab FILE] [--principal NAME] [--cafile FILE] [--interval SECONDS] URL
 
-With --keytab (which needs python-gssapi: pip install gssapi) its tickets are its own, and are kept in
-memory. Without, KRB5_CLIENT_KTNAME names the keytab, and KRB5CCNAME the cache that its tickets go to: the environment
-of a unit of systemd, for example. Either way the first call gets tickets, and new ones are got when they run out, for
-as long as the service lives: no kinit, no cron.
+With --keytab, the service has tickets of its own and keeps them in memory. This option needs python-gssapi (pip install
+gssapi). Without --keytab, the service uses two environment variables, which a unit of systemd can set:
+KRB5_CLIENT_KTNAME names the keytab, and KRB5CCNAME names the credential cache for the tickets. In both cases, the first
+call gets the tickets. When the tickets expire, the service gets new ones. It needs no kinit and no cron job.
 
-What goes by itself, a server or KDC that is away or a call that failed, is logged, and the next round tries again. What
-needs somebody, a key or a certificate that is not taken, ends the service with exit status 1. SIGTERM (or Ctrl-C) ends
-it when the round is through, with exit status 0.
+Some failures end without help: a server or a KDC that is away, or a call that failed. The service logs such a failure
+and tries again in the next round. Other failures need a person: a key or a certificate that is not accepted. Such a
+failure ends the service with exit status 1. SIGTERM (or Ctrl-C) ends the service at the end of the current round, with
+exit status 0.
 """
 
 import argparse
@@ -25,16 +26,16 @@ from krbxmlrpc import CallOutcomeUnknown, KDCUnreachable, KerberosTransport, Ser
 log = logging.getLogger("keytab_service")
 
 IDEMPOTENT = {"whoami"}
-"""The methods that may run twice: they are repeated where the connection breaks. No other is."""
+"""The methods that may run twice. If the connection breaks, only these methods are repeated."""
 
 
 def work(hub):
-    """Do what there is to be done in one round. This is where yours goes."""
-    log.info("the hub takes this service for %s", hub.whoami())
+    """Do the work of one round. Put your own code here."""
+    log.info("the hub knows this service as %s", hub.whoami())
 
 
 def try_to_work(hub):
-    """Do one round; log what the next one may be spared."""
+    """Do one round. Log a failure that the next round may not meet."""
     try:
         work(hub)
     except CallOutcomeUnknown as error:
@@ -48,7 +49,7 @@ def try_to_work(hub):
 
 
 def told_to_stop():
-    """Return what can be waited for: a pipe that becomes readable when the service is to stop."""
+    """Return a pipe that becomes readable when a signal tells the service to stop."""
     reading, writing = os.pipe()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os.write(writing, b"."))
@@ -56,13 +57,17 @@ def told_to_stop():
 
 
 def main():
-    """Work, a round each interval, until told to stop."""
+    """Do one round in each interval, until a signal comes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("url", metavar="URL", help="of the hub's XML-RPC")
-    parser.add_argument("--keytab", metavar="FILE", help="of this service alone, whatever the environment says")
-    parser.add_argument("--principal", metavar="NAME", help="whose tickets; default: the keytab's first")
-    parser.add_argument("--cafile", metavar="FILE", help="the CA's certificate, where this machine does not know it")
-    parser.add_argument("--interval", metavar="SECONDS", type=float, default=60.0, help="between two rounds (60)")
+    parser.add_argument("url", metavar="URL", help="the URL of the hub's XML-RPC")
+    parser.add_argument("--keytab", metavar="FILE", help="the service's own keytab; default: KRB5_CLIENT_KTNAME")
+    parser.add_argument(
+        "--principal", metavar="NAME", help="the principal of the tickets; default: the first one in the keytab"
+    )
+    parser.add_argument("--cafile", metavar="FILE", help="the CA's certificate, if this machine does not know the CA")
+    parser.add_argument(
+        "--interval", metavar="SECONDS", type=float, default=60.0, help="the time between two rounds (60)"
+    )
     options = parser.parse_args()
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
     transport = KerberosTransport(

@@ -2,8 +2,8 @@
 
 usage: requests_session.py URL [CAFILE]
 
-What `KerberosTransport` does for XML-RPC is done here by hand for any request: `KerberosTicket` makes no assumption
-about the HTTP library. (For daily work with requests there is requests-gssapi.)
+`KerberosTransport` does these steps for XML-RPC. This program does them by hand, for any request. `KerberosTicket`
+works with any HTTP library. (For daily work with requests, use requests-gssapi.)
 """
 
 import sys
@@ -15,12 +15,12 @@ from krbxmlrpc import KerberosTicket, www_auth
 
 
 def main(url, cafile=True):
-    """Make the requests and print what came of them."""
-    # Without a ticket the server says what it wants.
+    """Make the requests and print their results."""
+    # Without a ticket, the server answers 401 and offers Negotiate.
     response = requests.get(url, verify=cafile, timeout=30)
     print("without a ticket:", response.status_code, www_auth(response.headers.get("www-authenticate", "")))
 
-    # With one it answers, and proves that it is the service that the ticket was for.
+    # With a ticket, the server answers, and proves that it is the service of the ticket.
     ticket = KerberosTicket(f"HTTP@{urlsplit(url).hostname}")
     response = requests.get(url, headers={"Authorization": ticket.auth_header}, verify=cafile, timeout=30)
     ticket.verify_response(response.headers.get("www-authenticate"))

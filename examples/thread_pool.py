@@ -1,17 +1,18 @@
-"""Make a thousand calls by a pool of threads, all on one transport, with a progress bar.
+"""Make a thousand calls with a pool of threads, all on one transport, and show a progress bar.
 
 usage: thread_pool.py URL METHOD [CAFILE] <ARGUMENTS >RESULTS
 
-Each line of standard input is the argument of one call, as JSON; each line of standard output says, as JSON, what came
-of one, in the same order: {"argument": …, "result": …}, or {"argument": …, "error": …}. So
+Each line of standard input is the argument of one call, in JSON. Each line of standard output is the result of one
+call, in JSON and in the same order: {"argument": …, "result": …}, or {"argument": …, "error": …}. This command makes
+1000 calls, and loses no failure:
 
     seq 1000 | thread_pool.py https://hub.example.com/xmlrpc getTask >tasks
 
-makes 1000 calls, and nothing of what failed is lost. The exit status is 1 if anything did. An error that all calls
-would meet, as without a ticket, ends it: calls that have not begun are then not made. So does Ctrl-C.
+The exit status is 1 if a call failed. If an error would end each call, for example because there is no ticket, the
+program makes no more calls. Ctrl-C has the same effect. The calls that have begun still run to their end.
 
-The progress bar is tqdm's, if that is installed (pip install tqdm; krbxmlrpc does not need it), else a plain count. It
-is shown on terminals only.
+The progress bar comes from tqdm if tqdm is installed (pip install tqdm; krbxmlrpc does not need it). Otherwise it is a
+plain count. It is shown on terminals only.
 """
 
 import collections
@@ -29,11 +30,11 @@ except ImportError:
 
 THREADS = 8
 OF_ONE_CALL = (Fault, CallOutcomeUnknown, InvalidResponse, TypeError, OverflowError)
-"""Errors after which other calls may go well; the last two are those of arguments that XML-RPC has no room for."""
+"""Errors of one call; other calls may succeed. The last two are for arguments that XML-RPC cannot express."""
 
 
 def read(lines):
-    """Give the arguments that are in the lines."""
+    """Yield the arguments in the lines."""
     for number, line in enumerate(lines, 1):
         try:
             yield json.loads(line)
@@ -42,7 +43,7 @@ def read(lines):
 
 
 def progress(calls, total):
-    """Go through the calls, and show how many are through."""
+    """Yield the calls, and show how many have ended."""
     if tqdm is not None:
         yield from tqdm(calls, total=total, unit="call", disable=None)
         return
@@ -53,9 +54,9 @@ def progress(calls, total):
 
 
 def make_calls(method, arguments):
-    """Make a call with each of the arguments; return the calls, in their order, when all are through.
+    """Make a call with each argument; return the calls, in the order of the arguments, when all have ended.
 
-    Each thread takes a connection of those that the transport keeps; a session that the server begins is for all.
+    Each thread takes a free connection of the transport. All threads share a session that the server begins.
     """
     with ThreadPoolExecutor(THREADS) as pool:
         calls = [pool.submit(method, argument) for argument in arguments]
@@ -65,19 +66,19 @@ def make_calls(method, arguments):
                     break
         except KeyboardInterrupt:
             cancel(calls)
-            print("interrupted: the calls that have begun are waited for", file=sys.stderr)
+            print("interrupted: waiting for the calls that have begun", file=sys.stderr)
         cancel(calls)
     return calls
 
 
 def cancel(calls):
-    """Have those not made that have not begun."""
+    """Cancel the calls that have not begun."""
     for call in calls:
         call.cancel()
 
 
 def outcome(call):
-    """Return what came of a call, by a word."""
+    """Return "result" or "error", and the result or the error of a call."""
     if call.cancelled():
         return "error", "not called"
     error = call.exception()
@@ -85,7 +86,7 @@ def outcome(call):
 
 
 def main(url, method, cafile=None):
-    """Make the calls and print what came of them; return the exit status."""
+    """Make the calls and print their results; return the exit status."""
     arguments = list(read(sys.stdin))
     transport = KerberosTransport(cafile=cafile)
     with ServerProxy(url, transport=transport, allow_none=True) as hub:

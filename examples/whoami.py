@@ -1,8 +1,8 @@
-"""Ask a hub who it takes the caller for.
+"""Ask a hub for the name under which it knows the caller.
 
 usage: whoami.py URL [CAFILE]
 
-CAFILE holds the CA's certificate where the server's is not signed by one that this machine knows.
+CAFILE is the file of the CA's certificate. It is needed if this machine does not know the CA of the server.
 """
 
 import sys
@@ -12,11 +12,11 @@ from krbxmlrpc import KerberosTransport
 
 
 def main(url, cafile=None):
-    """Make the call and print what came of it."""
+    """Make the call and print its result."""
     transport = KerberosTransport(cafile=cafile)
     with ServerProxy(url, transport=transport) as hub:
         print("the server says you are:", hub.whoami())
-        # Without the server's proof the call would have raised MutualAuthenticationError, and nothing been parsed.
+        # Without the server's proof, the call raises MutualAuthenticationError, and nothing is parsed.
         print("the server was verified before its reply was read, in an exchange as:", transport.authenticated_as)
 
 

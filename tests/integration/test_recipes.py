@@ -150,7 +150,7 @@ def test_an_interrupted_pool_finishes_calls_and_names_the_rest(slow_server, cafi
     for _ in range(8):
         assert slow_server.arrived.acquire(timeout=DEADLINE)
     done.send_signal(signal.SIGINT)
-    assert done.stderr.readline() == "interrupted: the calls that have begun are waited for\n"
+    assert done.stderr.readline() == "interrupted: waiting for the calls that have begun\n"
     slow_server.answers.release(8)
     printed, complaints = done.communicate()
     assert done.returncode == 1
@@ -294,7 +294,7 @@ def test_a_service_works_until_it_is_told_to_stop(serve, plain, how, number):
     name = f"robot-{how.strip('-')}-{number.name}"
     service = serve(name, plain.url(), how, "--cafile", plain.cafile)
     for _ in range(3):
-        assert service.says("takes") == f"INFO the hub takes this service for {name}@{kdc.REALM}\n"
+        assert service.says("knows") == f"INFO the hub knows this service as {name}@{kdc.REALM}\n"
     status, words = service.stop(number)
     assert status == 0 and words.endswith("INFO stopped\n") and "Traceback" not in words
 
@@ -304,7 +304,7 @@ def test_a_service_ends_its_round_before_it_stops(serve, slow_server, cafile):
     assert slow_server.arrived.acquire(timeout=DEADLINE)
     service.send(signal.SIGTERM)
     slow_server.answers.release()
-    assert service.ended() == (0, "INFO the hub takes this service for an honest answer\nINFO stopped\n")
+    assert service.ended() == (0, "INFO the hub knows this service as an honest answer\nINFO stopped\n")
 
 
 def test_a_service_renews_its_tickets(serve, realm, plain):
@@ -319,9 +319,9 @@ def test_a_service_renews_its_tickets(serve, realm, plain):
 
     for name, service in services.items():
         while len(issued(name)) < 2:
-            service.says(f"takes this service for {name}@")
+            service.says(f"knows this service as {name}@")
         for _ in range(100):
-            service.says(f"takes this service for {name}@")
+            service.says(f"knows this service as {name}@")
         status, words = service.stop()
         assert status == 0 and "ERROR" not in words
 
@@ -331,7 +331,7 @@ def test_a_service_goes_on_after_what_goes_by_itself(serve, server, cafile):
     service = serve("robot-patient", server.url(), "--keytab", "--cafile", cafile)
     assert "500" in service.says("ERROR ")
     assert "not now" in service.says("ERROR ")
-    service.says("takes this service for an honest answer")
+    service.says("knows this service as an honest answer")
     assert service.stop()[0] == 0 and len(server.requests) >= 4  # the first call was made twice
 
 
