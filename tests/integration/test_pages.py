@@ -9,8 +9,9 @@ import pytest
 import reading
 from doc_runner import ROOT
 
-CHECKED = ["changes", "hub", "koji", "performance", "security"]
-"""The pages whose sentences have to keep the bounds of tests/reading.py. Add a page when it is in plain English."""
+DOCS = ROOT / "docs"
+
+PAGES = sorted(str(path.relative_to(DOCS).with_suffix("")) for path in DOCS.rglob("*.rst"))
 
 LONGEST_README = 160
 
@@ -61,10 +62,10 @@ def test_each_link_leads_somewhere(built):
     assert broken_links(folder) == []
 
 
-@pytest.mark.parametrize("page", CHECKED)
+@pytest.mark.parametrize("page", PAGES)
 def test_no_paragraph_is_hard_to_read(built, page):
     document = pickle.loads((built[0] / ".doctrees" / f"{page}.doctree").read_bytes())
-    assert len(list(reading.paragraphs(document))) > 5
+    assert list(reading.paragraphs(document)) != []
     assert list(map(str, reading.hard(document))) == []
 
 
