@@ -101,12 +101,16 @@ env --default-signal=INT,QUIT unshare --mount --pid --fork --kill-child sh -euc 
         exit 1
     fi
     cp -R "$work/files/." "$root"
-    mount --bind "$root" "$root" # tests have mount namespaces of their own, which takes a / that is a mount
+    mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
     mount --rbind /sys "$root/sys"
     mount --rbind /dev "$root/dev"
     mount -t tmpfs tmpfs "$root/dev/shm"
-    chroot "$root" env -i "$@"
+    # Tests make namespaces of their own. After a chroot, only root could do that.
+    pivot_root "$root" "$root/mnt"
+    cd /
+    umount --lazy /mnt
+    env -i "$@"
 ' "$suite" "$work" "$mirror" "$@" &
 inside=$!
 status=0

@@ -372,7 +372,9 @@ def test_no_krb5_conf(call_hub, trouble, monkeypatch, tmp_path):
 def test_krb5_conf_that_may_not_be_read(call_hub, trouble, configured, realm, monkeypatch):
     configured("")
     proxy = call_hub()
-    conf = shutil.copy(os.environ["KRB5_CONFIG"], f"{realm.tmpdir}/krb5.conf of root")
+    conf = f"{realm.tmpdir}/krb5.conf of root"
+    Path(conf).unlink(missing_ok=True)  # a user who is not root cannot write to the file of an earlier test
+    shutil.copy(os.environ["KRB5_CONFIG"], conf)
     os.chmod(conf, 0o600 if os.geteuid() == 0 else 0)
     monkeypatch.setenv("KRB5_CONFIG", conf)
 
