@@ -1,5 +1,6 @@
 """How Sphinx builds the documentation; build.sh beside this runs it."""
 
+import importlib.util
 import pkgutil
 import sys
 from pathlib import Path
@@ -21,6 +22,11 @@ autosectionlabel_prefix_document = True
 suppress_warnings = ["autosectionlabel.*"]  # two sections of one page may have the same title
 html_theme = "furo"
 html_title = f"krbxmlrpc {release}"
+# If the project has an address, each page links to its source.
+_spec = importlib.util.spec_from_file_location("setup", Path(__file__).resolve().parents[1] / "setup.py")
+_setup = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_setup)
+html_theme_options = {"source_view_link": f"{_setup.FILES}docs/{{filename}}"} if _setup.FILES else {}
 # A prompt is not part of the command.
 copybutton_prompt_text = "$ "
 html_static_path = ["_static"]
