@@ -1,5 +1,6 @@
-"""What people get wrong, provoked on the real realm: each is an error of its own, whose message says what is wrong and
-whose hint what to do. README has the same as tables, and what they say of an error is compared with it: `trouble`.
+"""Mistakes in configurations, provoked on the real realm: the message of an error has the cause, its hint the remedy.
+
+docs/troubleshooting.rst has the same in tables. The fixture `trouble` compares each error with its row.
 """
 
 import base64
