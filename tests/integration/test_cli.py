@@ -28,6 +28,8 @@ from krbxmlrpc import __version__
 from krbxmlrpc.testing import Failure
 
 SCRIPT = str(Path(sys.executable).parent / "krbxmlrpc")
+OWN_FOLDER = os.path.expanduser("~")
+"""A folder that belongs to whoever runs the tests: a cookie jar may not belong to another user."""
 
 
 @pytest.fixture
@@ -490,7 +492,7 @@ def test_hints_of_errors_are_in_command_line_terms(fail, plain, monkeypatch, tmp
         ),
         (["--no-such-option"], "unrecognized arguments: --no-such-option"),
         (["--time", "3"], "unrecognized arguments: --time; instead of --time, did you mean --timeout?"),
-        (["--cookiejar", "/"], "--cookiejar has a file that cannot be read: Is a directory: /\n"),
+        (["--cookiejar", OWN_FOLDER], f"--cookiejar has a file that cannot be read: Is a directory: {OWN_FOLDER}\n"),
         (["--cookiejar", "/nowhere/jar"], "--cookiejar is '/nowhere/jar', and there is no such folder"),
         (["-k"], "unrecognized arguments: -k; instead of -k, did you mean --cafile FILE to trust a CA, or --insec"),
         (
@@ -559,7 +561,8 @@ def test_wrong_options_at_other_places(words, complaint, capsys):
 
 @pytest.mark.parametrize("command", ["list", "check"])
 def test_other_commands_name_the_same_causes(run, plain, command):
-    assert "--cookiejar has a file that cannot be read: Is a directory: /" in run(command, "/", "--cookiejar", "/")[2]
+    said = run(command, "/", "--cookiejar", OWN_FOLDER)[2]
+    assert f"--cookiejar has a file that cannot be read: Is a directory: {OWN_FOLDER}" in said
     status, printed, complaints = run(command, "https://localhost:https/")
     assert (status, printed) == (2, "") and "cannot be called: the port is not a number up to 65535" in complaints
     assert plain.requests == []
