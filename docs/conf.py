@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from krbxmlrpc._version import __version__  # after it can be found
 
 project = "krbxmlrpc"
-copyright = "the authors of krbxmlrpc; MIT licence"
+copyright = "the krbxmlrpc developers; MIT licence"
 version = release = __version__
 extensions = [
     "sphinx.ext.autodoc",
