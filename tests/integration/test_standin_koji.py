@@ -292,11 +292,11 @@ def test_koji_accepts_named_arguments(client):
 def test_koji_knows_integers_of_64_bits(client, post):
     values = [2**31, -(2**31) - 1, 2**63 - 1, -(2**63), None, 2**31 - 1]
     assert client.echo(*values) == values
-    _, reply = post(dumps((1,), "echo").replace("int>", "i8>").replace("1", str(2**40)))
+    _, reply = post(dumps((1,), "echo").replace("<int>1</int>", f"<i8>{2**40}</i8>"))
     assert f"<i8>{2**40}</i8>".encode() in reply
     _, reply = post(dumps((1,), "echo"))
     assert b"<int>1</int>" in reply
-    _, reply = post(dumps((1,), "echo").replace("int>", "i8>").replace("1", str(2**63)))
+    _, reply = post(dumps((1,), "echo").replace("<int>1</int>", f"<i8>{2**63}</i8>"))
     code, text = refused(loads, reply)
     assert code == 1 and "OverflowError" in text
 
