@@ -6,12 +6,11 @@ The rules are in `policy`. All I/O goes through one interface, `Wire`. A driver 
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 import weakref
 import xmlrpc.client
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPException
 from typing import Any, Callable, NamedTuple, Protocol
 
@@ -356,13 +355,11 @@ class CallWire(Wire, Protocol):
     def read_body(self, response: Response) -> Any:
         """Decode the body of a verified reply."""
 
-    def stream(
-        self, response: Response, reading: Callable[[Response], AbstractContextManager[None]]
-    ) -> StreamedResource:
+    def stream(self, response: Response, read: Callable[..., Any]) -> StreamedResource:
         """Return a verified reply in pieces. The stream gives the connection back, and not the attempt.
 
         Args:
-            reading: returns a context manager that turns the errors of reading into those of the call.
+            read: calls a function with its arguments, and turns its errors into those of the call.
         """
 
 
@@ -465,7 +462,11 @@ class Exchange(Negotiation):
             if response.status in PASSING:
                 answer = self._decoded(response)
                 raise PassingAnswer(answer, failure(Step.UNEXPECTED, self._call, self._reply(response, ticket, sent)))
-            return self._wire.stream(response, self._reading) if self._call.is_streamed else self._decoded(response)
+            return (
+                self._wire.stream(response, functools.partial(self._read, response))
+                if self._call.is_streamed
+                else self._decoded(response)
+            )
         fault = None
         if step is Step.UNPROVEN:
             self._wire.give_up()
@@ -589,14 +590,12 @@ class Exchange(Negotiation):
             memory.cookies.doubted(self._place, self._cookies)
 
     def _decoded(self, response: Response) -> Any:
-        with self._reading(response):
-            return self._wire.read_body(response)
+        return self._read(response, self._wire.read_body, response)
 
-    @contextmanager
-    def _reading(self, response: Response) -> Iterator[None]:
-        """Turn the errors of reading the body of a verified reply into those of the call."""
+    def _read(self, response: Response, read: Callable[..., Any], *arguments: Any) -> Any:
+        """Read the body of a verified reply, or a piece, by this function. Turn its errors into those of the call."""
         try:
-            yield
+            return read(*arguments)
         except KerberosXMLRPCError as error:
             if isinstance(error, InvalidResponse) and error.is_cut_off and response.ends_with_connection:
                 why = MalformedReply(f"the connection ended before the end of the body: {error.message}")

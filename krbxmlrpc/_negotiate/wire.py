@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, Callable, NamedTuple, Protocol
 
@@ -131,8 +130,8 @@ class BlockingWire:
         """Take a connection that can carry a request."""
         opener = functools.partial(new_connection, self._hooks)
         self.connection = self._pool.acquire(self._call.netloc, opener, self._call.deadline)
-        self._own_timeout = self.connection.timeout
         if self._call.timeout is not None:
+            self._own_timeout = self.connection.timeout
             self.connection.set_timeout(self._call.timeout)
 
     def close(self) -> None:
@@ -176,19 +175,14 @@ class BlockingWire:
             return answer
         return StreamedResource(*answer[:2], answer.headers, iter([answer.content]), lambda: None, {})
 
-    def stream(
-        self, response: Response, reading: Callable[[Response], AbstractContextManager[None]]
-    ) -> StreamedResource:
+    def stream(self, response: Response, read: Callable[..., Any]) -> StreamedResource:
         """Return a verified reply in pieces. The stream gives the connection back, and not the attempt."""
         self._report(response)
-
-        def pieces() -> Iterator[bytes]:
-            with reading(response):
-                yield from self._hooks.resource_pieces(response)
-
+        whole = self._hooks.resource_pieces(response)
+        pieces = iter(lambda: read(next, whole, None), None)
         content_type = header_of(response, "Content-Type")
         names = self._hooks.argument_names
-        return StreamedResource(response.status, content_type, response.headers, pieces(), self.close, names)
+        return StreamedResource(response.status, content_type, response.headers, pieces, self.close, names)
 
     def _report(self, response: Response) -> None:
         """Tell the caller's function from now on how much of the body has been read."""
