@@ -6,6 +6,7 @@ requests, a session and a reply. Errors are both those of `krbxmlrpc` and those 
 
 from __future__ import annotations
 
+import functools
 import re
 import socket
 import ssl
@@ -30,6 +31,8 @@ from . import (
     StreamedResource,
     UnexpectedStatus,
 )
+from ._http.tls import new_context, unverified_context
+from ._secrets import hidden
 
 try:
     import koji
@@ -283,9 +286,8 @@ class KojiSession(koji.ClientSession):  # type: ignore[misc]
             raise final.error from final.error.__cause__
 
     def _prepCall(self, name: str, args: Any, kwargs: Any = None) -> Any:
-        handler, headers, request = super()._prepCall(name, args, kwargs)
-        # Error reporters collect the repr of local variables. These can hold the key of the session.
-        return _Secret(handler), [(key, _Secret(value)) for key, value in headers], _SecretBytes(request)
+        # Error reporters collect the repr of local variables. The URL and the headers can hold the key of the session.
+        return hidden(super()._prepCall(name, args, kwargs))
 
     def _sendCall(self, handler: str, headers: Any, request: Any) -> Any:
         try:
@@ -315,20 +317,6 @@ class KojiSession(koji.ClientSession):  # type: ignore[misc]
     def _read_xmlrpc_response(self, response: _Reply) -> Any:
         values = response.values()
         return values[0] if len(values) == 1 else values
-
-
-class _Secret(str):
-    """A text that `repr` does not show."""
-
-    def __repr__(self) -> str:
-        return "<secret>"
-
-
-class _SecretBytes(bytes):
-    """Bytes that `repr` does not show."""
-
-    def __repr__(self) -> str:
-        return "<secret>"
 
 
 class _Final(BaseException):
@@ -398,9 +386,9 @@ class _Requests:
     def __init__(self, arguments: dict[str, Any], allows_http: bool) -> None:
         self._arguments = arguments
         self._allows_http = allows_http
-        self._transport: KerberosTransport | InsecureKerberosTransport | None = None
-        self._made_for: object = None
-        _HubTransport(**arguments)  # checks the arguments now, and not at the first call
+        # Made now, and not at the first call, so that it checks the arguments.
+        self._transport: KerberosTransport | InsecureKerberosTransport = _HubTransport(**arguments)
+        self._made_for: tuple[str, bool | str, str | None] = "https", True, None
 
     def post(
         self,
@@ -427,13 +415,12 @@ class _Requests:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._transport is not None:
-            self._transport.close()
+        self._transport.close()
 
     def _transport_for(
         self, scheme: str, verify: bool | str, cert: str | None
     ) -> KerberosTransport | InsecureKerberosTransport:
-        if self._transport is None or self._made_for != (scheme, verify, cert):
+        if self._made_for != (scheme, verify, cert):
             self.close()
             self._transport = self._made(scheme, verify, cert)
             self._made_for = scheme, verify, cert
@@ -464,19 +451,14 @@ class _Requests:
 def _parts(url: str) -> tuple[str, str, str, str]:
     """Return the scheme, the host, and the path of a URL without and with the query."""
     parts = urlsplit(url)
-    return parts.scheme, parts.netloc, parts.path, _Secret(f"{parts.path}?{parts.query}" if parts.query else parts.path)
+    return parts.scheme, parts.netloc, parts.path, hidden(f"{parts.path}?{parts.query}" if parts.query else parts.path)
 
 
 def _tls_context(verify: bool | str, cert: str | None) -> ssl.SSLContext:
     """Return a TLS context with a client certificate, or one that accepts any certificate of a server."""
-    trusting = KerberosTransport(cafile=verify) if isinstance(verify, str) else None
-    context = (trusting and trusting.context) or ssl.create_default_context()
-    if verify is False:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    context = unverified_context() if verify is False else new_context(verify if isinstance(verify, str) else None)
     if cert is not None:
         context.load_cert_chain(cert)
-    context.post_handshake_auth = True
     return context
 
 
@@ -548,8 +530,7 @@ def _also_of_requests(error: KerberosXMLRPCError) -> Any:
     kind = _kind_of_requests(error)
     if kind is None:
         return error
-    restored, (ours, *state) = error.__reduce__()
-    return restored(_both(ours, kind), *state)
+    return _with_class(error, kind)
 
 
 def _kind_of_requests(error: KerberosXMLRPCError) -> type[OSError] | None:
@@ -568,24 +549,20 @@ def _kind_of_requests(error: KerberosXMLRPCError) -> type[OSError] | None:
     return kind
 
 
+def _with_class(error: KerberosXMLRPCError, theirs: Any) -> Any:
+    """Return an error like this one that is also of another class."""
+    restored, (ours, *state) = error.__reduce__()
+    return restored(_both(ours, theirs), *state)
+
+
+@functools.cache
 def _both(ours: Any, theirs: Any) -> Any:
     """Return a class of errors that are of both classes."""
-    if (ours, theirs) not in _classes:
 
-        def reduce(self: KerberosXMLRPCError) -> Any:
-            state = {name: value for name, value in self.__dict__.items() if name != "response"}
-            return _restored, (ours, theirs, self.message, state)
+    def reduce(self: KerberosXMLRPCError) -> Any:  # pickle finds the two classes by their names, but not this one
+        restored, (_, message, state) = ours.__reduce__(self)
+        state = {name: value for name, value in state.items() if name != "response"}
+        return _with_class, (restored(ours, message, state), theirs)
 
-        names = {"__module__": __name__, "__reduce__": reduce, "request": None, "response": None}
-        _classes[ours, theirs] = type(ours.__name__, (ours, theirs), names)
-    return _classes[ours, theirs]
-
-
-_classes: dict[Any, Any] = {}
-
-
-def _restored(ours: Any, theirs: Any, message: str, state: dict[str, Any]) -> Any:
-    error = _both(ours, theirs).__new__(_both(ours, theirs), message)
-    error.args = (message,)
-    error.__dict__.update(state)
-    return error
+    names = {"__module__": __name__, "__reduce__": reduce, "request": None, "response": None}
+    return type(ours.__name__, (ours, theirs), names)

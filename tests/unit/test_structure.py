@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "_cli": LEAVES | {"koji", "transport", "_settings", "_negotiate", "_http", "_kerberos", "_xmlrpc"},
     "__main__": {"_cli"},
     "kobo": {"__init__", "errors", "_hints"},
-    "koji": {"__init__"},
+    "koji": {"__init__", "_http", "_secrets"},
     "pulp": {"__init__", "_checks", "_http", "_xmlrpc"},
     "testing": {"__init__", "errors", "_kerberos"},
 }
