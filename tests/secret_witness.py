@@ -15,7 +15,7 @@ from urllib.parse import quote
 from xmlrpc.client import Fault, dumps
 
 from internals import Ticket
-from servers.scripted import honest, message, say
+from servers.scripted import hang_up, honest, message, say
 
 import krbxmlrpc
 from krbxmlrpc.testing.loopback import Hangup
@@ -220,10 +220,6 @@ def garbage(request, send):
 
 def cut_off(request, send):
     honest(headers=SET, length=10_000)(request, send)
-    raise Hangup
-
-
-def hang_up(request, send):
     raise Hangup
 
 

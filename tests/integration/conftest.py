@@ -12,7 +12,7 @@ from pathlib import Path
 from xmlrpc.client import Fault, ServerProxy
 
 import pytest
-from servers import daemon, kdc
+from servers import daemon, kdc, standins
 
 from krbxmlrpc import KerberosTransport, KerberosXMLRPCError
 from krbxmlrpc.testing import caller
@@ -120,6 +120,13 @@ def ca():
     import trustme
 
     return trustme.CA()
+
+
+@pytest.fixture
+def cafile(ca, tmp_path):
+    """The certificate of the scripted server's CA."""
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    return str(tmp_path / "ca.pem")
 
 
 @pytest.fixture
@@ -235,6 +242,12 @@ def call_standin(servers, user, opened):
     return open_proxy
 
 
+@pytest.fixture(params=standins.KOJI_HUBS)
+def koji_path(request):
+    """The path of a hub of each release."""
+    return request.param
+
+
 @pytest.fixture
 def plain(krb_server):
     """A server for what Apache has no part in, with methods of the hub's."""
@@ -283,6 +296,16 @@ def forwarder(ca, hub):
         yield started
     tickets = [request.token for request in started.requests if request.token is not None]
     assert len(tickets) == len(set(tickets))
+
+
+@pytest.fixture
+def nobody_listens():
+    """A URL whose port is nobody's."""
+    import socket
+
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        yield f"https://localhost:{unheard.getsockname()[1]}/xmlrpc"
 
 
 @pytest.fixture

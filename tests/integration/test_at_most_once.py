@@ -16,7 +16,7 @@ from xmlrpc.client import Fault, MultiCall, ServerProxy
 import pytest
 from internals import Connection, replace_sleep
 from servers.forwarder import OPENING, Break, Forwarder, How, Phase
-from servers.scripted import honest, message, say, values
+from servers.scripted import hang_up, honest, message, say, values
 
 from krbxmlrpc import (
     AuthenticationRejected,
@@ -27,7 +27,6 @@ from krbxmlrpc import (
     ServerUnreachable,
     UnexpectedStatus,
 )
-from krbxmlrpc.testing.loopback import Hangup
 
 NOT_RUN = (Phase.REQUEST_HEAD, Phase.REQUEST_BODY)
 RUN = (Phase.EXECUTED, Phase.REPLY_HEAD, Phase.REPLY_BODY)
@@ -113,14 +112,6 @@ def waits(monkeypatch):
     seconds = []
     replace_sleep(monkeypatch, seconds.append)
     return seconds
-
-
-@pytest.fixture
-def nobody_listens():
-    """A URL whose port is nobody's."""
-    with socket.socket() as unheard:
-        unheard.bind(("127.0.0.1", 0))
-        yield f"https://localhost:{unheard.getsockname()[1]}/xmlrpc"
 
 
 def prepare(proxy, forwarder, kept, *plan):
@@ -415,10 +406,6 @@ def test_both_kinds_of_repetition_count_together(call_through, forwarder, hub, c
     with pytest.raises(CallOutcomeUnknown):
         proxy.execute(case)
     assert hub.executed(case) == 3
-
-
-def hang_up(request, send):
-    raise Hangup
 
 
 def refused(status, **headers):

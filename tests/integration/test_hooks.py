@@ -604,10 +604,7 @@ def test_a_hook_that_fails_before_a_repetition_leaves_a_doubt(server, server_con
                 raise Own("x")
             return super().make_connection(host)
 
-    def hang_up(request, send):
-        raise scripted.Hangup
-
-    server.play(hang_up)
+    server.play(scripted.hang_up)
     with closing(Once(context=server_context, retries=3, idempotent=True, retry_interval=0)) as transport:
         with pytest.raises(CallOutcomeUnknown) as caught:
             transport.request(f"localhost:{server.port}", "/xmlrpc", b"<a call>")
@@ -622,10 +619,7 @@ def test_an_idempotent_that_fails_leaves_a_doubt(server, server_context):
     def idempotent(name):
         raise error
 
-    def hang_up(request, send):
-        raise scripted.Hangup
-
-    server.play(hang_up)
+    server.play(scripted.hang_up)
     with closing(KerberosTransport(context=server_context, retries=3, idempotent=idempotent)) as transport:
         with pytest.raises(CallOutcomeUnknown) as caught:
             transport.request(f"localhost:{server.port}", "/xmlrpc", dumps((), "method").encode())

@@ -18,8 +18,7 @@ import requests
 from helpers import in_child
 from internals import ask_for_client_certificate
 from servers import forwarder, scripted
-from servers.scripted import honest, message, say, values
-from servers.standins import KOJI_HUBS
+from servers.scripted import hang_up, honest, message, say, values
 
 import krbxmlrpc
 from krbxmlrpc.koji import KojiSession
@@ -27,12 +26,6 @@ from krbxmlrpc.testing.loopback import Hangup
 
 QUICK = {"max_retries": 2, "retry_interval": 0, "timeout": 60}
 SESSION = {"session-id": 7, "session-key": "1-key-of-the-session", "header-auth": True}
-
-
-@pytest.fixture(params=KOJI_HUBS)
-def koji_path(request):
-    """The path of a hub of each release."""
-    return request.param
 
 
 @pytest.fixture
@@ -75,10 +68,9 @@ def test_a_login_takes_one_request(session_at, asked, koji_path):
     assert asked(1) == [f"200 POST {koji_path}"]
 
 
-def test_a_login_and_its_calls_use_one_connection(servers, user, ca, tmp_path, koji_path):
-    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+def test_a_login_and_its_calls_use_one_connection(servers, user, ca, cafile, koji_path):
     with forwarder.Forwarder(ca, servers) as way:
-        session = KojiSession(way.url(koji_path), {"serverca": str(tmp_path / "ca.pem")})
+        session = KojiSession(way.url(koji_path), {"serverca": cafile})
         session.gssapi_login()
         for number in range(10):
             assert session.echo(number) == [number]
@@ -87,13 +79,12 @@ def test_a_login_and_its_calls_use_one_connection(servers, user, ca, tmp_path, k
 
 
 @pytest.fixture
-def scripted_session(server, ca, tmp_path):
+def scripted_session(server, cafile):
     """Make a session at the scripted server: ``scripted_session(sinfo=SESSION, timeout=5)``."""
-    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     made = []
 
     def make(sinfo=None, **opts):
-        session = KojiSession(server.url("/kojihub"), {**QUICK, "serverca": str(tmp_path / "ca.pem"), **opts}, sinfo)
+        session = KojiSession(server.url("/kojihub"), {**QUICK, "serverca": cafile, **opts}, sinfo)
         made.append(session)
         return session
 
@@ -328,10 +319,9 @@ def test_a_new_session_takes_no_lock_by_force(servers, session_at, locked):
 # -- numbers and renewals ---------------------------------------------------------------------------------------------
 
 
-def test_each_request_has_its_number_where_hubs_read_it(servers, user, ca, tmp_path, koji_path):
-    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+def test_each_request_has_its_number_where_hubs_read_it(servers, user, ca, cafile, koji_path):
     with forwarder.Forwarder(ca, servers) as way:
-        session = KojiSession(way.url(koji_path), {"serverca": str(tmp_path / "ca.pem")})
+        session = KojiSession(way.url(koji_path), {"serverca": cafile})
         session.gssapi_login()
         session.echo()
         session.rawUpload(b"content", 0, uuid.uuid4().hex, "file")
@@ -393,10 +383,6 @@ def test_a_session_of_unknown_origin_cannot_be_renewed(servers, session, koji_pa
 
 
 # -- errors -----------------------------------------------------------------------------------------------------------
-
-
-def hang_up(request, send):
-    raise Hangup
 
 
 def cut_off(request, send):
@@ -461,11 +447,10 @@ def test_the_status_of_an_error_is_where_requests_has_it(server, scripted_sessio
     assert raised.value.response.status_code == 404
 
 
-def test_a_server_that_is_away_is_a_connection_error(ca, tmp_path, user):
-    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+def test_a_server_that_is_away_is_a_connection_error(ca, cafile, user):
     with scripted.ScriptedServer(ca) as away:
         pass
-    session = KojiSession(away.url("/kojihub"), {**QUICK, "serverca": str(tmp_path / "ca.pem")})
+    session = KojiSession(away.url("/kojihub"), {**QUICK, "serverca": cafile})
     with pytest.raises(requests.exceptions.ConnectionError) as raised:
         session.getAPIVersion()
     assert isinstance(raised.value, krbxmlrpc.ServerUnreachable)
@@ -554,10 +539,9 @@ def test_any_certificate_is_accepted_if_asked_for(server):
         KojiSession(server.url("/kojihub"), opts).getAPIVersion()
 
 
-def test_the_ca_may_be_in_a_folder(server, ca, tmp_path):
-    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+def test_the_ca_may_be_in_a_folder(server, cafile):
     server.otherwise = say(message(body=values("a result")))
-    assert KojiSession(server.url("/kojihub"), {"serverca": str(tmp_path)}).getAPIVersion() == "a result"
+    assert KojiSession(server.url("/kojihub"), {"serverca": os.path.dirname(cafile)}).getAPIVersion() == "a result"
 
 
 def test_a_context_of_the_callers_is_used(server, server_context):

@@ -8,15 +8,8 @@ import uuid
 from pathlib import Path
 
 import pytest
-from servers.standins import KOJI_HUBS
 
 COMMANDS = Path(sys.executable).parent
-
-
-@pytest.fixture(params=KOJI_HUBS)
-def koji_path(request):
-    """The path of a hub of each release."""
-    return request.param
 
 
 @pytest.fixture

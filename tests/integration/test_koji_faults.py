@@ -8,7 +8,7 @@ import gc
 import re
 import textwrap
 import uuid
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import NamedTuple
 
 import koji
@@ -88,53 +88,47 @@ def log_out(scene):
 # -- the faults -------------------------------------------------------------------------------------------------------
 
 
+# Each function returns a context manager: the fault lasts as long as its ``with`` block.
+
+
 @contextmanager
-def reply_lost(scene):
-    scene.way.play(*scene.before_ticket if scene.is_login else (), LOST)
+def playing(scene, *plan):
+    scene.way.play(*plan)
     yield
     scene.way.play()
 
 
-@contextmanager
+def reply_lost(scene):
+    return playing(scene, *scene.before_ticket if scene.is_login else (), LOST)
+
+
 def session_expired(scene):
     scene.servers.end_koji_sessions()
-    yield
+    return nullcontext()
 
 
-@contextmanager
 def renewal_lost(scene):
     scene.servers.end_koji_sessions()
-    scene.way.play(None, *scene.before_ticket, LOST)
-    yield
-    scene.way.play()
+    return playing(scene, None, *scene.before_ticket, LOST)
 
 
-@contextmanager
 def keytab_stale(scene):
-    with scene.servers.stale_keytab():
-        yield
+    return scene.servers.stale_keytab()
 
 
-@contextmanager
 def renewal_refused(scene):
     scene.servers.end_koji_sessions()
-    with scene.servers.stale_keytab():
-        yield
+    return scene.servers.stale_keytab()
 
 
-@contextmanager
 def server_down(scene):
-    with scene.way.down():
-        yield
+    return scene.way.down()
 
 
-@contextmanager
 def renewal_without_server(scene):
     """The server goes down after it has answered that the session has expired."""
     scene.servers.end_koji_sessions()
-    scene.way.play(None, *[Break(Phase.REQUEST_HEAD, How.RST)] * 20)
-    yield
-    scene.way.play()
+    return playing(scene, None, *[Break(Phase.REQUEST_HEAD, How.RST)] * 20)
 
 
 @contextmanager
@@ -175,14 +169,13 @@ CASES = [
 
 
 @pytest.fixture
-def play(servers, way, ca, user, tmp_path, without_environment):
+def play(servers, way, cafile, user, tmp_path, without_environment):
     """Play a case: ``play(KojiSession, "/kojihub", fault, act)`` returns its outcome in words."""
-    cafile, file = tmp_path / "ca.pem", tmp_path / "file"
-    ca.cert_pem.write_to_path(str(cafile))
+    file = tmp_path / "file"
     file.write_bytes(b"x" * 100_000)
 
     def outcome(kind, path, fault, act):
-        session = kind(way.url(path), {**RETRIES, "serverca": str(cafile)})
+        session = kind(way.url(path), {**RETRIES, "serverca": cafile})
         scene = Scene(session, servers, way, str(file), uuid.uuid4().hex, act is log_in)
         if act is not log_in:
             session.gssapi_login()
@@ -345,11 +338,9 @@ COMPARISON = {
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("what", COMPARISON)
-def test_the_comparison_is_true(servers, way, server, ca, tmp_path, user, without_environment, what):
-    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+def test_the_comparison_is_true(servers, way, server, cafile, user, without_environment, what):
     ours, theirs = [
-        COMPARISON[what](Compared(kind, servers, way, server, str(tmp_path / "ca.pem")))
-        for kind in (KojiSession, koji.ClientSession)
+        COMPARISON[what](Compared(kind, servers, way, server, cafile)) for kind in (KojiSession, koji.ClientSession)
     ]
     gc.collect()  # Koji's own class leaves sockets open
     assert f"{what:<41}  {ours:<41}  {theirs}\n" in PAGE

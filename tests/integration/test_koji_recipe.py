@@ -9,15 +9,8 @@ import pytest
 from example_runner import example, recipe
 from internals import settings_of
 from servers import forwarder
-from servers.standins import KOJI_HUBS
 
 from krbxmlrpc import UnexpectedStatus
-
-
-@pytest.fixture(params=KOJI_HUBS)
-def koji_path(request):
-    """The path of a hub of each release."""
-    return request.param
 
 
 @pytest.fixture

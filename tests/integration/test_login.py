@@ -11,7 +11,7 @@ from cookie_jars import cookie
 from endless_exchange import MORE, Insatiable
 from helpers import DEADLINE, Threads
 from internals import cookie_store, set_login_path, use_tickets_of, wait_for_logins
-from servers.scripted import ScriptedServer, accept, honest, message, say, values
+from servers.scripted import ScriptedServer, accept, hang_up, honest, message, say, values
 from servers.two_leg_acceptor import TwoLegs, second_leg
 
 from krbxmlrpc import (
@@ -26,7 +26,6 @@ from krbxmlrpc import (
     ServerUnreachable,
     UnexpectedStatus,
 )
-from krbxmlrpc.testing.loopback import Hangup
 
 pytestmark = pytest.mark.usefixtures("library")
 
@@ -337,10 +336,6 @@ def test_a_call_and_its_logins_take_at_most_seven_requests(open_server, server, 
     with pytest.raises(AuthenticationRejected):
         open_server(cookiejar=jar).method()
     assert asked(server) == ["POST /calls", *["GET /login"] * 5, "POST /calls"]
-
-
-def hang_up(request, send):
-    raise Hangup
 
 
 def test_a_login_that_breaks_is_no_call_that_may_have_run(open_server, server):

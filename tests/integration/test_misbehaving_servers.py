@@ -18,7 +18,7 @@ from internals import (
     let_gssapi_alone_check_tokens,
     use_tickets_of,
 )
-from servers.scripted import ScriptedServer, accept, honest, message, say, values
+from servers.scripted import ScriptedServer, accept, hang_up, honest, message, say, values
 from servers.two_leg_acceptor import (
     CHECKSUM,
     COMPLETED,
@@ -862,10 +862,6 @@ def test_a_truncated_body_leaves_the_outcome_unknown(call, trouble, server):
     assert (error.service, error.host) == ("HTTP@localhost", "localhost")
     assert len(server.requests) == 1  # it was not sent again
     assert call() == "an honest answer"
-
-
-def hang_up(request, send):
-    raise Hangup
 
 
 def test_a_connection_lost_before_the_reply_is_outcome_unknown(call, server):

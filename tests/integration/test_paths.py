@@ -22,13 +22,6 @@ PATHS = [
 """What follows the host in a URL, and the path in the request line. As `ServerProxy` has it, no path is ``/RPC2``."""
 
 
-@pytest.fixture
-def cafile(ca, tmp_path):
-    """A file with the CA of the scripted server."""
-    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    return str(tmp_path / "ca.pem")
-
-
 def paths(server):
     """Return the paths of all requests so far."""
     return [request.line.split(" ")[1] for request in server.requests]

@@ -6,7 +6,7 @@ from xmlrpc.client import Fault, ServerProxy
 import pytest
 from helpers import DEADLINE, in_child, in_threads, wait_until_readable
 from internals import idle_connections
-from servers.scripted import accept, honest, message, say, values
+from servers.scripted import accept, hang_up, honest, message, say, values
 
 from krbxmlrpc import (
     AuthenticationRejected,
@@ -35,10 +35,6 @@ def refused(headers=()):
 def carried(headers=SAYS_SO, status=200):
     """Answer a request that carries nothing."""
     return say(message(status, headers, values("without a ticket")))
-
-
-def hang_up(request, send):
-    raise Hangup
 
 
 def tickets(server):

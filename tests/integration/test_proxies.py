@@ -24,7 +24,7 @@ from internals import (
     use_tickets_of,
 )
 from servers import squid as squids
-from servers.scripted import ScriptedServer, accept, honest, message, say, values
+from servers.scripted import ScriptedServer, accept, hang_up, honest, message, say, values
 from servers.scripted_proxy import OPENED, Tunnel, admit, ask
 from servers.two_leg_acceptor import TwoLegs, gssapi_answers, second_leg
 from wrong_proxies import NOT_SPOKEN, WRONG
@@ -201,10 +201,6 @@ def test_a_server_that_the_proxy_cannot_reach(trouble, squid, call_server, ca):
 
 
 # -- a proxy of our own -----------------------------------------------------------------------------------------------
-
-
-def hang_up(request, send):
-    raise Hangup
 
 
 def in_turn(*answers):

@@ -4,7 +4,7 @@ from xmlrpc.client import ServerProxy
 
 import pytest
 from doc_fixtures.pulp import PulpConnection
-from servers.scripted import honest, message, say
+from servers.scripted import hang_up, honest, message, say
 
 from krbxmlrpc import (
     AuthenticationRejected,
@@ -19,7 +19,6 @@ from krbxmlrpc import (
     UnexpectedStatus,
 )
 from krbxmlrpc.pulp import KerberosServerWrapper
-from krbxmlrpc.testing.loopback import Hangup
 
 JSON = {"content_type": "application/json"}
 
@@ -230,10 +229,6 @@ def test_unproven_answers_are_not_read(server, wrapper):
     for _ in range(2):
         with pytest.raises(MutualAuthenticationError):
             wrapper().request("GET", "/pulp/api/v2/a/", None)
-
-
-def hang_up(request, send):
-    raise Hangup
 
 
 @pytest.mark.parametrize(

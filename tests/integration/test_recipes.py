@@ -23,10 +23,9 @@ import pytest
 from example_runner import ROOT, example, recipe
 from helpers import DEADLINE
 from servers import kdc, scripted
-from servers.scripted import honest, values
+from servers.scripted import hang_up, honest, values
 
 from krbxmlrpc import KerberosTransport
-from krbxmlrpc.testing.loopback import Hangup
 
 # -- a pool of threads, and asyncio ------------------------------------------------------------------------------------
 
@@ -127,13 +126,6 @@ def slow_server(server):
 
     server.otherwise = answer
     return server
-
-
-@pytest.fixture
-def cafile(ca, tmp_path):
-    """The certificate of the scripted server's CA."""
-    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    return str(tmp_path / "ca.pem")
 
 
 def test_an_interrupted_pool_finishes_calls_and_names_the_rest(slow_server, cafile):
@@ -345,11 +337,6 @@ def test_what_goes_by_itself_is_logged(ca, call_server, server, server_context, 
     service.try_to_work(ServerProxy(away.url(), transport=KerberosTransport(context=server_context)))
     lost, unreachable = [record.getMessage() for record in caplog.records if record.name == "keytab_service"]
     assert lost.startswith("a call may have run, or not: ") and unreachable.startswith("ServerUnreachable: ")
-
-
-def hang_up(request, send):
-    """Close the connection, without an answer."""
-    raise Hangup
 
 
 @pytest.mark.parametrize(

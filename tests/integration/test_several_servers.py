@@ -1,6 +1,5 @@
 """The recipe for several servers of one hub: real servers, one that refuses connections, and one that hangs up."""
 
-import socket
 import ssl
 from xmlrpc.client import Fault, dumps
 
@@ -17,22 +16,8 @@ from krbxmlrpc import (
     ServiceUnknown,
     UnexpectedStatus,
 )
-from krbxmlrpc.testing.loopback import Hangup
 
 CALL = "execute"
-
-
-def hang_up(request, send):
-    """Read the call and close the connection."""
-    raise Hangup
-
-
-@pytest.fixture
-def closed():
-    """The URL of a server that is down: its port is reserved, but refuses connections."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        yield f"https://localhost:{sock.getsockname()[1]}/xmlrpc"
 
 
 @pytest.fixture
@@ -63,17 +48,17 @@ def test_the_first_server_gets_all_calls(servers_at, server, other):
     assert (len(server.requests), len(other.requests)) == (2, 0)
 
 
-def test_a_call_goes_on_to_the_next_server(servers_at, server, closed):
-    """And later calls begin there: the port that is closed is not tried again."""
-    hub = servers_at(closed, server.url())
+def test_a_call_goes_on_to_the_next_server(servers_at, server, nobody_listens):
+    """And later calls begin there: the closed port is not tried again."""
+    hub = servers_at(nobody_listens, server.url())
     assert hub.call(CALL) == "an honest answer"
     hub.servers[0] = None
     assert hub.call(CALL) == "an honest answer"
     assert len(server.requests) == 2
 
 
-def test_a_real_hub_behind_a_server_that_is_down(hub, user, closed, case):
-    urls = f"{closed},{hub.url(f'/xmlrpc?case={case}')}"
+def test_a_real_hub_behind_a_server_that_is_down(hub, user, nobody_listens, case):
+    urls = f"{nobody_listens},{hub.url(f'/xmlrpc?case={case}')}"
     status, printed, complaints = example("several_servers.py", urls, "whoami", hub.cafile)
     assert (status, printed, complaints) == (0, [user, "by the server HTTP/localhost@EXAMPLE.TEST"], "")
     assert [line.ticket for line in hub.logged(case)] == [True]
@@ -88,15 +73,15 @@ def test_a_server_that_goes_down_is_left(servers_at, ca, other):
     assert (len(server.requests), len(other.requests)) == (1, 1)
 
 
-def test_after_the_last_server_the_first_is_tried(servers_at, server, other, closed):
-    hub = servers_at(server.url(), closed)
+def test_after_the_last_server_the_first_is_tried(servers_at, server, other, nobody_listens):
+    hub = servers_at(server.url(), nobody_listens)
     hub.first = 1
     assert hub.call(CALL) == "an honest answer"
     assert hub.first == 0
 
 
 def test_a_login_that_breaks_off_is_no_call(servers_at, server, other):
-    server.play(hang_up)
+    server.play(scripted.hang_up)
     hub = servers_at(server.url(), other.url(), login_path="/login")
     other.play(
         scripted.honest(headers=[("Set-Cookie", "session=1; Path=/; Secure")]),
@@ -112,7 +97,7 @@ def test_a_login_that_breaks_off_is_no_call(servers_at, server, other):
 @pytest.mark.parametrize(
     "answer, error",
     [
-        (hang_up, CallOutcomeUnknown),
+        (scripted.hang_up, CallOutcomeUnknown),
         (scripted.honest(status=503), UnexpectedStatus),
         (scripted.honest(status=502), CallOutcomeUnknown),
         (scripted.say(scripted.message(401, [("WWW-Authenticate", "Negotiate")])), AuthenticationRejected),
@@ -143,12 +128,12 @@ def test_a_server_that_the_kdc_does_not_know_is_an_error(servers_at, server, oth
     assert other.connections == 0
 
 
-def test_if_no_server_is_reached_the_error_names_all(servers_at, closed):
-    urls = [closed, closed.replace("localhost", "none.invalid")]
+def test_if_no_server_is_reached_the_error_names_all(servers_at, nobody_listens):
+    urls = [nobody_listens, nobody_listens.replace("localhost", "none.invalid")]
     hub = servers_at(*urls, service="HTTP@localhost")
     with pytest.raises(ServerUnreachable) as caught:
         hub.call(CALL)
-    assert closed.split("/")[2] in str(caught.value) and "none.invalid" in str(caught.value)
+    assert nobody_listens.split("/")[2] in str(caught.value) and "none.invalid" in str(caught.value)
     assert "none.invalid" in str(caught.value.__cause__) and hub.first == 0
 
 

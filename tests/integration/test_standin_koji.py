@@ -27,12 +27,6 @@ NUMBERS = dict(zip(KOJI_HUBS, ("Koji-Session-Callnum", "Koji-Callnum", None)))
 """The header in which a hub reads the number of a call."""
 
 
-@pytest.fixture(params=KOJI_HUBS)
-def koji_path(request):
-    """The path of a hub of each release."""
-    return request.param
-
-
 @pytest.fixture
 def call_koji(call_standin, koji_path):
     """Open a proxy whose calls name a session, as this release wants it: ``call_koji(said, callnum=0)``."""
@@ -257,8 +251,7 @@ def test_koji_refuses_calls_beside_an_exclusive_session(call_koji, call_standin,
 
 
 @pytest.mark.parametrize("path, runs", [("/kojihub", 1), ("/kojihub-1.31", 2), ("/kojihub-old", 1)])
-def test_a_repeated_call_of_kojis_client_runs_twice_at_1_31(servers, log_in, ca, tmp_path, path, runs):
-    ca.cert_pem.write_to_path(cafile := str(tmp_path / "ca.pem"))
+def test_a_repeated_call_of_kojis_client_runs_twice_at_1_31(servers, log_in, ca, cafile, path, runs):
     name = uuid.uuid4().hex
     with forwarder.Forwarder(ca, servers) as way:
         session = log_in(path, cafile, way.url(path))

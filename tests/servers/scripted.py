@@ -56,6 +56,11 @@ def say(*replies: bytes) -> Answer:
     return answer
 
 
+def hang_up(request: Request, send: Callable[[bytes], None]) -> None:
+    """Close the connection, without an answer."""
+    raise Hangup
+
+
 def early(answer: Answer) -> Answer:
     """Have an answer given before the body has been read; it may read of it from the request's stream."""
     answer.early = True  # type: ignore[attr-defined]
