@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 
 COLOURS = {
-    # class: what it colours, light, dark
+    # class: purpose, colour in the light theme, colour in the dark theme
     "paper": ("fill", "#ffffff", "#161b22"),
     "box": ("fill", "#f6f8fa", "#21262d"),
     "good": ("fill", "#dafbe1", "#12361f"),
